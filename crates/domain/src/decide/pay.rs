@@ -1,0 +1,49 @@
+//! Paying a held order from the buyer's wallet.
+
+use super::{Decider, EventKind, KeyTarget, Outcome, Pay, Refusal, Request};
+use crate::{
+    order::{OrderStatus, Payment},
+    wallet::{Account, Transfer, TransferKind},
+};
+
+impl Decider {
+    pub(super) fn pay(&mut self, request: &Request, pay: &Pay) -> Result<Outcome, Refusal> {
+        let order = self.own_order(request, pay.order, pay.performance)?;
+        match order.status_at(self.now) {
+            OrderStatus::Held => {}
+            OrderStatus::Paid => return Err(Refusal::AlreadyPaid),
+            OrderStatus::Expired => return Err(Refusal::HoldExpired),
+            OrderStatus::Cancelled => return Err(Refusal::OrderCancelled),
+        }
+        let (amount, currency) = (order.amount, order.currency);
+        let balance = self.balance(request.caller);
+        if balance < amount {
+            return Err(Refusal::TooFewPoints { amount, balance });
+        }
+
+        let payment = Payment {
+            id: pay.payment,
+            order: pay.order,
+            user: request.caller,
+            amount,
+            currency,
+            balance_after: balance - amount,
+            refunded: false,
+            created_at: self.now,
+        };
+        self.transfer(Transfer {
+            id: pay.transfer,
+            kind: TransferKind::Payment,
+            from: Account::Wallet(request.caller),
+            to: Account::Sales,
+            amount,
+            order: Some(pay.order),
+            created_at: self.now,
+        });
+        self.recorder.new_payment(pay.order);
+        self.facts.payments.insert(pay.order, payment.clone());
+        self.set_status(pay.order, OrderStatus::Paid, EventKind::OrderPaid);
+        self.remember_key(request, KeyTarget::Pay(pay.order));
+        Ok(Outcome::Paid { payment, replayed: false })
+    }
+}

@@ -1,0 +1,1 @@
+//! The audit: does what is written agree with itself?

@@ -1,0 +1,348 @@
+//! What is on, and changing it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use onsale_domain::{
+    catalogue::{Hall, Performance, PerformanceDetails, Show, ShowDetails, ShowKind, Venue},
+    hall::{Plan, SeatMap},
+    ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
+    money::AMOUNT_MAX,
+    sale::SaleRules,
+};
+
+use crate::{
+    clock::Clock,
+    ports::{ConcertPage, ImportOutcome, MovieQuery, SeatSelector, ShowListing, Store, StoreError},
+    sales::Sales,
+};
+
+/// Why the catalogue could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// A field is not acceptable; the text says why and what is.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The database failed, or what is referred to does not exist.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is on. Every change raises [`Catalogue::epoch`], so that caches know.
+pub struct Catalogue {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    sales: Sales,
+    epoch: AtomicU64,
+}
+
+impl Catalogue {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, sales: Sales) -> Self {
+        Self { store, clock, sales, epoch: AtomicU64::new(0) }
+    }
+
+    /// Counts the changes made through this engine. An answer made before it rose may be old.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Films that match; see [`MovieQuery`].
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn movies(
+        &self,
+        title: Option<String>,
+        genre: Option<String>,
+        showing_only: bool,
+        page: u32,
+        size: u32,
+    ) -> Result<Vec<ShowListing>, CatalogueError> {
+        let query = MovieQuery { title, genre, showing_only, now: self.clock.now(), page, size };
+        Ok(self.store.movies(&query).await?)
+    }
+
+    /// Concerts with coming dates, the nearest first; then those without.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn concerts(&self, page: u32, size: u32) -> Result<ConcertPage, CatalogueError> {
+        Ok(self.store.concerts(self.clock.now(), page, size).await?)
+    }
+
+    /// A show of one kind with its coming performances.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is none.
+    pub async fn listing(&self, kind: ShowKind, id: ShowId) -> Result<ShowListing, CatalogueError> {
+        let listing = self.store.listing(kind, id, self.clock.now()).await?;
+        Ok(listing.ok_or(StoreError::Missing(kind.as_str()))?)
+    }
+
+    /// A show.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is none.
+    pub async fn show(&self, id: ShowId) -> Result<Show, CatalogueError> {
+        Ok(self.store.show(id).await?.ok_or(StoreError::Missing("show"))?)
+    }
+
+    /// Adds a show.
+    ///
+    /// # Errors
+    /// If a field is not acceptable.
+    pub async fn add_show(&self, show: ShowDetails) -> Result<Show, CatalogueError> {
+        check_show(&show)?;
+        let id = self.store.add_show(show.clone()).await?;
+        self.changed();
+        Ok(Show { id, details: show })
+    }
+
+    /// Replaces a show.
+    ///
+    /// # Errors
+    /// If a field is not acceptable or there is no such show.
+    pub async fn change_show(&self, id: ShowId, show: ShowDetails) -> Result<Show, CatalogueError> {
+        check_show(&show)?;
+        self.store.change_show(id, show.clone()).await?;
+        self.changed();
+        Ok(Show { id, details: show })
+    }
+
+    /// Adds shows that have a `source_key`, and changes those already there that differ.
+    ///
+    /// # Errors
+    /// If a field is not acceptable; then none of them is imported.
+    pub async fn import_shows(&self, shows: &[ShowDetails]) -> Result<Vec<ImportOutcome>, CatalogueError> {
+        for show in shows {
+            check_show(show)?;
+            if show.source_key.is_none() {
+                return Err(invalid("source_key", "an imported show must name the record it came from"));
+            }
+        }
+        let outcomes = self.store.import_shows(shows).await?;
+        self.changed();
+        Ok(outcomes)
+    }
+
+    /// Adds a venue.
+    ///
+    /// # Errors
+    /// If a field is not acceptable.
+    pub async fn add_venue(&self, name: &str, time_zone: &str) -> Result<Venue, CatalogueError> {
+        check_text("name", name, 200)?;
+        check_zone(time_zone)?;
+        let id = self.store.add_venue(name, time_zone).await?;
+        self.changed();
+        Ok(Venue { id, name: name.to_owned(), time_zone: time_zone.to_owned() })
+    }
+
+    /// Replaces a venue.
+    ///
+    /// # Errors
+    /// If a field is not acceptable or there is no such venue.
+    pub async fn change_venue(&self, venue: &Venue) -> Result<(), CatalogueError> {
+        check_text("name", &venue.name, 200)?;
+        check_zone(&venue.time_zone)?;
+        self.store.change_venue(venue).await?;
+        self.changed();
+        Ok(())
+    }
+
+    /// Venues after `after`, by id.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn venues(&self, after: Option<VenueId>, limit: usize) -> Result<Vec<Venue>, CatalogueError> {
+        Ok(self.store.venues(after, limit).await?)
+    }
+
+    /// Adds a hall with all its seats.
+    ///
+    /// # Errors
+    /// If a field is not acceptable or there is no such venue.
+    pub async fn add_hall(&self, venue: VenueId, name: &str, plan: &Plan) -> Result<HallId, CatalogueError> {
+        check_text("name", name, 200)?;
+        let id = self.store.add_hall(venue, name, plan).await?;
+        self.changed();
+        Ok(id)
+    }
+
+    /// A hall without its seats.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is none.
+    pub async fn hall(&self, id: HallId) -> Result<Hall, CatalogueError> {
+        Ok(self.store.hall(id).await?.ok_or(StoreError::Missing("hall"))?)
+    }
+
+    /// The halls of a venue.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn halls(&self, venue: VenueId) -> Result<Vec<Hall>, CatalogueError> {
+        Ok(self.store.halls(venue).await?)
+    }
+
+    /// A hall's seats.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is no such hall.
+    pub async fn seat_map(&self, hall: HallId) -> Result<Arc<SeatMap>, CatalogueError> {
+        Ok(self.store.seat_map(hall).await?.ok_or(StoreError::Missing("hall"))?)
+    }
+
+    /// Puts seats into a category; what the category costs is said per performance.
+    /// Returns how many seats changed.
+    ///
+    /// # Errors
+    /// If there is no such hall, section, row or seat.
+    pub async fn set_category(
+        &self,
+        hall: HallId,
+        seats: &SeatSelector,
+        category: &str,
+    ) -> Result<u64, CatalogueError> {
+        check_text("category", category, 100)?;
+        let (changed, performances) = self.store.set_category(hall, seats, category).await?;
+        for performance in performances {
+            self.sales.terms_changed(performance).await;
+        }
+        self.changed();
+        Ok(changed)
+    }
+
+    /// Adds a performance.
+    ///
+    /// # Errors
+    /// If a field is not acceptable, or there is no such show or hall.
+    pub async fn add_performance(&self, details: &PerformanceDetails) -> Result<Performance, CatalogueError> {
+        self.check_performance(details).await?;
+        let id = self.store.add_performance(details).await?;
+        self.changed();
+        Ok(Performance { id, details: details.clone(), cancelled: false })
+    }
+
+    /// Replaces a performance, prices included.
+    ///
+    /// # Errors
+    /// If a field is not acceptable, or there is no such performance, show or hall.
+    pub async fn change_performance(&self, performance: &Performance) -> Result<(), CatalogueError> {
+        self.check_performance(&performance.details).await?;
+        self.store.change_performance(performance).await?;
+        self.sales.terms_changed(performance.id).await;
+        self.changed();
+        Ok(())
+    }
+
+    /// A performance.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is none.
+    pub async fn performance(&self, id: PerformanceId) -> Result<Performance, CatalogueError> {
+        Ok(self.store.performance(id).await?.ok_or(StoreError::Missing("performance"))?)
+    }
+
+    /// Whether a seat exists in any hall.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn hall_of_seat(&self, seat: SeatId) -> Result<Option<HallId>, CatalogueError> {
+        Ok(self.store.hall_of_seat(seat).await?)
+    }
+
+    /// Whether nothing has been put into the catalogue yet.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn is_empty(&self) -> Result<bool, CatalogueError> {
+        Ok(self.store.is_empty().await?)
+    }
+
+    fn changed(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    async fn check_performance(&self, details: &PerformanceDetails) -> Result<(), CatalogueError> {
+        if details.ends_at <= details.starts_at {
+            return Err(invalid("endsAt", "a performance ends after it starts"));
+        }
+        if !details.rules.is_valid() {
+            let (least, most) = SaleRules::HOLD_MS_BOUNDS;
+            return Err(invalid(
+                "rules",
+                format!(
+                    "a hold lasts {} to {} seconds, a buyer may have 1 to 100 seats",
+                    least / 1_000,
+                    most / 1_000
+                ),
+            ));
+        }
+        let hall = self.hall(details.hall).await?;
+        for (index, level) in details.prices.iter().enumerate() {
+            if usize::from(level.category) >= hall.categories.len() {
+                return Err(invalid("prices", format!("the hall has no category {}", level.category)));
+            }
+            if !(0..=AMOUNT_MAX / 1_000).contains(&level.price) {
+                return Err(invalid("prices", "a price is not below 0 and not above 10^12"));
+            }
+            check_text("grade", &level.grade, 50)?;
+            if details.prices[..index].iter().any(|other| other.category == level.category) {
+                return Err(invalid("prices", format!("category {} is priced twice", level.category)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn invalid(field: &'static str, reason: impl Into<String>) -> CatalogueError {
+    CatalogueError::Invalid { field, reason: reason.into() }
+}
+
+fn check_show(show: &ShowDetails) -> Result<(), CatalogueError> {
+    check_text("title", &show.title, 500)?;
+    let optional = [
+        ("grade", &show.grade, 100),
+        ("genre", &show.genre, 100),
+        ("thumbnailImage", &show.thumbnail_image, 2_000),
+        ("description", &show.description, 10_000),
+        ("creator", &show.creator, 500),
+        ("sourceKey", &show.source_key, 200),
+    ];
+    for (field, text, chars_max) in optional {
+        if let Some(text) = text {
+            check_text(field, text, chars_max)?;
+        }
+    }
+    if show.running_time_min.is_some_and(|minutes| !(1..=6_000).contains(&minutes)) {
+        return Err(invalid("runningTime", "a running time is 1 to 6,000 minutes"));
+    }
+    Ok(())
+}
+
+fn check_text(field: &'static str, text: &str, chars_max: usize) -> Result<(), CatalogueError> {
+    if text.trim().is_empty() {
+        return Err(invalid(field, "must not be empty"));
+    }
+    if text.chars().count() > chars_max {
+        return Err(invalid(field, format!("must not be longer than {chars_max} characters")));
+    }
+    if text.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(invalid(field, "must not contain control characters"));
+    }
+    Ok(())
+}
+
+fn check_zone(name: &str) -> Result<(), CatalogueError> {
+    jiff::tz::TimeZone::get(name)
+        .map(|_| ())
+        .map_err(|_| invalid("timeZone", format!("`{name}` is not an IANA time zone such as Asia/Seoul")))
+}

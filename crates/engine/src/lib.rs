@@ -1,0 +1,15 @@
+//! The use cases of Onsale and the ports they need.
+//!
+//! [`Engine`] is the only API that surfaces (HTTP, CLI), the simulator and tests see.
+//! Adapters implement the traits in [`ports`]; the composition root joins the two.
+
+pub mod accounts;
+pub mod audit;
+pub mod catalogue;
+pub mod clock;
+mod engine;
+pub mod ids;
+pub mod ports;
+pub mod sales;
+
+pub use engine::{Engine, Settings};

@@ -1,0 +1,183 @@
+//! The port under the catalogue: what is on, where and for how much.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use onsale_domain::{
+    catalogue::{Hall, Performance, PerformanceDetails, Show, ShowDetails, ShowKind, Venue},
+    hall::{Plan, SeatMap},
+    ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
+    time::Timestamp,
+};
+
+use super::error::StoreError;
+
+/// Keeps shows, venues, halls and performances.
+#[async_trait]
+pub trait CatalogueStore: Send + Sync + 'static {
+    /// Adds a show.
+    async fn add_show(&self, show: ShowDetails) -> Result<ShowId, StoreError>;
+
+    /// Replaces what is known of a show. [`StoreError::Missing`] if there is none.
+    async fn change_show(&self, id: ShowId, show: ShowDetails) -> Result<(), StoreError>;
+
+    /// A show.
+    async fn show(&self, id: ShowId) -> Result<Option<Show>, StoreError>;
+
+    /// Adds shows that have a `source_key`, and changes those already there that differ; all in
+    /// one transaction. One outcome per show, in order.
+    async fn import_shows(&self, shows: &[ShowDetails]) -> Result<Vec<ImportOutcome>, StoreError>;
+
+    /// Films that match, the newest release first, each with its screenings that have not ended
+    /// at `query.now`, the earliest first.
+    async fn movies(&self, query: &MovieQuery) -> Result<Vec<ShowListing>, StoreError>;
+
+    /// Concerts, those with the nearest coming date first, each with its dates that have not
+    /// ended at `now`.
+    async fn concerts(&self, now: Timestamp, page: u32, size: u32) -> Result<ConcertPage, StoreError>;
+
+    /// A show of one kind with its performances that have not ended at `now`.
+    async fn listing(
+        &self,
+        kind: ShowKind,
+        id: ShowId,
+        now: Timestamp,
+    ) -> Result<Option<ShowListing>, StoreError>;
+
+    /// Adds a venue.
+    async fn add_venue(&self, name: &str, time_zone: &str) -> Result<VenueId, StoreError>;
+
+    /// Replaces a venue. [`StoreError::Missing`] if there is none.
+    async fn change_venue(&self, venue: &Venue) -> Result<(), StoreError>;
+
+    /// All venues, by id, at most `limit` after `after`.
+    async fn venues(&self, after: Option<VenueId>, limit: usize) -> Result<Vec<Venue>, StoreError>;
+
+    /// Adds a hall with all its seats. [`StoreError::Missing`] if there is no such venue.
+    async fn add_hall(&self, venue: VenueId, name: &str, plan: &Plan) -> Result<HallId, StoreError>;
+
+    /// A hall without its seats.
+    async fn hall(&self, id: HallId) -> Result<Option<Hall>, StoreError>;
+
+    /// The halls of a venue, by id.
+    async fn halls(&self, venue: VenueId) -> Result<Vec<Hall>, StoreError>;
+
+    /// A hall's seats.
+    async fn seat_map(&self, hall: HallId) -> Result<Option<Arc<SeatMap>>, StoreError>;
+
+    /// Puts seats of a hall into a category, which is added if the hall has none of that name.
+    /// Returns how many seats changed and which performances are affected. Their revisions rise.
+    async fn set_category(
+        &self,
+        hall: HallId,
+        seats: &SeatSelector,
+        category: &str,
+    ) -> Result<(u64, Vec<PerformanceId>), StoreError>;
+
+    /// Adds a performance. [`StoreError::Missing`] if there is no such show or hall.
+    async fn add_performance(&self, details: &PerformanceDetails) -> Result<PerformanceId, StoreError>;
+
+    /// Replaces what is known of a performance, prices included; its revision rises. The hall
+    /// cannot change once there are orders ([`StoreError::Rejected`]).
+    async fn change_performance(&self, performance: &Performance) -> Result<(), StoreError>;
+
+    /// A performance.
+    async fn performance(&self, id: PerformanceId) -> Result<Option<Performance>, StoreError>;
+
+    /// Whether nothing has been put into the catalogue yet.
+    async fn is_empty(&self) -> Result<bool, StoreError>;
+
+    /// The hall a seat is in, if the seat exists.
+    async fn hall_of_seat(&self, seat: SeatId) -> Result<Option<HallId>, StoreError>;
+}
+
+/// Which films are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovieQuery {
+    /// A part of the title, in any case and script.
+    pub title: Option<String>,
+    /// The genre, whole, in any case.
+    pub genre: Option<String>,
+    /// Only films with a screening that has not ended.
+    pub showing_only: bool,
+    /// Now.
+    pub now: Timestamp,
+    /// Which page, from 0.
+    pub page: u32,
+    /// Films a page.
+    pub size: u32,
+}
+
+/// A show with its coming performances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShowListing {
+    /// The show.
+    pub show: Show,
+    /// Its performances, the earliest first.
+    pub performances: Vec<PerformanceSummary>,
+}
+
+/// A performance as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PerformanceSummary {
+    /// Its id.
+    pub id: PerformanceId,
+    /// The venue's name.
+    pub venue: String,
+    /// The venue's IANA time zone.
+    pub time_zone: String,
+    /// The hall.
+    pub hall: HallId,
+    /// The hall's name.
+    pub hall_name: String,
+    /// How many seats the hall has.
+    pub seats: u32,
+    /// When it starts.
+    pub starts_at: Timestamp,
+    /// When it ends.
+    pub ends_at: Timestamp,
+    /// When sales open.
+    pub on_sale_at: Timestamp,
+    /// The lowest and the highest price, in minor units, if any seat is for sale.
+    pub price_range: Option<(i64, i64)>,
+    /// Whether it was called off.
+    pub cancelled: bool,
+}
+
+/// One page of concerts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConcertPage {
+    /// The concerts.
+    pub concerts: Vec<ShowListing>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+/// Some seats of a hall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeatSelector {
+    /// All.
+    All,
+    /// Those of a section.
+    Section(String),
+    /// Those of some rows of a section.
+    Rows {
+        /// The section.
+        section: String,
+        /// The rows' labels.
+        rows: Vec<String>,
+    },
+    /// These.
+    Seats(Vec<SeatId>),
+}
+
+/// What importing one show did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportOutcome {
+    /// It is new.
+    Added(ShowId),
+    /// It was there and differed.
+    Changed(ShowId),
+    /// It was there and is the same.
+    Unchanged(ShowId),
+}

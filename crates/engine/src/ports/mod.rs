@@ -1,0 +1,20 @@
+//! The ports: what the engine needs from the world, as traits.
+
+mod accounts;
+mod audit;
+mod catalogue;
+mod error;
+mod sale;
+
+pub use accounts::{AccountStore, NewUser, Session, User, UserChange};
+pub use audit::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow};
+pub use catalogue::{
+    CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, PerformanceSummary, SeatSelector, ShowListing,
+};
+pub use error::{CommitError, StoreError, WriteError};
+pub use sale::{ClaimsSnapshot, DueHold, LoadedFacts, OrderPage, SaleStore, SaleTransaction, TakenSeat};
+
+/// Everything that is kept: the one database behind all store ports.
+pub trait Store: SaleStore + CatalogueStore + AccountStore + AuditStore {}
+
+impl<T: SaleStore + CatalogueStore + AccountStore + AuditStore> Store for T {}

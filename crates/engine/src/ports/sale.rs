@@ -1,0 +1,132 @@
+//! The port under the sale pipeline: load, write, commit.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use onsale_domain::{
+    decide::{Changes, FactKeys, KeyRecord},
+    ids::{OrderId, PerformanceId, SeatId, UserId},
+    order::{Claim, Order, Payment, SeatStatus},
+    sale::SaleTerms,
+    time::Timestamp,
+    wallet::Wallet,
+};
+
+use super::error::{CommitError, StoreError, WriteError};
+
+/// Keeps orders, claims, wallets, keys and the outbox.
+#[async_trait]
+pub trait SaleStore: Send + Sync + 'static {
+    /// How many batches can usefully be in flight at once.
+    fn lanes(&self) -> usize;
+
+    /// Begins a transaction that may write. Dropping it undoes everything.
+    async fn begin(&self) -> Result<Box<dyn SaleTransaction>, StoreError>;
+
+    /// The terms of a performance, with its hall's seats. `None` if there is no such performance.
+    async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError>;
+
+    /// Who has which seats of a performance, at one moment.
+    async fn claims(&self, performance: PerformanceId) -> Result<ClaimsSnapshot, StoreError>;
+
+    /// Orders written as held whose deadline is before `until`, the earliest first, starting
+    /// after `after` in the order of (deadline, id).
+    async fn due_holds(
+        &self,
+        until: Timestamp,
+        after: Option<DueHold>,
+        limit: usize,
+    ) -> Result<Vec<DueHold>, StoreError>;
+
+    /// An order, whoever's it is.
+    async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError>;
+
+    /// A buyer's orders, newest first, those before `before` if given.
+    async fn orders_of(
+        &self,
+        user: UserId,
+        before: Option<OrderId>,
+        limit: usize,
+    ) -> Result<OrderPage, StoreError>;
+
+    /// A buyer's points.
+    async fn wallet(&self, user: UserId) -> Result<Wallet, StoreError>;
+
+    /// Forgets idempotency keys used before `before`, at most `limit` of them. Returns how many.
+    async fn prune_keys(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// One transaction of the pipeline. Used as: load, write, commit.
+#[async_trait]
+pub trait SaleTransaction: Send {
+    /// Loads the facts behind these keys, safe from other writers until the commit.
+    async fn load(&mut self, keys: &FactKeys) -> Result<LoadedFacts, StoreError>;
+
+    /// Writes the changes.
+    async fn write(&mut self, changes: &Changes) -> Result<(), WriteError>;
+
+    /// Commits. After `Ok` the changes survive a crash and a power cut.
+    async fn commit(self: Box<Self>) -> Result<(), CommitError>;
+}
+
+/// The facts as the database has them. The terms of the performances are the engine's.
+#[derive(Clone, Debug, Default)]
+pub struct LoadedFacts {
+    /// (terms revision, seat version) of each performance that exists.
+    pub performances: HashMap<PerformanceId, (i64, i64)>,
+    /// Claims on the seats asked for.
+    pub claims: HashMap<(PerformanceId, SeatId), Claim>,
+    /// Orders asked for, and those behind claims, buyers and keys.
+    pub orders: HashMap<OrderId, Order>,
+    /// Orders that buyers have at a performance, written as held or paid.
+    pub buyers: HashMap<(UserId, PerformanceId), Vec<OrderId>>,
+    /// Payments of the orders asked for and of those behind keys.
+    pub payments: HashMap<OrderId, Payment>,
+    /// Wallets that have been used.
+    pub wallets: HashMap<UserId, Wallet>,
+    /// Keys that have been used.
+    pub keys: HashMap<(UserId, u128), KeyRecord>,
+}
+
+/// Who has which seats of a performance.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimsSnapshot {
+    /// The performance's seat version at that moment.
+    pub version: i64,
+    /// Every seat with a claim.
+    pub taken: Vec<TakenSeat>,
+    /// Everybody who has ever had an order at this performance.
+    pub buyers: Vec<UserId>,
+}
+
+/// A seat that is not free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenSeat {
+    /// The seat.
+    pub seat: SeatId,
+    /// Held, sold or locked, as written.
+    pub status: SeatStatus,
+}
+
+/// A hold and its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueHold {
+    /// The deadline.
+    pub expires_at: Timestamp,
+    /// The order.
+    pub order: OrderId,
+    /// What it is for.
+    pub performance: PerformanceId,
+}
+
+/// Some of a buyer's orders.
+#[derive(Clone, Debug, Default)]
+pub struct OrderPage {
+    /// The orders, newest first.
+    pub orders: Vec<Order>,
+    /// Whether there are older ones.
+    pub more: bool,
+}
