@@ -102,7 +102,11 @@ pub struct ProfileChange {
 pub struct Accounts {}
 
 impl Accounts {
-    pub(crate) async fn start(
+    /// Starts accounts alone, without sales: for tools that work beside a running node.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn start(
         _store: Arc<dyn Store>,
         _clock: Arc<dyn Clock>,
         _ids: Arc<dyn Ids>,
