@@ -39,7 +39,11 @@ fn dependencies_point_one_way() {
         "a crate was added or removed: say here what it may use"
     );
     for (name, manifest) in &crates {
-        let used = manifest.get("dependencies").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys);
+        let used = manifest
+            .get("dependencies")
+            .and_then(toml::Value::as_table)
+            .into_iter()
+            .flat_map(toml::Table::keys);
         for used in used.filter_map(|dependency| dependency.strip_prefix("onsale-")) {
             assert!(allowed[name.as_str()].contains(&used), "`{name}` must not use `{used}`");
         }
@@ -66,9 +70,14 @@ fn only_the_store_knows_sql() {
     for (name, manifest) in crates() {
         let uses = |table: &str| {
             manifest.get(table).and_then(toml::Value::as_table).is_some_and(|table| {
-                table.keys().any(|dependency| dependency.starts_with("sea-orm") || dependency.starts_with("sqlx"))
+                table
+                    .keys()
+                    .any(|dependency| dependency.starts_with("sea-orm") || dependency.starts_with("sqlx"))
             })
         };
-        assert!(!uses("dependencies") || MAY_NAME_DATABASES.contains(&name.as_str()), "`{name}` must not use SQL");
+        assert!(
+            !uses("dependencies") || MAY_NAME_DATABASES.contains(&name.as_str()),
+            "`{name}` must not use SQL"
+        );
     }
 }

@@ -44,7 +44,10 @@ pub async fn pay_cancel_and_expiry_race(store: Arc<dyn Store>) {
     let Tally { paid, cancelled, refunded, expired, rival } = tally;
     assert_eq!(paid + cancelled + refunded + expired, 10_000);
     let seen = [paid, cancelled, refunded, expired, rival];
-    assert!(seen.iter().all(|count| *count > 0), "some ending never happened, so it was not raced: {tally:?}");
+    assert!(
+        seen.iter().all(|count| *count > 0),
+        "some ending never happened, so it was not raced: {tally:?}"
+    );
     assert_clean(&stage).await;
 }
 
@@ -181,8 +184,16 @@ async fn settle(stage: &Stage, race: Race, told: Told, tally: &mut Tally) {
         (_, true) => (OrderStatus::Cancelled, PRICE),
         (false, false) => (OrderStatus::Expired, PRICE),
     };
-    assert_eq!((status, balance), (expected, left), "{} was told {:?} and {:?}", race.order, told.pay, told.cancel);
-    for refused in [&told.pay, &told.cancel].into_iter().flatten().filter_map(|answer| answer.as_ref().err()) {
+    assert_eq!(
+        (status, balance),
+        (expected, left),
+        "{} was told {:?} and {:?}",
+        race.order,
+        told.pay,
+        told.cancel
+    );
+    for refused in [&told.pay, &told.cancel].into_iter().flatten().filter_map(|answer| answer.as_ref().err())
+    {
         let fits = match status {
             OrderStatus::Expired => *refused == Refusal::HoldExpired,
             OrderStatus::Cancelled => *refused == Refusal::OrderCancelled,
@@ -232,7 +243,8 @@ pub async fn a_lapsed_hold_yields_without_being_released(store: Arc<dyn Store>) 
     let (stage, clock) =
         Stage::frozen(store.clone(), Setup { seats_per_row: 2, rules, sales, ..Setup::default() }).await;
     let seats = stage.seats.clone();
-    let first = stage.engine.sales.hold(UserId(1), None, stage.performance, seats.clone()).await.unwrap().order;
+    let first =
+        stage.engine.sales.hold(UserId(1), None, stage.performance, seats.clone()).await.unwrap().order;
     // Stopped, the engine releases nothing; a new one on a clock past the deadline meets the claims.
     stage.engine.stop().await;
     clock.advance_ms(HOLD_MS);
@@ -278,7 +290,9 @@ pub async fn free_within_a_second(store: Arc<dyn Store>) {
     let second = loop {
         match sales.hold(UserId(2), None, stage.performance, stage.seats.clone()).await {
             Ok(held) => break held.order,
-            Err(SaleError::Refused(Refusal::SeatHeld(_))) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(SaleError::Refused(Refusal::SeatHeld(_))) => {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
             Err(other) => panic!("the rival was told: {other}"),
         }
     };

@@ -14,7 +14,9 @@ use super::{
 };
 
 async fn stage(store: Arc<dyn Store>) -> Arc<Stage> {
-    Arc::new(Stage::build(store, Arc::new(SystemClock), Setup { seats_per_row: 20, ..Setup::default() }).await)
+    Arc::new(
+        Stage::build(store, Arc::new(SystemClock), Setup { seats_per_row: 20, ..Setup::default() }).await,
+    )
 }
 
 /// The same key a hundred times at the same moment: one order, the same answer to all.
@@ -84,11 +86,10 @@ pub async fn a_repeated_request_is_answered_as_the_first(store: Arc<dyn Store>) 
     engine.sales.view(stage.performance).await.unwrap();
     let again = engine.sales.hold(UserId(1), key(5), stage.performance, seats.clone()).await.unwrap();
     assert!(again.replayed);
-    assert_eq!((again.order.id, again.order.status, again.order.expires_at), (
-        first.order.id,
-        first.order.status,
-        first.order.expires_at
-    ));
+    assert_eq!(
+        (again.order.id, again.order.status, again.order.expires_at),
+        (first.order.id, first.order.status, first.order.expires_at)
+    );
     let stranger = engine.sales.hold(UserId(3), key(5), stage.performance, seats).await;
     assert!(matches!(stranger, Err(SaleError::Refused(Refusal::SeatHeld(_)))), "{stranger:?}");
 }

@@ -26,8 +26,10 @@ const SEATS_PER_ROW: u32 = 25;
 /// whether the gate helps or every request reaches the database.
 pub async fn thousand_buyers_one_seat(store: Arc<dyn Store>, gate: bool) {
     let sales = SaleSettings { gate, ..SaleSettings::default() };
-    let stage = Arc::new(Stage::build(store, Arc::new(SystemClock), Setup { sales, ..Setup::default() }).await);
-    let buyers: Vec<_> = (1..=1_000).map(|buyer| tokio::spawn(try_one_seat(stage.clone(), UserId(buyer)))).collect();
+    let stage =
+        Arc::new(Stage::build(store, Arc::new(SystemClock), Setup { sales, ..Setup::default() }).await);
+    let buyers: Vec<_> =
+        (1..=1_000).map(|buyer| tokio::spawn(try_one_seat(stage.clone(), UserId(buyer)))).collect();
 
     let (mut held, mut refused) = (0, 0);
     for buyer in buyers {
