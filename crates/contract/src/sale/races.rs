@@ -9,7 +9,7 @@ use onsale_domain::{
     sale::SaleRules,
 };
 use onsale_engine::{
-    audit,
+    audit::audit,
     clock::SystemClock,
     ports::Store,
     sales::{SaleError, SaleSettings},
@@ -66,7 +66,7 @@ pub async fn oversells_without_guards(store_without_claim_key: Arc<dyn Store>) {
     let stage = sell_out(store_without_claim_key, ClaimCheck::Off).await;
     let paid = seats_paid_for(&stage).await;
     assert!(paid > 500, "{paid} of 500 seats were sold although nothing guarded them");
-    let report = audit::run(&*stage.store, |_, _| {}).await.expect("the audit runs");
+    let report = audit(&*stage.store, |_, _| {}).await.expect("the audit runs");
     assert!(!report.is_clean(), "the audit did not see that seats were sold twice");
 }
 
@@ -153,6 +153,6 @@ async fn claimed_seats(stage: &Stage) -> usize {
 
 /// Panics with the violations if the store does not agree with itself.
 pub async fn assert_clean(stage: &Stage) {
-    let report = audit::run(&*stage.store, |_, _| {}).await.expect("the audit runs");
+    let report = audit(&*stage.store, |_, _| {}).await.expect("the audit runs");
     assert!(report.is_clean(), "the audit found: {report:#?}");
 }

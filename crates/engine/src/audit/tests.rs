@@ -253,7 +253,10 @@ async fn money() {
     let paid_twice = |rows: &mut Rows| rows.payments.push(rows.payments[0].clone());
     assert_eq!(found(paid_twice).await, [PaidTwice]);
     assert_eq!(
-        found(|rows| drop(rows.payments.remove(0))).await,
+        found(|rows| {
+            rows.payments.remove(0);
+        })
+        .await,
         [PaymentMissing, LedgerDiffersFromPayments, KeyWithoutOrder]
     );
     let of_nothing = |rows: &mut Rows| {
