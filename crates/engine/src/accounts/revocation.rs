@@ -1,0 +1,100 @@
+//! Sessions that have ended while their access tokens may still be about.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+};
+
+use onsale_domain::{ids::SessionId, time::Timestamp};
+use parking_lot::RwLock;
+use tokio::task::JoinHandle;
+
+use crate::{
+    clock::Clock,
+    ports::{Store, StoreError},
+};
+
+/// How often sessions that other nodes ended are read, in milliseconds.
+const REFRESH_MS: i64 = 3_000;
+
+/// How far the clocks of two nodes, or a commit and the time written in it, may be apart.
+const SKEW_MS: i64 = 60_000;
+
+/// The sessions that have ended. One is forgotten once its last access token has run out, so the
+/// set is bounded by the log-ins of that time.
+pub(super) struct Revocations {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    access_ms: i64,
+    ended: RwLock<HashMap<SessionId, Timestamp>>,
+    /// The size of `ended`: nearly always 0, and then nothing needs to be locked.
+    count: AtomicUsize,
+    /// Up to when the store has been read.
+    read_until: AtomicI64,
+}
+
+impl Revocations {
+    /// Reads the sessions that have ended.
+    pub(super) async fn load(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        access_s: i64,
+    ) -> Result<Self, StoreError> {
+        let access_ms = access_s.saturating_mul(1_000);
+        let since = clock.now().plus_ms(-access_ms);
+        let revocations = Self {
+            store,
+            clock,
+            access_ms,
+            ended: RwLock::default(),
+            count: AtomicUsize::new(0),
+            read_until: AtomicI64::new(since.0),
+        };
+        revocations.refresh().await?;
+        Ok(revocations)
+    }
+
+    /// Whether a session has ended, as far as this node knows.
+    pub(super) fn contains(&self, session: SessionId) -> bool {
+        self.count.load(Ordering::Acquire) > 0 && self.ended.read().contains_key(&session)
+    }
+
+    /// Notes sessions that end now on this node.
+    pub(super) fn add(&self, sessions: impl IntoIterator<Item = SessionId>) {
+        let now = self.clock.now();
+        let mut ended = self.ended.write();
+        ended.extend(sessions.into_iter().map(|session| (session, now)));
+        self.count.store(ended.len(), Ordering::Release);
+    }
+
+    /// Reads what has ended since the last time, and forgets what no longer matters.
+    pub(super) async fn refresh(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let since = Timestamp(self.read_until.load(Ordering::Acquire)).plus_ms(-SKEW_MS);
+        let found = self.store.sessions_ended_since(since).await?;
+        let mut ended = self.ended.write();
+        ended.extend(found);
+        let oldest = now.plus_ms(-self.access_ms - SKEW_MS);
+        ended.retain(|_, at| *at >= oldest);
+        self.count.store(ended.len(), Ordering::Release);
+        self.read_until.store(now.0, Ordering::Release);
+        Ok(())
+    }
+
+    /// Refreshes again and again until the task is aborted or the set is dropped.
+    pub(super) fn keep_fresh(self: &Arc<Self>) -> JoinHandle<()> {
+        let (revocations, clock) = (Arc::downgrade(self), self.clock.clone());
+        tokio::spawn(async move {
+            loop {
+                clock.sleep_until(clock.now().plus_ms(REFRESH_MS)).await;
+                let Some(revocations) = revocations.upgrade() else { return };
+                if let Err(error) = revocations.refresh().await {
+                    tracing::warn!(%error, "cannot read which sessions other nodes have ended");
+                }
+            }
+        })
+    }
+}

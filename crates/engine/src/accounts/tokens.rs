@@ -1,0 +1,285 @@
+//! Access tokens (JWT, HS256) and refresh tokens.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::{
+    Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, Validation,
+    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
+    errors::{Error, ErrorKind},
+};
+use onsale_domain::{
+    ids::{SessionId, UserId},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use signature::{Signer, Verifier};
+use uuid::Uuid;
+
+use super::Caller;
+
+/// The longest text that is looked at as an access token; ours have about 300 bytes.
+const ACCESS_BYTES_MAX: usize = 1_024;
+
+/// Signs and checks access tokens.
+pub(super) struct AccessTokens {
+    encoding_key: EncodingKey,
+    decoding_key: DecodingKey,
+    validation: Validation,
+    lifetime_s: i64,
+}
+
+/// What an access token says.
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    sid: Uuid,
+    role: String,
+    iat: i64,
+    exp: i64,
+}
+
+impl AccessTokens {
+    pub(super) fn new(signing_key: &[u8], lifetime_s: i64) -> Self {
+        // A second engine in the process finds the provider installed, which is as good.
+        let _ = PROVIDER.install_default();
+        let mut validation = Validation::new(Algorithm::HS256);
+        // That would ask the machine's clock; `caller` is told the time.
+        validation.validate_exp = false;
+        Self {
+            encoding_key: EncodingKey::from_secret(signing_key),
+            decoding_key: DecodingKey::from_secret(signing_key),
+            validation,
+            lifetime_s,
+        }
+    }
+
+    /// How long a token is good, in seconds.
+    pub(super) fn lifetime_s(&self) -> i64 {
+        self.lifetime_s
+    }
+
+    /// A token for a caller, good from `now`.
+    pub(super) fn issue(&self, caller: Caller, now: Timestamp) -> String {
+        let iat = now.0.div_euclid(1_000);
+        let claims = Claims {
+            sub: caller.user.to_string(),
+            sid: caller.session.0,
+            role: caller.role.as_str().to_owned(),
+            iat,
+            exp: iat + self.lifetime_s,
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding_key)
+            .expect("these claims are JSON and HMAC takes any key")
+    }
+
+    /// Who a token stands for at a time, if it is ours and has not run out. Takes 1.4 microseconds.
+    pub(super) fn caller(&self, token: &str, now: Timestamp) -> Option<Caller> {
+        if token.len() > ACCESS_BYTES_MAX {
+            return None;
+        }
+        let claims: Claims = jsonwebtoken::decode(token, &self.decoding_key, &self.validation).ok()?.claims;
+        if now.0.div_euclid(1_000) >= claims.exp {
+            return None;
+        }
+        let (user, role) = (claims.sub.parse().ok()?, claims.role.parse().ok()?);
+        Some(Caller { user: UserId(user), role, session: SessionId(claims.sid) })
+    }
+}
+
+/// A refresh token: which session, and a secret of which the database knows the hash only.
+pub(super) struct RefreshToken {
+    pub(super) session: SessionId,
+    secret: [u8; 32],
+}
+
+impl RefreshToken {
+    /// A new token of a session.
+    pub(super) fn new(session: SessionId) -> Self {
+        let mut secret = [0; 32];
+        rand::fill(&mut secret);
+        Self { session, secret }
+    }
+
+    /// The token with this text.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 48];
+        // The buffer's size is checked against the text's length before anything is decoded.
+        if URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) != Ok(bytes.len()) {
+            return None;
+        }
+        let (session, secret) = bytes.split_at(16);
+        let session = SessionId(Uuid::from_slice(session).expect("16 bytes"));
+        Some(Self { session, secret: secret.try_into().expect("32 bytes") })
+    }
+
+    /// The token as its owner keeps it.
+    pub(super) fn text(&self) -> String {
+        let mut bytes = self.session.0.as_bytes().to_vec();
+        bytes.extend_from_slice(&self.secret);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// What is kept of it. The secret has 256 random bits, so a fast hash is enough, and how long
+    /// comparing two hashes takes tells nothing about it.
+    pub(super) fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.secret).into()
+    }
+}
+
+/// HS256 for the `jsonwebtoken` crate. It leaves cryptography to a provider; of the two it comes
+/// with, one takes minutes of C to build and the other brings RSA code that we have no use for.
+static PROVIDER: CryptoProvider = CryptoProvider {
+    signer_factory: |algorithm, key| {
+        Ok(Box::new(Hs256::new(*algorithm, key.as_bytes())?) as Box<dyn JwtSigner>)
+    },
+    verifier_factory: |algorithm, key| {
+        if key.family() != AlgorithmFamily::Hmac {
+            return Err(Error::from(ErrorKind::InvalidKeyFormat));
+        }
+        Ok(Box::new(Hs256::new(*algorithm, key.try_get_as_bytes()?)?) as Box<dyn JwtVerifier>)
+    },
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+struct Hs256(Hmac<Sha256>);
+
+impl Hs256 {
+    fn new(algorithm: Algorithm, key: &[u8]) -> Result<Self, Error> {
+        if algorithm != Algorithm::HS256 {
+            return Err(ErrorKind::UnsupportedAlgorithm.into());
+        }
+        Ok(Self(Hmac::new_from_slice(key).map_err(|_| ErrorKind::InvalidKeyFormat)?))
+    }
+}
+
+impl Signer<Vec<u8>> for Hs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
+    }
+}
+
+impl Verifier<Vec<u8>> for Hs256 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        // Compares in constant time.
+        self.0.clone().chain_update(message).verify_slice(signature).map_err(signature::Error::from_source)
+    }
+}
+
+impl JwtSigner for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+impl JwtVerifier for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onsale_domain::user::Role;
+
+    use super::*;
+
+    const KEY: &[u8] = b"a key for tests with 32 bytes ok";
+    const NOW: Timestamp = Timestamp(1_800_000_000_500);
+
+    fn caller() -> Caller {
+        Caller { user: UserId(42), role: Role::Organiser, session: SessionId(Uuid::from_u128(7)) }
+    }
+
+    fn signed(header: &str, claims: &str, key: &[u8]) -> String {
+        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let tag = Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(&message).finalize();
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag.into_bytes()))
+    }
+
+    #[test]
+    fn a_token_stands_for_its_caller_until_it_runs_out() {
+        let tokens = AccessTokens::new(KEY, 3_600);
+        let token = tokens.issue(caller(), NOW);
+        assert_eq!(tokens.caller(&token, NOW), Some(caller()));
+        assert_eq!(tokens.caller(&token, NOW.plus_ms(3_599_499)), Some(caller()));
+        assert_eq!(tokens.caller(&token, NOW.plus_ms(3_599_500)), None, "3,600 s, whole seconds");
+    }
+
+    #[test]
+    fn hs256_is_that_of_rfc_7515_appendix_a_1() {
+        let _ = PROVIDER.install_default();
+        let key = URL_SAFE_NO_PAD
+            .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
+            .unwrap();
+        let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
+                       eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let signature = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let signed =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &EncodingKey::from_secret(&key), Algorithm::HS256);
+        assert_eq!(signed.unwrap(), signature);
+
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.validate_exp = false;
+        let token = format!("{message}.{signature}");
+        let decoded =
+            jsonwebtoken::decode::<serde_json::Value>(&token, &DecodingKey::from_secret(&key), &validation);
+        assert_eq!(decoded.unwrap().claims["iss"], "joe");
+    }
+
+    #[test]
+    fn a_token_with_any_byte_changed_is_refused() {
+        let tokens = AccessTokens::new(KEY, 3_600);
+        let token = tokens.issue(caller(), NOW);
+        for index in 0..token.len() {
+            for other in *b"A_.b" {
+                let mut bytes = token.clone().into_bytes();
+                if bytes[index] != other {
+                    bytes[index] = other;
+                    let changed = String::from_utf8(bytes).unwrap();
+                    assert_eq!(tokens.caller(&changed, NOW), None, "{changed}");
+                }
+            }
+            assert_eq!(tokens.caller(&token[..index], NOW), None, "cut at {index}");
+        }
+        assert_eq!(tokens.caller(&format!("{token}A"), NOW), None);
+        assert_eq!(tokens.caller(&format!("{token}="), NOW), None);
+    }
+
+    #[test]
+    fn another_key_or_algorithm_is_refused() {
+        let tokens = AccessTokens::new(KEY, 3_600);
+        let claims = r#"{"sub":"42","sid":"00000000-0000-0000-0000-000000000007","role":"user","iat":0,"exp":9999999999}"#;
+        let good = signed(r#"{"typ":"JWT","alg":"HS256"}"#, claims, KEY);
+        assert!(tokens.caller(&good, NOW).is_some(), "the forged ones differ in one thing only");
+
+        let other_key = signed(r#"{"typ":"JWT","alg":"HS256"}"#, claims, b"another key of 32 bytes, or more");
+        assert_eq!(tokens.caller(&other_key, NOW), None);
+        for algorithm in ["none", "HS384", "RS256", "ES256", "hs256", ""] {
+            let forged = signed(&format!(r#"{{"typ":"JWT","alg":"{algorithm}"}}"#), claims, KEY);
+            assert_eq!(tokens.caller(&forged, NOW), None, "{algorithm}");
+            let unsigned = &forged[..=forged.rfind('.').unwrap()];
+            assert_eq!(tokens.caller(unsigned, NOW), None, "{algorithm} without a signature");
+        }
+        for claims in [
+            "{}",
+            r#"{"sub":"42","sid":"00000000-0000-0000-0000-000000000007","role":"user","iat":0}"#,
+            r#"{"sub":"x","sid":"00000000-0000-0000-0000-000000000007","role":"user","iat":0,"exp":9999999999}"#,
+            r#"{"sub":"4","sid":"00000000-0000-0000-0000-000000000007","role":"root","iat":0,"exp":9999999999}"#,
+        ] {
+            assert_eq!(tokens.caller(&signed(r#"{"alg":"HS256"}"#, claims, KEY), NOW), None, "{claims}");
+        }
+        assert_eq!(tokens.caller(&"a".repeat(100_000), NOW), None);
+    }
+
+    #[test]
+    fn a_refresh_token_is_read_back_and_no_other_text_is_one() {
+        let token = RefreshToken::new(SessionId(Uuid::from_u128(9)));
+        let again = RefreshToken::parse(&token.text()).unwrap();
+        assert_eq!((again.session, again.hash()), (token.session, token.hash()));
+        assert_ne!(RefreshToken::new(token.session).hash(), token.hash());
+        for text in ["", "x", &token.text()[1..], &format!("{}AAAA", token.text()), "§§§§"] {
+            assert!(RefreshToken::parse(text).is_none(), "{text}");
+        }
+    }
+}
