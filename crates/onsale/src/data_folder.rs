@@ -40,11 +40,6 @@ impl DataFolder {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The URL of the embedded database.
     pub(crate) fn database_url(&self) -> Result<String, Failure> {
         let path = self.path.join(DATABASE);
@@ -129,13 +124,13 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(folder.path().join(SIGNING_KEY)).unwrap().permissions().mode();
+            let mode = fs::metadata(folder.path.join(SIGNING_KEY)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
         let files: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+            fs::read_dir(&folder.path).unwrap().map(|file| file.unwrap().file_name()).collect();
         assert_eq!(files, [SIGNING_KEY], "nothing else is left behind");
-        fs::write(folder.path().join(SIGNING_KEY), b"cut").unwrap();
+        fs::write(folder.path.join(SIGNING_KEY), b"cut").unwrap();
         assert!(folder.signing_key().unwrap_err().to_string().contains("3 bytes"));
     }
 

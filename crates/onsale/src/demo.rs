@@ -53,3 +53,54 @@ fn zoned(at: Timestamp) -> Zoned {
 fn timestamp(at: &Zoned) -> Timestamp {
     Timestamp(at.timestamp().as_millisecond())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use onsale_engine::{clock::ManualClock, ids::RandomIds};
+    use onsale_store::{SqlStore, StoreOptions};
+
+    use super::*;
+    use crate::config::Config;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    /// Screenings and concert dates to come.
+    async fn coming(engine: &Engine) -> (usize, usize) {
+        let films = engine.catalogue.movies(None, None, true, 0, 100).await.unwrap();
+        let concerts = engine.catalogue.concerts(0, 100).await.unwrap().concerts;
+        let count = |shows: &[onsale_engine::ports::ShowListing]| {
+            shows.iter().map(|show| show.performances.len()).sum::<usize>()
+        };
+        (count(&films), count(&concerts))
+    }
+
+    #[tokio::test]
+    async fn filling_again_adds_only_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("demo.db").display());
+        let config = Config::default();
+        let store = Arc::new(SqlStore::open(&url, &StoreOptions::new(config.currency())).await.unwrap());
+        // Three in the morning in Seoul: nothing runs.
+        let clock = Arc::new(ManualClock::new(Timestamp(1_800_036_000_000)));
+        let settings = config.engine_settings(vec![7; 32]);
+        let engine = Engine::start(store.clone(), clock.clone(), Arc::new(RandomIds::default()), settings)
+            .await
+            .unwrap();
+        let address = "127.0.0.1:1".parse().unwrap();
+
+        prepare(&engine, &*store, address).await.unwrap();
+        assert_eq!(coming(&engine).await, (3 * 4 * 7, 7));
+        prepare(&engine, &*store, address).await.unwrap();
+        assert_eq!(coming(&engine).await, (3 * 4 * 7, 7), "the second time adds nothing");
+        clock.advance_ms(3 * DAY_MS);
+        assert_eq!(coming(&engine).await, (3 * 4 * 4, 7));
+        prepare(&engine, &*store, address).await.unwrap();
+        assert_eq!(coming(&engine).await, (3 * 4 * 7, 7), "three new days follow");
+        clock.advance_ms(100 * DAY_MS);
+        prepare(&engine, &*store, address).await.unwrap();
+        assert_eq!(coming(&engine).await, (3 * 4 * 7, 7), "all anew after a long time");
+        engine.stop().await;
+    }
+}

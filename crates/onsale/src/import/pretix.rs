@@ -240,11 +240,11 @@ mod tests {
                "position": {"x": x, "y": y}, "category": "Stalls", "radius": 8})
     }
 
-    fn row(label: &str, y: f64, seats: Vec<Value>) -> Value {
+    fn row(label: &str, y: f64, seats: &[Value]) -> Value {
         json!({"row_number": label, "row_number_position": "both", "position": {"x": 10, "y": y}, "seats": seats})
     }
 
-    fn plan(rows: Vec<Value>) -> Value {
+    fn plan(rows: &[Value]) -> Value {
         json!({"name": "Little Theatre", "size": {"width": 600, "height": 400},
                "categories": [{"name": "Stalls", "color": "#00f"}, {"name": "Box", "color": "#f00"}],
                "zones": [{"name": "Ground floor", "zone_id": "g", "position": {"x": 100, "y": 1000}, "rows": rows,
@@ -261,9 +261,9 @@ mod tests {
 
     #[test]
     fn zones_rows_and_seats_become_a_hall() {
-        let seats = |y| (1..=4).map(|number| seat(number, 20.0 * number as f64, y)).collect();
+        let seats = |y| (1..=4).map(|number| seat(number, 20.0 * number as f64, y)).collect::<Vec<_>>();
         let hall =
-            read(&plan(vec![row("A", 0.0, seats(0.0)), row("B", 30.0, seats(1.0))]).to_string()).unwrap();
+            read(&plan(&[row("A", 0.0, &seats(0.0)), row("B", 30.0, &seats(1.0))]).to_string()).unwrap();
         assert_eq!((hall.name.as_str(), hall.areas), ("Little Theatre", 1));
         let plan = hall.plan;
         assert_eq!(plan.categories, ["Stalls", "Box"]);
@@ -280,16 +280,16 @@ mod tests {
         let xs = [0.0, 20.0, 40.0, 90.0, 110.0, 130.0];
         let mut seats: Vec<Value> =
             xs.iter().enumerate().map(|(index, x)| seat(index + 1, *x, 0.0)).collect();
-        assert_eq!(places(&plan(vec![row("A", 0.0, seats.clone())])), [0, 1, 2, 4, 5, 6]);
+        assert_eq!(places(&plan(&[row("A", 0.0, &seats)])), [0, 1, 2, 4, 5, 6]);
         seats.swap(1, 4);
-        assert_eq!(places(&plan(vec![row("A", 0.0, seats)])), [0, 5, 2, 4, 1, 6]);
+        assert_eq!(places(&plan(&[row("A", 0.0, &seats)])), [0, 5, 2, 4, 1, 6]);
     }
 
     #[test]
     fn a_short_row_goes_by_its_zones_spacing() {
         let long: Vec<Value> = (0..6).map(|index| seat(index, 20.0 * index as f64, 0.0)).collect();
-        let split = vec![seat(1, 0.0, 1.0), seat(2, 60.0, 1.0)];
-        assert_eq!(places(&plan(vec![row("A", 0.0, long), row("B", 30.0, split)]))[6..], [0, 2]);
+        let split = [seat(1, 0.0, 1.0), seat(2, 60.0, 1.0)];
+        assert_eq!(places(&plan(&[row("A", 0.0, &long), row("B", 30.0, &split)]))[6..], [0, 2]);
     }
 
     #[test]
@@ -302,7 +302,7 @@ mod tests {
         };
         let seats =
             order.iter().map(|&index| seat(index, -200.0 * angle(index).cos(), -200.0 * angle(index).sin()));
-        let found = places(&plan(vec![row("A", 0.0, seats.collect())]));
+        let found = places(&plan(&[row("A", 0.0, &seats.collect::<Vec<_>>())]));
         let along = |index: usize| (index + usize::from(index >= 8)) as i32;
         let ascending: Vec<i32> = order.iter().map(|&index| along(index)).collect();
         let descending: Vec<i32> = ascending.iter().map(|place| 16 - place).collect();
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
-        let good = plan(vec![row("A", 0.0, vec![seat(1, 0.0, 0.0), seat(2, 20.0, 0.0)])]);
+        let good = plan(&[row("A", 0.0, &[seat(1, 0.0, 0.0), seat(2, 20.0, 0.0)])]);
         let broken = |pointer: &str, value: Value| {
             let mut plan = good.clone();
             *plan.pointer_mut(pointer).unwrap() = value;
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn nameless_zones_and_rows_are_numbered() {
-        let mut plan = plan(vec![row("", 0.0, vec![seat(1, 0.0, 0.0)])]);
+        let mut plan = plan(&[row("", 0.0, &[seat(1, 0.0, 0.0)])]);
         plan["zones"][0].as_object_mut().unwrap().remove("name");
         let hall = read(&plan.to_string()).unwrap();
         assert_eq!((hall.plan.rows[0].section.as_str(), hall.plan.rows[0].label.as_str()), ("Zone 1", "1"));
