@@ -52,11 +52,8 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
             ON i.user_id = CAST(substr(k.value, 33) AS INTEGER) AND i.key_id = unhex(substr(k.value, 1, 32))",
 
     delete_claims: "
-        DELETE FROM claims WHERE (performance_id, seat_id) IN (
-            SELECT c.performance_id, c.seat_id
-            FROM json_each(?1) k CROSS JOIN claims c
-                ON c.performance_id = k.value ->> 0 AND c.seat_id = k.value ->> 1
-                AND c.order_id IS unhex(k.value ->> 2))",
+        DELETE FROM claims WHERE (performance_id, seat_id, coalesce(order_id, x'')) IN (
+            SELECT value ->> 0, value ->> 1, coalesce(unhex(value ->> 2), x'') FROM json_each(?1))",
 
     insert_claims: "
         INSERT INTO claims (performance_id, seat_id, order_id)
@@ -134,3 +131,33 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
     insert_grams: "
         INSERT INTO show_grams (gram, show_id) SELECT value, ?2 FROM json_each(?1)",
 };
+
+#[cfg(test)]
+mod tests {
+    use onsale_domain::money::Currency;
+    use sea_orm::{ConnectionTrait, QueryResult};
+
+    use crate::{SqlStore, StoreOptions};
+
+    /// A scan of a table would cost more the more there is in it.
+    #[tokio::test]
+    async fn no_statement_scans_a_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("onsale.db").display());
+        let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
+        for (name, sql) in super::SQLITE.all() {
+            let explain = store.dialect.statement(&format!("EXPLAIN QUERY PLAN {sql}"), []);
+            let plan = store.readers.query_all_raw(explain).await.unwrap();
+            assert!(!plan.is_empty() || name.starts_with("insert"), "{name} has a plan");
+            for step in plan.iter().map(detail) {
+                let scans = step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE");
+                assert!(!scans, "{name}: {step}");
+                assert!(!step.contains("AUTOMATIC"), "{name} builds an index: {step}");
+            }
+        }
+    }
+
+    fn detail(step: &QueryResult) -> String {
+        step.try_get_by_index(3).unwrap()
+    }
+}
