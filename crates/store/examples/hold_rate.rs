@@ -50,7 +50,7 @@ async fn main() -> Result<(), Failure> {
     }
     world.next_performance().await?;
     let (mut load, mut write, mut commit) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-    let cpu = cpu_time()?;
+    let (cpu, bytes) = (cpu_time()?, bytes_written());
     let started = now();
     for _ in 0..batches {
         if world.seats_taken + batch as u64 * 2 > SEATS {
@@ -67,13 +67,14 @@ async fn main() -> Result<(), Failure> {
     let each = |spent: Duration| spent.as_secs_f64() * 1e6 / holds;
     println!(
         "{before} orders before, batches of {batch}: {:.0} holds/s; us per hold: all {:.1}, load {:.1}, \
-         write {:.1}, commit {:.1}; processor {:.1}",
+         write {:.1}, commit {:.1}; processor {:.1}; bytes written {:.0}",
         holds / took.as_secs_f64(),
         each(took),
         each(load),
         each(write),
         each(commit),
         each(cpu_time()? - cpu),
+        (bytes_written() - bytes) as f64 / holds,
     );
     Ok(())
 }
@@ -238,4 +239,11 @@ fn cpu_time() -> Result<Duration, Failure> {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
     Ok(Duration::from_millis(ticks * 10))
+}
+
+/// How much this process has written, where the system tells it.
+fn bytes_written() -> u64 {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let line = io.lines().find_map(|line| line.strip_prefix("wchar: "));
+    line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
 }
