@@ -90,7 +90,10 @@ impl Decider {
         self.recorder.event(event, order, self.now);
         if status == OrderStatus::Paid {
             for line in &order.lines {
-                self.recorder.seat((order.performance, line.seat));
+                let seat = (order.performance, line.seat);
+                // Paying does not load claims, but whose the seat is follows from the order.
+                self.facts.claims.entry(seat).or_insert(Claim::Order(id));
+                self.recorder.seat(seat);
             }
         }
     }
