@@ -39,13 +39,22 @@ pub enum CatalogueError {
 pub struct Catalogue {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    sales: Sales,
+    /// None beside a running node; see [`Catalogue::without_sales`].
+    sales: Option<Sales>,
     epoch: AtomicU64,
 }
 
 impl Catalogue {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, sales: Sales) -> Self {
-        Self { store, clock, sales, epoch: AtomicU64::new(0) }
+        Self { store, clock, sales: Some(sales), epoch: AtomicU64::new(0) }
+    }
+
+    /// The catalogue alone, for tools that work beside a running node: nothing is sold or released
+    /// here. A node that has changed terms in memory reads them again before its next decision,
+    /// because their revision in the database has risen.
+    #[must_use]
+    pub fn without_sales(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, sales: None, epoch: AtomicU64::new(0) }
     }
 
     /// Counts the changes made through this engine. An answer made before it rose may be old.
@@ -214,7 +223,7 @@ impl Catalogue {
         check_text("category", category, 100)?;
         let (changed, performances) = self.store.set_category(hall, seats, category).await?;
         for performance in performances {
-            self.sales.terms_changed(performance).await;
+            self.terms_changed(performance).await;
         }
         self.changed();
         Ok(changed)
@@ -238,7 +247,7 @@ impl Catalogue {
     pub async fn change_performance(&self, performance: &Performance) -> Result<(), CatalogueError> {
         self.check_performance(&performance.details).await?;
         self.store.change_performance(performance).await?;
-        self.sales.terms_changed(performance.id).await;
+        self.terms_changed(performance.id).await;
         self.changed();
         Ok(())
     }
@@ -265,6 +274,12 @@ impl Catalogue {
     /// If the database cannot be read.
     pub async fn is_empty(&self) -> Result<bool, CatalogueError> {
         Ok(self.store.is_empty().await?)
+    }
+
+    async fn terms_changed(&self, performance: PerformanceId) {
+        if let Some(sales) = &self.sales {
+            sales.terms_changed(performance).await;
+        }
     }
 
     fn changed(&self) {

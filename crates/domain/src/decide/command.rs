@@ -234,3 +234,32 @@ pub enum Refusal {
     #[error("this idempotency key was used with another request")]
     KeyReused,
 }
+
+impl Refusal {
+    /// A short name of the reason, the same in answers, metrics and documents.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoSuchPerformance(_) => "no-such-performance",
+            Self::PerformanceCancelled(_) => "performance-cancelled",
+            Self::NotOnSaleYet { .. } => "not-on-sale-yet",
+            Self::SaleClosed => "sale-closed",
+            Self::NoSeats => "no-seats",
+            Self::SeatTwice(_) => "seat-twice",
+            Self::NoSuchSeat(_) => "no-such-seat",
+            Self::SeatLocked(_) => "seat-locked",
+            Self::SeatHeld(_) => "seat-held",
+            Self::SeatSold(_) => "seat-sold",
+            Self::TooManySeats { .. } => "too-many-seats",
+            Self::NotSideBySide => "not-side-by-side",
+            Self::NoSuchOrder => "no-such-reservation",
+            Self::HoldExpired => "hold-expired",
+            Self::OrderCancelled => "reservation-cancelled",
+            Self::AlreadyPaid => "already-paid",
+            Self::TooFewPoints { .. } => "too-few-points",
+            Self::AmountOutOfBounds { .. } => "amount-out-of-bounds",
+            Self::TooLateToRefund => "too-late-to-refund",
+            Self::KeyReused => "idempotency-key-reused",
+        }
+    }
+}

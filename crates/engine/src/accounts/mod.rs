@@ -128,7 +128,11 @@ impl Drop for Accounts {
 }
 
 impl Accounts {
-    pub(crate) async fn start(
+    /// Starts accounts alone, without sales: for tools that work beside a running node.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,

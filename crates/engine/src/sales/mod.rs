@@ -1,14 +1,36 @@
 //! Selling: the use cases around the pipeline.
+//!
+//! A hold goes: gate ([`view`]), lane ([`lane`]: load, decide, write, commit, announce), answer.
+//! The decision itself is `onsale_domain::decide`.
+
+mod deadlines;
+mod lane;
+mod metrics;
+mod view;
+mod views;
 
 use std::sync::Arc;
 
 use onsale_domain::{
-    decide::{IdempotencyKey, Refusal},
-    ids::{OrderId, PerformanceId, SeatId, UserId},
+    decide::{
+        Cancel, Charge, ClaimCheck, Command, Hold, IdempotencyKey, LockSeats, Outcome, Pay, Refusal, Request,
+    },
+    ids::{OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
     order::{Order, Payment},
     wallet::Wallet,
 };
+use parking_lot::Mutex;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
+use self::{
+    deadlines::Deadlines,
+    lane::{Lane, Message, Pending},
+    metrics::Metrics,
+    views::Views,
+};
 use crate::{
     clock::Clock,
     engine::Settings,
@@ -16,9 +38,14 @@ use crate::{
     ports::{OrderPage, Store, StoreError},
 };
 
-mod view;
-
 pub use view::{PerformanceView, SeatChanges, SeatCounts, SeatSnapshot};
+
+/// How long an idempotency key is remembered, in milliseconds: 24 hours.
+const KEY_KEPT_MS: i64 = 24 * 3_600_000;
+
+/// How often old idempotency keys are forgotten, in milliseconds, and how many at once.
+const PRUNE_EVERY_MS: i64 = 60_000;
+const PRUNE_CHUNK: usize = 1_000;
 
 /// The settings of the sale pipeline.
 #[derive(Clone, Copy, Debug)]
@@ -94,16 +121,68 @@ pub struct SeatsLocked {
 
 /// Selling. Cheap to clone.
 #[derive(Clone)]
-pub struct Sales {}
+pub struct Sales {
+    shared: Arc<Shared>,
+    running: Arc<Mutex<Option<Running>>>,
+}
+
+/// What the use cases and the background tasks share.
+struct Shared {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    settings: SaleSettings,
+    claim_check: ClaimCheck,
+    views: Views,
+    deadlines: Deadlines,
+    metrics: Metrics,
+    lanes: Vec<mpsc::Sender<Message>>,
+}
+
+/// The background tasks.
+struct Running {
+    lanes: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+/// The answer that a lane will give.
+type Answer = oneshot::Receiver<Result<Outcome, SaleError>>;
 
 impl Sales {
     pub(crate) async fn start(
-        _store: Arc<dyn Store>,
-        _clock: Arc<dyn Clock>,
-        _ids: Arc<dyn Ids>,
-        _settings: &Settings,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        settings: &Settings,
     ) -> Result<Self, StoreError> {
-        Ok(Self {})
+        let queue_max = settings.sales.queue_max.max(1);
+        let (lanes, queues): (Vec<_>, Vec<_>) =
+            (0..store.lanes().max(1)).map(|_| mpsc::channel(queue_max)).unzip();
+        let shared = Arc::new(Shared {
+            store,
+            clock,
+            ids,
+            settings: settings.sales,
+            claim_check: settings.claim_check,
+            views: Views::default(),
+            deadlines: Deadlines::default(),
+            metrics: Metrics::new(),
+            lanes,
+        });
+        deadlines::recover(&shared).await?;
+        let lanes = queues.into_iter().map(|queue| {
+            let (stop, stopped) = oneshot::channel();
+            (stop, tokio::spawn(Lane::new(shared.clone()).run(queue, stopped)))
+        });
+        let running = Running {
+            lanes: lanes.collect(),
+            helpers: vec![
+                tokio::spawn(deadlines::release_when_due(shared.clone())),
+                tokio::spawn(deadlines::sweep(shared.clone())),
+                tokio::spawn(forget_old_keys(shared.clone())),
+            ],
+        };
+        Ok(Self { shared, running: Arc::new(Mutex::new(Some(running))) })
     }
 
     /// Holds seats for a buyer. When this returns `Ok`, the hold is on disk.
@@ -112,12 +191,20 @@ impl Sales {
     /// See [`SaleError`].
     pub async fn hold(
         &self,
-        _caller: UserId,
-        _key: Option<IdempotencyKey>,
-        _performance: PerformanceId,
-        _seats: Vec<SeatId>,
+        caller: UserId,
+        key: Option<IdempotencyKey>,
+        performance: PerformanceId,
+        seats: Vec<SeatId>,
     ) -> Result<Held, SaleError> {
-        unimplemented!()
+        if self.shared.settings.gate {
+            self.pass_gate(caller, performance, &seats)?;
+        }
+        let order = OrderId(self.shared.next_id());
+        let command = Command::Hold(Hold { order, performance, seats });
+        match self.shared.ask(caller, key, command).await? {
+            Outcome::Held { order, replayed } => Ok(Held { order, replayed }),
+            other => unreachable!("a hold was answered {other:?}"),
+        }
     }
 
     /// Pays a held order from the buyer's wallet.
@@ -126,19 +213,32 @@ impl Sales {
     /// See [`SaleError`].
     pub async fn pay(
         &self,
-        _caller: UserId,
-        _key: Option<IdempotencyKey>,
-        _order: OrderId,
+        caller: UserId,
+        key: Option<IdempotencyKey>,
+        order: OrderId,
     ) -> Result<Paid, SaleError> {
-        unimplemented!()
+        let performance = self.order(caller, order).await?.performance;
+        let payment = PaymentId(self.shared.next_id());
+        let transfer = TransferId(self.shared.next_id());
+        let command = Command::Pay(Pay { order, performance, payment, transfer });
+        match self.shared.ask(caller, key, command).await? {
+            Outcome::Paid { payment, replayed } => Ok(Paid { payment, replayed }),
+            other => unreachable!("a payment was answered {other:?}"),
+        }
     }
 
     /// Gives an order back; refunds it if it was paid. Cancelling twice is the same as once.
     ///
     /// # Errors
     /// See [`SaleError`].
-    pub async fn cancel(&self, _caller: UserId, _order: OrderId) -> Result<Order, SaleError> {
-        unimplemented!()
+    pub async fn cancel(&self, caller: UserId, order: OrderId) -> Result<Order, SaleError> {
+        let performance = self.order(caller, order).await?.performance;
+        let transfer = TransferId(self.shared.next_id());
+        let command = Command::Cancel(Cancel { order, performance, transfer });
+        match self.shared.ask(caller, None, command).await? {
+            Outcome::Cancelled { order } => Ok(order),
+            other => unreachable!("a cancellation was answered {other:?}"),
+        }
     }
 
     /// Adds points to a buyer's wallet. `amount` is in minor units.
@@ -147,27 +247,34 @@ impl Sales {
     /// See [`SaleError`].
     pub async fn charge(
         &self,
-        _caller: UserId,
-        _key: Option<IdempotencyKey>,
-        _amount: i64,
+        caller: UserId,
+        key: Option<IdempotencyKey>,
+        amount: i64,
     ) -> Result<Charged, SaleError> {
-        unimplemented!()
+        let transfer = TransferId(self.shared.next_id());
+        match self.shared.ask(caller, key, Command::Charge(Charge { amount, transfer })).await? {
+            Outcome::Charged { balance, replayed } => Ok(Charged { balance, replayed }),
+            other => unreachable!("a charge was answered {other:?}"),
+        }
     }
 
     /// A buyer's points.
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub async fn wallet(&self, _caller: UserId) -> Result<Wallet, SaleError> {
-        unimplemented!()
+    pub async fn wallet(&self, caller: UserId) -> Result<Wallet, SaleError> {
+        Ok(self.shared.store.wallet(caller).await?)
     }
 
     /// A buyer's order, its status as of now. Somebody else's is [`Refusal::NoSuchOrder`].
     ///
     /// # Errors
     /// See [`SaleError`].
-    pub async fn order(&self, _caller: UserId, _order: OrderId) -> Result<Order, SaleError> {
-        unimplemented!()
+    pub async fn order(&self, caller: UserId, order: OrderId) -> Result<Order, SaleError> {
+        let order = self.shared.store.order(order).await?;
+        let mut order = order.filter(|order| order.user == caller).ok_or(Refusal::NoSuchOrder)?;
+        order.status = order.status_at(self.shared.clock.now());
+        Ok(order)
     }
 
     /// A buyer's orders, newest first, statuses as of now; those before `before`, at most `limit`.
@@ -176,11 +283,16 @@ impl Sales {
     /// If the database cannot be read.
     pub async fn orders(
         &self,
-        _caller: UserId,
-        _before: Option<OrderId>,
-        _limit: usize,
+        caller: UserId,
+        before: Option<OrderId>,
+        limit: usize,
     ) -> Result<OrderPage, SaleError> {
-        unimplemented!()
+        let mut page = self.shared.store.orders_of(caller, before, limit).await?;
+        let now = self.shared.clock.now();
+        for order in &mut page.orders {
+            order.status = order.status_at(now);
+        }
+        Ok(page)
     }
 
     /// Takes seats off sale (`lock`) or puts them back. Seats that buyers have stay as they are.
@@ -190,24 +302,141 @@ impl Sales {
     /// See [`SaleError`].
     pub async fn lock_seats(
         &self,
-        _caller: UserId,
-        _performance: PerformanceId,
-        _seats: Vec<SeatId>,
-        _lock: bool,
+        caller: UserId,
+        performance: PerformanceId,
+        seats: Vec<SeatId>,
+        lock: bool,
     ) -> Result<SeatsLocked, SaleError> {
-        unimplemented!()
+        let command = Command::LockSeats(LockSeats { performance, seats, lock });
+        match self.shared.ask(caller, None, command).await? {
+            Outcome::SeatsLocked { changed, unchanged, taken } => {
+                Ok(SeatsLocked { changed, unchanged, taken })
+            }
+            other => unreachable!("a lock was answered {other:?}"),
+        }
     }
 
     /// What everybody may see of a performance's seats, kept up to date in memory.
     ///
     /// # Errors
     /// [`Refusal::NoSuchPerformance`], or if the database cannot be read.
-    pub async fn view(&self, _performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
-        unimplemented!()
+    pub async fn view(&self, performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
+        if let Some(view) = self.shared.views.get(performance) {
+            return Ok(view);
+        }
+        let (answer, view) = oneshot::channel();
+        self.shared.send_now(performance.0, Message::View(performance, answer))?;
+        view.await.map_err(|_| SaleError::Overloaded)?
     }
 
     /// Reads a performance's terms again after an organiser has changed them.
-    pub(crate) async fn terms_changed(&self, _performance: PerformanceId) {}
+    pub(crate) async fn terms_changed(&self, performance: PerformanceId) {
+        let (done, read) = oneshot::channel();
+        // Should it not get through, the next batch notices the new revision by itself.
+        if self.shared.lane(performance.0).send(Message::TermsChanged(performance, done)).await.is_ok() {
+            let _ = read.await;
+        }
+    }
 
-    pub(crate) async fn stop(&self) {}
+    /// Answers what has been accepted, then ends.
+    pub(crate) async fn stop(&self) {
+        let Some(running) = self.running.lock().take() else {
+            return;
+        };
+        for helper in running.helpers {
+            helper.abort();
+        }
+        for (stop, lane) in running.lanes {
+            let _ = stop.send(());
+            let _ = lane.await;
+        }
+    }
+
+    fn pass_gate(
+        &self,
+        caller: UserId,
+        performance: PerformanceId,
+        seats: &[SeatId],
+    ) -> Result<(), SaleError> {
+        let Some(view) = self.shared.views.get(performance) else {
+            return Ok(());
+        };
+        match view.refuses(caller, seats, self.shared.clock.now()) {
+            None => Ok(()),
+            Some(refusal) => {
+                self.shared.metrics.refused_at_gate(&refusal);
+                Err(SaleError::Refused(refusal))
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn next_id(&self) -> uuid::Uuid {
+        self.ids.next(self.clock.now())
+    }
+
+    /// Puts a command into its lane and waits for the answer. A full lane refuses at once.
+    async fn ask(
+        &self,
+        caller: UserId,
+        key: Option<IdempotencyKey>,
+        command: Command,
+    ) -> Result<Outcome, SaleError> {
+        let (answer, outcome) = oneshot::channel();
+        let shard = shard(caller, &command);
+        let request = Request { caller, key, command };
+        self.send_now(shard, Message::Command(Pending { request, answer }))?;
+        // A lane that goes away without an answer was stopped in the middle of a batch.
+        outcome.await.unwrap_or(Err(SaleError::OutcomeUnknown))
+    }
+
+    /// Puts a command into its lane, waiting for a place if it is full.
+    async fn command_waiting(&self, caller: UserId, command: Command) -> Result<Answer, SaleError> {
+        let (answer, outcome) = oneshot::channel();
+        let lane = self.lane(shard(caller, &command));
+        let pending = Pending { request: Request { caller, key: None, command }, answer };
+        lane.send(Message::Command(pending)).await.map_err(|_| SaleError::Overloaded)?;
+        Ok(outcome)
+    }
+
+    fn send_now(&self, shard: i64, message: Message) -> Result<(), SaleError> {
+        self.lane(shard).try_send(message).map_err(|_| {
+            self.metrics.overloaded.increment(1);
+            SaleError::Overloaded
+        })
+    }
+
+    fn lane(&self, shard: i64) -> &mpsc::Sender<Message> {
+        let lanes = self.lanes.len() as u64;
+        &self.lanes[usize::try_from(shard.unsigned_abs() % lanes).expect("a lane's index is small")]
+    }
+}
+
+/// What decides which lane a command goes through: the performance, or whose wallet it is.
+fn shard(caller: UserId, command: &Command) -> i64 {
+    match command {
+        Command::Hold(hold) => hold.performance.0,
+        Command::Pay(pay) => pay.performance.0,
+        Command::Cancel(cancel) => cancel.performance.0,
+        Command::Expire(expire) => expire.performance.0,
+        Command::LockSeats(lock) => lock.performance.0,
+        Command::Charge(_) => caller.0,
+    }
+}
+
+/// Forgets idempotency keys that are old enough, until the task is aborted.
+async fn forget_old_keys(shared: Arc<Shared>) {
+    loop {
+        let now = shared.clock.now();
+        match shared.store.prune_keys(now.plus_ms(-KEY_KEPT_MS), PRUNE_CHUNK).await {
+            // There may be more; the pause lets the sale through.
+            Ok(PRUNE_CHUNK) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            Ok(_) => shared.clock.sleep_until(now.plus_ms(PRUNE_EVERY_MS)).await,
+            Err(error) => {
+                tracing::warn!(%error, "cannot forget old idempotency keys");
+                shared.clock.sleep_until(now.plus_ms(PRUNE_EVERY_MS)).await;
+            }
+        }
+    }
 }

@@ -1,13 +1,44 @@
 //! A performance in memory: its terms and what everybody may see of its seats.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
-use onsale_domain::{order::SeatStatus, sale::SaleTerms};
+use arc_swap::ArcSwap;
+use onsale_domain::{
+    decide::Refusal,
+    ids::{SeatId, UserId},
+    order::SeatStatus,
+    sale::SaleTerms,
+    time::Timestamp,
+};
+use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
+use crate::ports::ClaimsSnapshot;
+
+/// How many of the latest changes a view remembers for those who come back.
+const REMEMBERED_MAX: usize = 1_024;
+
+/// How many changes a watcher may be behind before it has to start over.
+const WATCHER_LAG_MAX: usize = 256;
+
 /// A performance's terms and the status of its seats, kept up to date by the pipeline.
-/// May be a moment behind the database; never used to grant anything.
-pub struct PerformanceView {}
+/// May be a moment behind the database; it may refuse, never grant.
+pub struct PerformanceView {
+    terms: ArcSwap<SaleTerms>,
+    seats: RwLock<Seats>,
+    /// Everybody who has ever had an order here. What somebody else asks for can be refused from
+    /// memory; a buyer may be repeating a request whose answer got lost, which only the database
+    /// can tell.
+    buyers: RwLock<HashSet<UserId>>,
+    changes: broadcast::Sender<Arc<SeatChanges>>,
+    last_used_ms: AtomicI64,
+}
 
 /// How many seats there are of each status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,57 +58,257 @@ pub struct SeatCounts {
 /// All seats at one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeatSnapshot {
-    /// The version.
+    /// The version of the seats.
     pub version: i64,
+    /// The revision of the terms, which may take seats off sale too.
+    pub revision: i64,
     /// The counts.
     pub counts: SeatCounts,
     /// One bit per seat ordinal, the lowest bit of the first byte first; 1 means not available.
     pub taken: Vec<u8>,
 }
 
-/// The seats that one batch changed.
+/// The seats that changed from one version to a later one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeatChanges {
-    /// The version they led to, one more than before.
+    /// The version they led to.
     pub version: i64,
     /// (ordinal, new status)
     pub seats: Vec<(u32, SeatStatus)>,
 }
 
+/// The seats by ordinal.
+struct Seats {
+    version: i64,
+    statuses: Vec<SeatStatus>,
+    counts: SeatCounts,
+    taken: Vec<u8>,
+    remembered: VecDeque<Arc<SeatChanges>>,
+    /// The version before the oldest remembered change.
+    remembered_after: i64,
+}
+
 impl PerformanceView {
+    pub(super) fn new(terms: SaleTerms, claims: ClaimsSnapshot) -> Self {
+        let seats = Seats::new(&terms, &claims);
+        Self {
+            terms: ArcSwap::from_pointee(terms),
+            seats: RwLock::new(seats),
+            buyers: RwLock::new(claims.buyers.into_iter().collect()),
+            changes: broadcast::Sender::new(WATCHER_LAG_MAX),
+            last_used_ms: AtomicI64::new(0),
+        }
+    }
+
     /// The terms of the sale.
     #[must_use]
     pub fn terms(&self) -> Arc<SaleTerms> {
-        unimplemented!()
+        self.terms.load_full()
     }
 
-    /// The version of the seats: rises by one with every batch that changes any.
+    /// The version of the seats: rises with every batch that changes any.
     #[must_use]
     pub fn version(&self) -> i64 {
-        unimplemented!()
+        self.seats.read().version
     }
 
-    /// A seat's status. `Locked` also for a seat whose category has no price.
+    /// Names the state of [`PerformanceView::snapshot`]: (terms revision, seat version).
     #[must_use]
-    pub fn status(&self, _ordinal: u32) -> SeatStatus {
-        unimplemented!()
+    pub fn tag(&self) -> (i64, i64) {
+        (self.terms.load().revision, self.version())
+    }
+
+    /// A seat's status; `Locked` also for a seat whose category has no price.
+    #[must_use]
+    pub fn status(&self, ordinal: u32) -> SeatStatus {
+        self.seats.read().statuses.get(ordinal as usize).copied().unwrap_or(SeatStatus::Locked)
+    }
+
+    /// Every seat's status, by ordinal.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<SeatStatus> {
+        self.seats.read().statuses.clone()
     }
 
     /// All seats at one version.
     #[must_use]
     pub fn snapshot(&self) -> SeatSnapshot {
-        unimplemented!()
+        let seats = self.seats.read();
+        SeatSnapshot {
+            version: seats.version,
+            revision: self.terms.load().revision,
+            counts: seats.counts,
+            taken: seats.taken.clone(),
+        }
     }
 
     /// The changes after `version`, oldest first, if they are still remembered, together with a
-    /// receiver of all later ones; nothing is missed or given twice in between. `None` in the first
-    /// place if they are not remembered: then read [`PerformanceView::snapshot`] afterwards and
-    /// skip changes up to its version.
+    /// receiver of all later ones; nothing is missed or given twice in between. If they are not
+    /// remembered, read [`PerformanceView::snapshot`] afterwards and skip changes up to its version.
     #[must_use]
     pub fn watch(
         &self,
-        _version: i64,
+        version: i64,
     ) -> (Option<Vec<Arc<SeatChanges>>>, broadcast::Receiver<Arc<SeatChanges>>) {
-        unimplemented!()
+        let seats = self.seats.read();
+        let known = (seats.remembered_after..=seats.version).contains(&version);
+        let missed = known
+            .then(|| seats.remembered.iter().filter(|change| change.version > version).cloned().collect());
+        (missed, self.changes.subscribe())
     }
+
+    /// The gate: why a hold is certainly refused, if it is. `None` means that the pipeline decides.
+    pub(super) fn refuses(&self, caller: UserId, wanted: &[SeatId], now: Timestamp) -> Option<Refusal> {
+        let refusal = self.refusal(wanted, now)?;
+        (!self.buyers.read().contains(&caller)).then_some(refusal)
+    }
+
+    fn refusal(&self, wanted: &[SeatId], now: Timestamp) -> Option<Refusal> {
+        let terms = self.terms.load();
+        if now < terms.on_sale_at {
+            return Some(Refusal::NotOnSaleYet { on_sale_at: terms.on_sale_at });
+        }
+        let seats = self.seats.read();
+        wanted.iter().find_map(|seat| {
+            let ordinal = terms.seats.ordinal(*seat)?;
+            match seats.statuses[ordinal as usize] {
+                SeatStatus::Available => None,
+                SeatStatus::Held => Some(Refusal::SeatHeld(*seat)),
+                SeatStatus::Sold => Some(Refusal::SeatSold(*seat)),
+                SeatStatus::Locked => Some(Refusal::SeatLocked(*seat)),
+            }
+        })
+    }
+
+    /// Takes over what a batch changed. `false` if changes in between are missing: reload.
+    pub(super) fn apply(&self, version: i64, changed: &[(SeatId, SeatStatus)]) -> bool {
+        let terms = self.terms.load();
+        let mut seats = self.seats.write();
+        if version != seats.version + 1 {
+            return version <= seats.version;
+        }
+        let changed = changed
+            .iter()
+            .filter_map(|(seat, status)| Some((terms.seats.ordinal(*seat)?, *status)))
+            .map(|(ordinal, status)| (ordinal, visible(&terms, ordinal, status)))
+            .collect();
+        self.announce(&mut seats, version, changed);
+        true
+    }
+
+    /// Takes over everything anew: after a gap, or when the outcome of a commit was unknown.
+    pub(super) fn reload(&self, claims: &ClaimsSnapshot) {
+        let terms = self.terms.load();
+        let fresh = Seats::new(&terms, claims);
+        self.buyers.write().extend(claims.buyers.iter().copied());
+        let mut seats = self.seats.write();
+        let changed = seats.differences(&fresh);
+        self.announce(&mut seats, claims.version, changed);
+    }
+
+    /// Takes over terms that an organiser has changed, and the seats under them.
+    pub(super) fn reload_terms(&self, terms: SaleTerms, claims: &ClaimsSnapshot) {
+        self.terms.store(Arc::new(terms));
+        self.reload(claims);
+    }
+
+    pub(super) fn add_buyer(&self, user: UserId) {
+        if !self.buyers.read().contains(&user) {
+            self.buyers.write().insert(user);
+        }
+    }
+
+    pub(super) fn touch(&self, now: Timestamp) {
+        self.last_used_ms.store(now.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn last_used_ms(&self) -> i64 {
+        self.last_used_ms.load(Ordering::Relaxed)
+    }
+
+    fn announce(&self, seats: &mut Seats, version: i64, changed: Vec<(u32, SeatStatus)>) {
+        for (ordinal, status) in &changed {
+            seats.set(*ordinal, *status);
+        }
+        seats.version = version;
+        let change = Arc::new(SeatChanges { version, seats: changed });
+        seats.remember(change.clone());
+        // Nobody watching is no failure.
+        let _ = self.changes.send(change);
+    }
+}
+
+impl Seats {
+    fn new(terms: &SaleTerms, claims: &ClaimsSnapshot) -> Self {
+        let total = terms.seats.seats().len();
+        let mut seats = Self {
+            version: claims.version,
+            statuses: vec![SeatStatus::Available; total],
+            counts: SeatCounts { total: count(total), available: count(total), ..SeatCounts::default() },
+            taken: vec![0; total.div_ceil(8)],
+            remembered: VecDeque::new(),
+            remembered_after: claims.version,
+        };
+        for ordinal in 0..count(total) {
+            seats.set(ordinal, visible(terms, ordinal, SeatStatus::Available));
+        }
+        for taken in &claims.taken {
+            if let Some(ordinal) = terms.seats.ordinal(taken.seat) {
+                seats.set(ordinal, taken.status);
+            }
+        }
+        seats
+    }
+
+    fn set(&mut self, ordinal: u32, status: SeatStatus) {
+        let index = ordinal as usize;
+        let before = std::mem::replace(&mut self.statuses[index], status);
+        *self.counts.of(before) -= 1;
+        *self.counts.of(status) += 1;
+        let bit = 1_u8 << (index % 8);
+        if status == SeatStatus::Available {
+            self.taken[index / 8] &= !bit;
+        } else {
+            self.taken[index / 8] |= bit;
+        }
+    }
+
+    fn remember(&mut self, change: Arc<SeatChanges>) {
+        self.remembered.push_back(change);
+        if self.remembered.len() > REMEMBERED_MAX
+            && let Some(forgotten) = self.remembered.pop_front()
+        {
+            self.remembered_after = forgotten.version;
+        }
+    }
+
+    fn differences(&self, fresh: &Self) -> Vec<(u32, SeatStatus)> {
+        let pairs = self.statuses.iter().zip(&fresh.statuses);
+        (0..)
+            .zip(pairs)
+            .filter(|(_, (old, new))| old != new)
+            .map(|(ordinal, (_, new))| (ordinal, *new))
+            .collect()
+    }
+}
+
+impl SeatCounts {
+    fn of(&mut self, status: SeatStatus) -> &mut u32 {
+        match status {
+            SeatStatus::Available => &mut self.available,
+            SeatStatus::Held => &mut self.held,
+            SeatStatus::Sold => &mut self.sold,
+            SeatStatus::Locked => &mut self.locked,
+        }
+    }
+}
+
+/// What a free seat looks like: locked, if its category has no price.
+fn visible(terms: &SaleTerms, ordinal: u32, status: SeatStatus) -> SeatStatus {
+    let for_sale = || terms.seats.seat(ordinal).is_some_and(|seat| terms.price(seat.category).is_some());
+    if status == SeatStatus::Available && !for_sale() { SeatStatus::Locked } else { status }
+}
+
+fn count(seats: usize) -> u32 {
+    u32::try_from(seats).expect("a hall has at most a million seats")
 }

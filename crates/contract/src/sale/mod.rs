@@ -1,0 +1,6 @@
+//! The sale pipeline over a real store: races, deadlines, and what happens without the guards.
+
+pub mod deadlines;
+pub mod idempotency;
+pub mod races;
+pub mod stage;

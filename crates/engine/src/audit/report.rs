@@ -1,0 +1,188 @@
+//! What an audit found.
+
+use std::collections::BTreeMap;
+
+/// The most rows kept for one kind of violation; all are counted.
+const ROWS_KEPT_MAX: usize = 100;
+
+/// What an audit counted and what it found wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditReport {
+    /// What there is.
+    pub counts: Counts,
+    /// What is wrong, by kind.
+    pub violations: BTreeMap<Violation, Violations>,
+}
+
+impl AuditReport {
+    /// Whether everything agrees.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// How many violations there are in all.
+    #[must_use]
+    pub fn violations_total(&self) -> u64 {
+        self.violations.values().map(|found| found.total).sum()
+    }
+
+    pub(super) fn add(&mut self, kind: Violation, row: impl FnOnce() -> String) {
+        let found = self.violations.entry(kind).or_default();
+        found.total += 1;
+        if found.rows.len() < ROWS_KEPT_MAX {
+            found.rows.push(row());
+        }
+    }
+}
+
+/// How many rows of each kind there are, and how much money.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Orders written as held.
+    pub orders_held: u64,
+    /// Orders paid.
+    pub orders_paid: u64,
+    /// Orders expired.
+    pub orders_expired: u64,
+    /// Orders cancelled.
+    pub orders_cancelled: u64,
+    /// Seats in unpaid orders.
+    pub seats_held: u64,
+    /// Seats paid for.
+    pub seats_sold: u64,
+    /// Seats taken off sale.
+    pub seats_locked: u64,
+    /// Payments, those refunded included.
+    pub payments: u64,
+    /// Payments refunded.
+    pub payments_refunded: u64,
+    /// Ledger entries.
+    pub ledger_entries: u64,
+    /// Transfers that the entries belong to.
+    pub transfers: u64,
+    /// Wallets.
+    pub wallets: u64,
+    /// The sum of all wallets, in minor units.
+    pub balance: i128,
+    /// Idempotency keys.
+    pub keys: u64,
+}
+
+impl Counts {
+    /// The counts with their names, for a table.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(&'static str, i128)> {
+        vec![
+            ("orders held", self.orders_held.into()),
+            ("orders paid", self.orders_paid.into()),
+            ("orders expired", self.orders_expired.into()),
+            ("orders cancelled", self.orders_cancelled.into()),
+            ("seats held", self.seats_held.into()),
+            ("seats sold", self.seats_sold.into()),
+            ("seats locked", self.seats_locked.into()),
+            ("payments", self.payments.into()),
+            ("payments refunded", self.payments_refunded.into()),
+            ("ledger entries", self.ledger_entries.into()),
+            ("transfers", self.transfers.into()),
+            ("wallets", self.wallets.into()),
+            ("balance of all wallets", self.balance),
+            ("idempotency keys", self.keys.into()),
+        ]
+    }
+}
+
+/// The violations of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Violations {
+    /// How many there are.
+    pub total: u64,
+    /// The first of them, at most 100, each with its ids.
+    pub rows: Vec<String>,
+}
+
+/// Everything that can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Violation {
+    /// An order is written twice.
+    OrderTwice,
+    /// An order has no seat, or one seat twice.
+    OrderLines,
+    /// An order's amount is not the sum of its lines, or a price is below zero.
+    OrderAmount,
+    /// A seat is claimed twice.
+    SeatClaimedTwice,
+    /// A claim belongs to an order that does not exist.
+    ClaimWithoutOrder,
+    /// A claim belongs to an order that has expired or was cancelled.
+    ClaimOfEndedOrder,
+    /// A claim belongs to an order that is not for that seat of that performance.
+    ClaimNotInOrder,
+    /// A held or paid order lacks the claim on one of its seats.
+    ClaimMissing,
+    /// An order is paid twice.
+    PaidTwice,
+    /// A paid order has no payment.
+    PaymentMissing,
+    /// A payment belongs to an order that does not exist, is held, or has expired.
+    PaymentOfUnpaidOrder,
+    /// A payment differs from its order in amount, currency or buyer.
+    PaymentDiffers,
+    /// A paid order is refunded, or the payment of a cancelled one is not.
+    RefundWrong,
+    /// A payment or refund has not exactly one transfer of its amount in the ledger.
+    LedgerDiffersFromPayments,
+    /// A transfer does not sum to zero.
+    TransferUnbalanced,
+    /// A transfer does not move money between the two accounts of its kind.
+    TransferMalformed,
+    /// The whole ledger does not sum to zero.
+    LedgerUnbalanced,
+    /// A wallet is written twice.
+    WalletTwice,
+    /// A wallet's balance is not the sum of its ledger entries.
+    WalletDiffers,
+    /// A wallet is below zero.
+    WalletNegative,
+    /// An idempotency key is written twice.
+    KeyTwice,
+    /// An order was made, or paid, under two idempotency keys.
+    OrderWithTwoKeys,
+    /// An idempotency key stands for an order or payment that does not exist.
+    KeyWithoutOrder,
+    /// An idempotency key stands for somebody else's order.
+    KeyOfAnotherUser,
+}
+
+impl Violation {
+    /// What is wrong, in words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OrderTwice => "order written twice",
+            Self::OrderLines => "order without seats or with one seat twice",
+            Self::OrderAmount => "order amount is not the sum of its lines",
+            Self::SeatClaimedTwice => "seat claimed twice",
+            Self::ClaimWithoutOrder => "claim of an order that does not exist",
+            Self::ClaimOfEndedOrder => "claim of an expired or cancelled order",
+            Self::ClaimNotInOrder => "claim of an order that is not for that seat",
+            Self::ClaimMissing => "seat of a held or paid order without its claim",
+            Self::PaidTwice => "order paid twice",
+            Self::PaymentMissing => "paid order without a payment",
+            Self::PaymentOfUnpaidOrder => "payment of an order that is not paid",
+            Self::PaymentDiffers => "payment differs from its order",
+            Self::RefundWrong => "paid order refunded, or cancelled order not refunded",
+            Self::LedgerDiffersFromPayments => "ledger differs from the payments",
+            Self::TransferUnbalanced => "transfer does not sum to zero",
+            Self::TransferMalformed => "transfer between the wrong accounts",
+            Self::LedgerUnbalanced => "ledger does not sum to zero",
+            Self::WalletTwice => "wallet written twice",
+            Self::WalletDiffers => "wallet is not the sum of its ledger entries",
+            Self::WalletNegative => "wallet below zero",
+            Self::KeyTwice => "idempotency key written twice",
+            Self::OrderWithTwoKeys => "order made or paid under two idempotency keys",
+            Self::KeyWithoutOrder => "idempotency key without its order or payment",
+            Self::KeyOfAnotherUser => "idempotency key of somebody else's order",
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Releasing holds at their deadlines.
+//!
+//! This only tidies up: a hold past its deadline counts as gone whether or not it has been
+//! released, so a timer that is late, or dies with the process, costs no correctness.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use onsale_domain::{
+    decide::{Changes, Command, EventKind, Expire},
+    time::Timestamp,
+};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{Shared, lane};
+use crate::ports::{DueHold, StoreError};
+
+/// How often holds are looked for in the database that no timer of this node knows of, because
+/// another node made them and died.
+const SWEEP_EVERY_MS: i64 = 30_000;
+
+/// How many holds are read or released at once.
+const CHUNK: usize = 1_024;
+
+/// The deadlines of all holds that this node knows of.
+#[derive(Default)]
+pub(super) struct Deadlines {
+    holds: Mutex<BTreeSet<DueHold>>,
+    earlier: Notify,
+}
+
+impl Deadlines {
+    /// Takes over what a batch changed.
+    pub(super) fn follow(&self, changes: &Changes) {
+        let mut holds = self.holds.lock();
+        let first_before = holds.first().copied();
+        for event in &changes.events {
+            let order = &event.order;
+            let hold =
+                DueHold { expires_at: order.expires_at, order: order.id, performance: order.performance };
+            match event.kind {
+                EventKind::OrderHeld => holds.insert(hold),
+                EventKind::OrderPaid | EventKind::OrderExpired | EventKind::OrderCancelled => {
+                    holds.remove(&hold)
+                }
+            };
+        }
+        if holds.first().copied() != first_before {
+            self.earlier.notify_one();
+        }
+    }
+
+    fn add(&self, due: impl IntoIterator<Item = DueHold>) {
+        self.holds.lock().extend(due);
+        self.earlier.notify_one();
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        self.holds.lock().first().map(|hold| hold.expires_at)
+    }
+
+    /// Takes out holds that are due, at most [`CHUNK`].
+    fn take_due(&self, now: Timestamp) -> Vec<DueHold> {
+        let mut holds = self.holds.lock();
+        let mut due = Vec::new();
+        while due.len() < CHUNK
+            && let Some(first) = holds.first().copied()
+            && first.expires_at <= now
+        {
+            holds.pop_first();
+            due.push(first);
+        }
+        due
+    }
+}
+
+/// Reads all holds there are: what a stop or a crash left behind.
+pub(super) async fn recover(shared: &Shared) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let chunk = shared.store.due_holds(Timestamp(i64::MAX), after, CHUNK).await?;
+        let Some(last) = chunk.last().copied() else {
+            return Ok(());
+        };
+        after = Some(last);
+        shared.deadlines.add(chunk);
+    }
+}
+
+/// Releases holds at their deadlines, until the task is aborted.
+pub(super) async fn release_when_due(shared: Arc<Shared>) {
+    loop {
+        let due = shared.deadlines.take_due(shared.clock.now());
+        if due.is_empty() {
+            wait(&shared).await;
+        } else {
+            release(&shared, due).await;
+        }
+    }
+}
+
+async fn wait(shared: &Shared) {
+    let until = shared.deadlines.next().unwrap_or(Timestamp(i64::MAX));
+    tokio::select! {
+        () = shared.clock.sleep_until(until) => {}
+        () = shared.deadlines.earlier.notified() => {}
+    }
+}
+
+async fn release(shared: &Shared, due: Vec<DueHold>) {
+    let mut answers = Vec::with_capacity(due.len());
+    for hold in due {
+        let command = Command::Expire(Expire { order: hold.order, performance: hold.performance });
+        answers.push((hold, shared.command_waiting(lane::HOUSE, command).await));
+    }
+    for (hold, answer) in answers {
+        let failed = match answer {
+            Ok(answer) => !matches!(answer.await, Ok(Ok(_))),
+            Err(_) => true,
+        };
+        if failed {
+            // The sweep finds it again.
+            tracing::warn!(order = %hold.order, "a hold that has ended could not be released yet");
+        }
+    }
+}
+
+/// Looks for forgotten holds from time to time, until the task is aborted.
+pub(super) async fn sweep(shared: Arc<Shared>) {
+    loop {
+        let now = shared.clock.now();
+        match shared.store.due_holds(now, None, CHUNK).await {
+            Ok(due) if due.is_empty() => {}
+            Ok(due) => shared.deadlines.add(due),
+            Err(error) => tracing::warn!(%error, "cannot look for holds that have ended"),
+        }
+        shared.clock.sleep_until(now.plus_ms(SWEEP_EVERY_MS)).await;
+    }
+}

@@ -1,0 +1,323 @@
+//! The group commit: one transaction for many commands.
+//!
+//! A lane is a queue and a task. While one transaction commits, the next batch gathers in the
+//! queue, so an idle system answers at once and a busy one batches by itself; there is no timer.
+//! All commands of one performance go through one lane, in the order they came.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use onsale_domain::{
+    decide::{Changes, Decider, FactKeys, Facts, Outcome, PerformanceFacts, Refusal, Request},
+    ids::{PerformanceId, UserId},
+    time::Timestamp,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{SaleError, Shared, deadlines, view::PerformanceView};
+use crate::ports::{CommitError, LoadedFacts, StoreError, WriteError};
+
+/// Who commands that no person gave come from.
+pub(super) const HOUSE: UserId = UserId(0);
+
+/// How often a batch is decided anew because somebody else was first.
+const ATTEMPTS_MAX: usize = 4;
+
+/// What a lane is asked.
+pub(super) enum Message {
+    /// Decide a command.
+    Command(Pending),
+    /// Bring a performance into memory.
+    View(PerformanceId, oneshot::Sender<Result<Arc<PerformanceView>, SaleError>>),
+    /// Read a performance's terms again.
+    TermsChanged(PerformanceId, oneshot::Sender<()>),
+}
+
+/// A command and where its answer goes.
+pub(super) struct Pending {
+    pub(super) request: Request,
+    pub(super) answer: oneshot::Sender<Result<Outcome, SaleError>>,
+}
+
+/// How an attempt ends without answers.
+enum Failure {
+    /// Somebody else was first, or the terms in memory are old: decide again.
+    Again,
+    /// It did not happen.
+    Store(StoreError),
+    /// It may or may not have happened.
+    Unknown,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Conflict => Self::Again,
+            WriteError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::NotCommitted(error) => Self::Store(error),
+            CommitError::Unknown(reason) => {
+                tracing::error!(reason, "the outcome of a commit is unknown");
+                Self::Unknown
+            }
+        }
+    }
+}
+
+pub(super) struct Lane {
+    shared: Arc<Shared>,
+    /// No decision is made at an earlier time than the one before it, even if the clock is set back.
+    last_decided_at: Timestamp,
+}
+
+impl Lane {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, last_decided_at: Timestamp(i64::MIN) }
+    }
+
+    /// Works until the queue is closed and empty, or until `stop` is told to; then what is already
+    /// in the queue is still answered.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Message>, mut stop: oneshot::Receiver<()>) {
+        let batch_max = self.shared.settings.batch_max.max(1);
+        let mut inbox = Vec::with_capacity(batch_max);
+        loop {
+            let received = tokio::select! {
+                biased;
+                received = queue.recv_many(&mut inbox, batch_max) => received,
+                _ = &mut stop, if !queue.is_closed() => {
+                    queue.close();
+                    continue;
+                }
+            };
+            if received == 0 {
+                return;
+            }
+            self.shared.metrics.queue_depth.set(queue.len() as f64);
+            self.take(&mut inbox).await;
+        }
+    }
+
+    async fn take(&mut self, inbox: &mut Vec<Message>) {
+        let mut batch = Vec::with_capacity(inbox.len());
+        for message in inbox.drain(..) {
+            match message {
+                Message::Command(pending) => batch.push(pending),
+                // Whoever asked may have gone; then nobody misses the answer.
+                Message::View(performance, answer) => drop(answer.send(self.view(performance).await)),
+                Message::TermsChanged(performance, done) => {
+                    if let Err(error) = self.reload_terms(performance).await {
+                        tracing::warn!(%error, %performance, "cannot read changed terms; a later batch will");
+                    }
+                    let _ = done.send(());
+                }
+            }
+        }
+        if !batch.is_empty() {
+            self.carry_out(batch).await;
+        }
+    }
+
+    /// Carries out a batch and answers it.
+    async fn carry_out(&mut self, batch: Vec<Pending>) {
+        let mut attempt = 1;
+        let failure = loop {
+            match self.attempt(&batch).await {
+                Ok(answers) => return self.answer(batch, answers),
+                Err(Failure::Again) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(failure) => break failure,
+            }
+        };
+        match failure {
+            // One command that cannot be written must not take the others down with it.
+            Failure::Again | Failure::Store(_) if batch.len() > 1 => self.carry_out_singly(batch).await,
+            Failure::Again => {
+                let reason = || StoreError::Unavailable("other writers were first, again and again".into());
+                refuse(batch, || SaleError::Unavailable(reason()));
+            }
+            Failure::Store(error) => {
+                tracing::error!(%error, "a batch was not written");
+                let reason = error.to_string();
+                refuse(batch, || SaleError::Unavailable(StoreError::Unavailable(reason.clone())));
+            }
+            Failure::Unknown => {
+                self.find_out(&batch).await;
+                refuse(batch, || SaleError::OutcomeUnknown);
+            }
+        }
+    }
+
+    async fn carry_out_singly(&mut self, batch: Vec<Pending>) {
+        for pending in batch {
+            Box::pin(self.carry_out(vec![pending])).await;
+        }
+    }
+
+    /// Load, decide, write, commit, announce.
+    async fn attempt(&mut self, batch: &[Pending]) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
+        let keys = FactKeys::of(batch.iter().map(|pending| &pending.request));
+        let views = self.views(&keys.performances).await?;
+
+        let metrics = &self.shared.metrics;
+        metrics.batch_commands.record(batch.len() as f64);
+        let stage = metrics.stage();
+        let mut transaction = self.shared.store.begin().await?;
+        let loaded = transaction.load(&keys).await?;
+        let stage = metrics.load_seconds(stage);
+        if let Some(stale) = stale_terms(&views, &loaded) {
+            drop(transaction);
+            self.reload_terms(stale).await?;
+            return Err(Failure::Again);
+        }
+
+        // The clock is read after the facts, so that no decision is older than what it rests on.
+        self.last_decided_at = self.shared.clock.now().max(self.last_decided_at);
+        let mut decider = Decider::new(facts(&views, loaded), self.last_decided_at, self.shared.claim_check);
+        let answers = batch.iter().map(|pending| decider.decide(&pending.request)).collect();
+        let changes = decider.into_changes();
+        if changes.is_empty() {
+            return Ok(answers);
+        }
+
+        let metrics = &self.shared.metrics;
+        let stage = metrics.decide_seconds(stage);
+        transaction.write(&changes).await?;
+        let stage = metrics.write_seconds(stage);
+        transaction.commit().await?;
+        metrics.commit_seconds(stage);
+        self.announce(&views, &changes).await;
+        Ok(answers)
+    }
+
+    /// Tells the gate, the watchers and the timers what has changed.
+    async fn announce(&self, views: &HashMap<PerformanceId, Arc<PerformanceView>>, changes: &Changes) {
+        self.shared.deadlines.follow(changes);
+        for order in &changes.orders_new {
+            if let Some(view) = views.get(&order.performance) {
+                view.add_buyer(order.user);
+            }
+        }
+        for (performance, version) in &changes.versions {
+            let Some(view) = views.get(performance) else { continue };
+            if !view.apply(*version, &changes.seats[performance]) {
+                self.reload(*performance, view).await;
+            }
+        }
+    }
+
+    fn answer(&self, batch: Vec<Pending>, answers: Vec<Result<Outcome, Refusal>>) {
+        for (pending, answer) in batch.into_iter().zip(answers) {
+            if let Err(refusal) = &answer {
+                self.shared.metrics.refused(refusal);
+            }
+            let _ = pending.answer.send(answer.map_err(SaleError::Refused));
+        }
+    }
+
+    async fn views(
+        &self,
+        performances: &BTreeSet<PerformanceId>,
+    ) -> Result<HashMap<PerformanceId, Arc<PerformanceView>>, StoreError> {
+        let mut views = HashMap::with_capacity(performances.len());
+        for performance in performances {
+            match self.view(*performance).await {
+                Ok(view) => drop(views.insert(*performance, view)),
+                Err(SaleError::Unavailable(error)) => return Err(error),
+                // The decision refuses what is not there.
+                Err(_) => {}
+            }
+        }
+        Ok(views)
+    }
+
+    /// A performance from memory, or brought there. Only the lane that changes a performance brings
+    /// it there, so no change can slip in between reading and keeping it.
+    async fn view(&self, performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
+        let now = self.shared.clock.now();
+        if let Some(view) = self.shared.views.get(performance) {
+            view.touch(now);
+            return Ok(view);
+        }
+        let terms = self.shared.store.sale_terms(performance).await?;
+        let terms = terms.ok_or(Refusal::NoSuchPerformance(performance))?;
+        let claims = self.shared.store.claims(performance).await?;
+        Ok(self.shared.views.insert(performance, PerformanceView::new(terms, claims), now))
+    }
+
+    async fn reload_terms(&self, performance: PerformanceId) -> Result<(), StoreError> {
+        let Some(view) = self.shared.views.get(performance) else {
+            return Ok(());
+        };
+        if let Some(terms) = self.shared.store.sale_terms(performance).await? {
+            view.reload_terms(terms, &self.shared.store.claims(performance).await?);
+        }
+        Ok(())
+    }
+
+    /// Reads again what may have been written.
+    async fn find_out(&self, batch: &[Pending]) {
+        if let Err(error) = deadlines::recover(&self.shared).await {
+            tracing::warn!(%error, "cannot look for new holds; the sweep will");
+        }
+        let keys = FactKeys::of(batch.iter().map(|pending| &pending.request));
+        for performance in keys.performances {
+            if let Some(view) = self.shared.views.get(performance) {
+                self.reload(performance, &view).await;
+            }
+        }
+    }
+
+    async fn reload(&self, performance: PerformanceId, view: &PerformanceView) {
+        match self.shared.store.claims(performance).await {
+            Ok(claims) => view.reload(&claims),
+            // The next change finds the gap again.
+            Err(error) => tracing::warn!(%error, %performance, "cannot read the seats again"),
+        }
+    }
+}
+
+fn refuse(batch: Vec<Pending>, error: impl Fn() -> SaleError) {
+    for pending in batch {
+        let _ = pending.answer.send(Err(error()));
+    }
+}
+
+/// A performance whose terms in memory are older than the database's.
+fn stale_terms(
+    views: &HashMap<PerformanceId, Arc<PerformanceView>>,
+    loaded: &LoadedFacts,
+) -> Option<PerformanceId> {
+    let stale = |id: &&PerformanceId| {
+        views.get(id).is_none_or(|view| view.terms().revision != loaded.performances[id].0)
+    };
+    loaded.performances.keys().find(stale).copied()
+}
+
+fn facts(views: &HashMap<PerformanceId, Arc<PerformanceView>>, loaded: LoadedFacts) -> Facts {
+    let performances = loaded.performances.into_iter().filter_map(|(id, (revision, version))| {
+        let terms = views.get(&id)?.terms();
+        Some((id, PerformanceFacts { terms, revision, version }))
+    });
+    Facts {
+        performances: performances.collect(),
+        claims: loaded.claims,
+        orders: loaded.orders,
+        buyers: loaded.buyers,
+        payments: loaded.payments,
+        wallets: loaded.wallets,
+        keys: loaded.keys,
+    }
+}

@@ -1,0 +1,83 @@
+//! The workspace's dependencies point one way: surfaces and adapters -> engine -> domain.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// For each crate, the crates of the workspace that it may use in production code.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("engine", &["domain"]),
+    ("store", &["domain", "engine"]),
+    ("api", &["domain", "engine"]),
+    ("contract", &["domain", "engine"]),
+    ("onsale", &["api", "domain", "engine", "store"]),
+    ("bench", &["api", "domain", "engine", "store"]),
+];
+
+/// Only the adapter itself and whoever composes may name a database.
+const MAY_NAME_DATABASES: &[&str] = &["store", "onsale", "bench"];
+
+fn crates() -> BTreeMap<String, toml::Table> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("crates/ is above this crate");
+    let mut crates = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("crates/ can be read") {
+        let path = entry.expect("crates/ can be listed").path();
+        if let Ok(manifest) = fs::read_to_string(path.join("Cargo.toml")) {
+            let name = path.file_name().expect("a folder has a name").to_string_lossy().into_owned();
+            crates.insert(name, manifest.parse().expect("a manifest is TOML"));
+        }
+    }
+    crates
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let crates = crates();
+    let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
+    assert_eq!(
+        crates.keys().map(String::as_str).collect::<Vec<_>>(),
+        allowed.keys().copied().collect::<Vec<_>>(),
+        "a crate was added or removed: say here what it may use"
+    );
+    for (name, manifest) in &crates {
+        let used = manifest
+            .get("dependencies")
+            .and_then(toml::Value::as_table)
+            .into_iter()
+            .flat_map(toml::Table::keys);
+        for used in used.filter_map(|dependency| dependency.strip_prefix("onsale-")) {
+            assert!(allowed[name.as_str()].contains(&used), "`{name}` must not use `{used}`");
+        }
+    }
+}
+
+#[test]
+fn folders_are_named_after_their_crates() {
+    for (folder, manifest) in crates() {
+        let name = manifest["package"]["name"].as_str().expect("a crate has a name");
+        assert_eq!(name.strip_prefix("onsale-").unwrap_or(name), folder);
+    }
+}
+
+#[test]
+fn the_domain_is_pure() {
+    let manifest = &crates()["domain"];
+    let dependencies: Vec<_> = manifest["dependencies"].as_table().expect("a table").keys().collect();
+    assert_eq!(dependencies, ["jiff", "thiserror", "uuid"], "no async, no IO, no serde in the rules");
+}
+
+#[test]
+fn only_the_store_knows_sql() {
+    for (name, manifest) in crates() {
+        let uses = |table: &str| {
+            manifest.get(table).and_then(toml::Value::as_table).is_some_and(|table| {
+                table
+                    .keys()
+                    .any(|dependency| dependency.starts_with("sea-orm") || dependency.starts_with("sqlx"))
+            })
+        };
+        assert!(
+            !uses("dependencies") || MAY_NAME_DATABASES.contains(&name.as_str()),
+            "`{name}` must not use SQL"
+        );
+    }
+}
