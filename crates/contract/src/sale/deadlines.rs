@@ -291,7 +291,7 @@ pub async fn free_within_a_second(store: Arc<dyn Store>) {
         match sales.hold(UserId(2), None, stage.performance, stage.seats.clone()).await {
             Ok(held) => break held.order,
             Err(SaleError::Refused(Refusal::SeatHeld(_))) => {
-                tokio::time::sleep(Duration::from_millis(5)).await
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             Err(other) => panic!("the rival was told: {other}"),
         }

@@ -243,9 +243,9 @@ fn status(facts: &Facts, performance: PerformanceId, seat: SeatId) -> SeatStatus
     match facts.claims.get(&(performance, seat)) {
         None => SeatStatus::Available,
         Some(Claim::Locked) => SeatStatus::Locked,
-        Some(Claim::Order(order)) => match facts.orders[order].status {
-            OrderStatus::Paid => SeatStatus::Sold,
-            _ => SeatStatus::Held,
+        Some(Claim::Order(order)) => match facts.orders.get(order).map(|order| order.status) {
+            Some(OrderStatus::Held) => SeatStatus::Held,
+            _ => SeatStatus::Sold,
         },
     }
 }

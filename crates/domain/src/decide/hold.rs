@@ -88,7 +88,7 @@ impl Decider {
             match self.facts.claims.get(&(hold.performance, *seat)) {
                 None => {}
                 Some(Claim::Locked) => return Err(Refusal::SeatLocked(*seat)),
-                Some(Claim::Order(id)) => match self.facts.orders[id].status_at(self.now) {
+                Some(Claim::Order(id)) => match self.status_now(*id) {
                     OrderStatus::Held => return Err(Refusal::SeatHeld(*seat)),
                     OrderStatus::Paid => return Err(Refusal::SeatSold(*seat)),
                     OrderStatus::Expired | OrderStatus::Cancelled if lapsed.contains(id) => {}
@@ -97,6 +97,11 @@ impl Decider {
             }
         }
         Ok(lapsed)
+    }
+
+    /// Where an order stands now. A claim whose order is unknown is not anybody's to take.
+    fn status_now(&self, order: OrderId) -> OrderStatus {
+        self.facts.orders.get(&order).map_or(OrderStatus::Paid, |order| order.status_at(self.now))
     }
 
     fn place(&mut self, order: Order) {

@@ -38,7 +38,7 @@ impl Decider {
     fn end_lapsed(&mut self, lock: &LockSeats) {
         for seat in &lock.seats {
             if let Some(Claim::Order(order)) = self.facts.claims.get(&(lock.performance, *seat)).copied()
-                && !self.facts.orders[&order].is_live_at(self.now)
+                && self.facts.orders.get(&order).is_some_and(|order| !order.is_live_at(self.now))
             {
                 self.end(order, OrderStatus::Expired, EventKind::OrderExpired);
             }

@@ -6,9 +6,11 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    panic::AssertUnwindSafe,
     sync::Arc,
 };
 
+use futures_util::FutureExt;
 use onsale_domain::{
     decide::{Changes, Decider, FactKeys, Facts, Outcome, PerformanceFacts, Refusal, Request},
     ids::{PerformanceId, UserId},
@@ -107,7 +109,12 @@ impl Lane {
                 return;
             }
             self.shared.metrics.queue_depth.set(queue.len() as f64);
-            self.take(&mut inbox).await;
+            // A defect in one batch must not end the sale. Whoever is in that batch is told that
+            // the outcome is unknown, which is true.
+            if AssertUnwindSafe(self.take(&mut inbox)).catch_unwind().await.is_err() {
+                tracing::error!("a batch panicked");
+                inbox.clear();
+            }
         }
     }
 
