@@ -312,3 +312,118 @@ fn visible(terms: &SaleTerms, ordinal: u32, status: SeatStatus) -> SeatStatus {
 fn count(seats: usize) -> u32 {
     u32::try_from(seats).expect("a hall has at most a million seats")
 }
+
+#[cfg(test)]
+mod tests {
+    use onsale_domain::{
+        hall::{Row, Seat, SeatMap},
+        ids::{HallId, PerformanceId},
+        money::Currency,
+        sale::{Price, SaleRules},
+    };
+
+    use super::*;
+    use crate::ports::TakenSeat;
+
+    /// Ten seats with ids from 100; the last is of a category without a price.
+    fn terms() -> SaleTerms {
+        let seat = |index: i64| Seat {
+            id: SeatId(100 + index),
+            row: 0,
+            place: i32::try_from(index).unwrap(),
+            number: index.to_string(),
+            category: u16::from(index == 9),
+            x: 0.0,
+            y: 0.0,
+            guid: None,
+        };
+        let row = Row { section: "Stalls".into(), label: "A".into() };
+        let categories = vec!["Standard".into(), "House".into()];
+        SaleTerms {
+            performance: PerformanceId(1),
+            revision: 1,
+            seats: Arc::new(SeatMap::new(HallId(1), vec![row], categories, (0..10).map(seat).collect())),
+            prices: vec![Some(Price { grade: "S".into(), amount: 1_000 }), None],
+            currency: Currency::KRW,
+            on_sale_at: Timestamp(1_000),
+            starts_at: Timestamp(9_000),
+            rules: SaleRules::default(),
+            cancelled: false,
+        }
+    }
+
+    fn claims(version: i64, taken: &[(i64, SeatStatus)], buyers: &[i64]) -> ClaimsSnapshot {
+        let seat = |(seat, status): &(i64, SeatStatus)| TakenSeat { seat: SeatId(*seat), status: *status };
+        ClaimsSnapshot {
+            version,
+            taken: taken.iter().map(seat).collect(),
+            buyers: buyers.iter().copied().map(UserId).collect(),
+        }
+    }
+
+    #[test]
+    fn counts_and_bitmap_follow_the_seats() {
+        let view = PerformanceView::new(
+            terms(),
+            claims(5, &[(100, SeatStatus::Sold), (108, SeatStatus::Held)], &[]),
+        );
+        let snapshot = view.snapshot();
+        assert_eq!(snapshot.counts, SeatCounts { total: 10, available: 7, held: 1, sold: 1, locked: 1 });
+        assert_eq!(snapshot.taken, [0b0000_0001, 0b0000_0011]);
+
+        assert!(view.apply(6, &[(SeatId(108), SeatStatus::Available), (SeatId(101), SeatStatus::Held)]));
+        let snapshot = view.snapshot();
+        assert_eq!((snapshot.version, snapshot.counts.available), (6, 7));
+        assert_eq!(snapshot.taken, [0b0000_0011, 0b0000_0010]);
+    }
+
+    #[test]
+    fn a_freed_seat_without_a_price_stays_locked() {
+        let view = PerformanceView::new(terms(), claims(0, &[(109, SeatStatus::Sold)], &[]));
+        view.apply(1, &[(SeatId(109), SeatStatus::Available)]);
+        assert_eq!(view.status(9), SeatStatus::Locked);
+    }
+
+    #[test]
+    fn a_gap_is_noticed_and_an_old_change_is_not_applied_twice() {
+        let view = PerformanceView::new(terms(), claims(5, &[], &[]));
+        assert!(!view.apply(7, &[(SeatId(100), SeatStatus::Held)]), "version 6 is missing");
+        assert!(view.apply(5, &[(SeatId(100), SeatStatus::Held)]), "already known");
+        assert_eq!((view.status(0), view.version()), (SeatStatus::Available, 5));
+        view.reload(&claims(7, &[(100, SeatStatus::Held)], &[]));
+        assert_eq!((view.status(0), view.version()), (SeatStatus::Held, 7));
+    }
+
+    #[test]
+    fn a_watcher_misses_nothing() {
+        let view = PerformanceView::new(terms(), claims(5, &[], &[]));
+        for version in 6..10 {
+            view.apply(version, &[(SeatId(100 + version), SeatStatus::Held)]);
+        }
+        let (missed, mut later) = view.watch(7);
+        let versions: Vec<_> = missed.unwrap().iter().map(|change| change.version).collect();
+        assert_eq!(versions, [8, 9]);
+        view.apply(10, &[(SeatId(100), SeatStatus::Held)]);
+        assert_eq!(later.try_recv().unwrap().version, 10);
+        assert!(view.watch(4).0.is_none(), "what was before the view is not known");
+        assert!(view.watch(99).0.is_none(), "what has not been yet is not known");
+    }
+
+    #[test]
+    fn the_gate_refuses_strangers_and_lets_buyers_through() {
+        let now = Timestamp(2_000);
+        let taken = [(100, SeatStatus::Sold), (101, SeatStatus::Held)];
+        let view = PerformanceView::new(terms(), claims(5, &taken, &[7]));
+        let wants = |user: i64, seat: i64| view.refuses(UserId(user), &[SeatId(seat)], now);
+        assert_eq!(wants(1, 100), Some(Refusal::SeatSold(SeatId(100))));
+        assert_eq!(wants(1, 101), Some(Refusal::SeatHeld(SeatId(101))));
+        assert_eq!(wants(1, 109), Some(Refusal::SeatLocked(SeatId(109))));
+        assert_eq!(wants(1, 102), None, "free as far as the gate knows");
+        assert_eq!(wants(1, 999), None, "only the decision says what is unknown");
+        assert_eq!(wants(7, 100), None, "a buyer may be repeating a request");
+        view.add_buyer(UserId(1));
+        assert_eq!(wants(1, 100), None);
+        let early = view.refuses(UserId(2), &[SeatId(102)], Timestamp(999));
+        assert_eq!(early, Some(Refusal::NotOnSaleYet { on_sale_at: Timestamp(1_000) }));
+    }
+}
