@@ -87,8 +87,8 @@ impl Encoded {
     async fn compress(&self) -> Option<Variant> {
         let plain = self.plain.bytes.clone();
         let compressed = match plain.len() {
-            ..GZIP_BYTES_MIN => return None,
-            ..=INLINE_BYTES_MAX => gzip(&plain),
+            0..GZIP_BYTES_MIN => None,
+            GZIP_BYTES_MIN..INLINE_BYTES_MAX => gzip(&plain),
             _ => tokio::task::spawn_blocking(move || gzip(&plain)).await.ok().flatten(),
         }?;
         Some(Variant::new(compressed.into(), &self.tag, self.freshness, true))

@@ -10,7 +10,7 @@ use crate::operation::{BODY, KEYED, LOGGED_IN, Operations, PIPELINE, STORE, oper
 
 mod change_profile;
 mod charge_points;
-mod close;
+mod close_account;
 mod get_points;
 mod get_profile;
 mod log_in;
@@ -29,7 +29,10 @@ pub(crate) fn operations() -> Operations {
             routes!(change_profile::change_profile),
             &[LOGGED_IN, BODY, STORE, change_profile::PROBLEMS],
         ))
-        .routes(operation(routes!(close::close), &[LOGGED_IN, STORE, close::PROBLEMS]))
+        .routes(operation(
+            routes!(close_account::close_account),
+            &[LOGGED_IN, STORE, close_account::PROBLEMS],
+        ))
         .routes(operation(routes!(get_points::get_points), &[LOGGED_IN, STORE]))
         .routes(operation(
             routes!(charge_points::charge_points),

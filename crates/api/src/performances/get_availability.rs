@@ -81,9 +81,8 @@ pub(super) async fn get_availability(
 }
 
 fn encode(id: PerformanceId, view: &PerformanceView) -> (Stamp, std::sync::Arc<Encoded>) {
-    let revision = view.terms().revision;
     let seats = view.snapshot();
-    let stamp = Stamp { version: seats.version, revision };
+    let stamp = Stamp { version: seats.version, revision: seats.revision };
     let availability = Availability {
         performance_id: id.0,
         version: seats.version,

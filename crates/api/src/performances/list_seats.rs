@@ -115,16 +115,12 @@ pub(super) async fn list_seats(
 fn encode(view: &PerformanceView, status: Option<SeatStatus>) -> (Stamp, Arc<Encoded>) {
     // Read before the statuses, so that a change in between only means encoding again.
     let stamp = Stamp::of(view);
-    let body = seats_json(&view.terms(), status, |ordinal| view.status(ordinal));
+    let body = seats_json(&view.terms(), &view.statuses(), status);
     (stamp, Encoded::with_tag(body, stamp.tag(), Freshness::Revalidate))
 }
 
 /// Writes the list. What seats of a row and of a category have in common is escaped once.
-fn seats_json(
-    terms: &SaleTerms,
-    wanted: Option<SeatStatus>,
-    status_of: impl Fn(u32) -> SeatStatus,
-) -> Vec<u8> {
+fn seats_json(terms: &SaleTerms, statuses: &[SeatStatus], wanted: Option<SeatStatus>) -> Vec<u8> {
     let rows: Vec<String> = terms
         .seats
         .rows()
@@ -140,9 +136,8 @@ fn seats_json(
     let seats = terms.seats.seats();
     let mut body = Vec::with_capacity(if wanted.is_none() { 128 * seats.len() } else { 4_096 });
     body.push(b'[');
-    for (ordinal, seat) in (0_u32..).zip(seats) {
-        let status = status_of(ordinal);
-        if wanted.is_some_and(|wanted| wanted != status) {
+    for (seat, status) in seats.iter().zip(statuses) {
+        if wanted.is_some_and(|wanted| wanted != *status) {
             continue;
         }
         if body.len() > 1 {
@@ -206,9 +201,8 @@ mod tests {
 
     #[test]
     fn what_is_written_by_hand_is_json() {
-        let status_of =
-            |ordinal| [SeatStatus::Held, SeatStatus::Locked, SeatStatus::Available][ordinal as usize];
-        let all: serde_json::Value = serde_json::from_slice(&seats_json(&terms(), None, status_of)).unwrap();
+        let statuses = [SeatStatus::Held, SeatStatus::Locked, SeatStatus::Available];
+        let all: serde_json::Value = serde_json::from_slice(&seats_json(&terms(), &statuses, None)).unwrap();
         let section = "Le \"Balcon\"";
         assert_eq!(
             all,
@@ -218,9 +212,9 @@ mod tests {
                 {"seatId": 3, "section": section, "row": "A", "number": "3", "grade": "S", "price": 10, "status": "available"},
             ])
         );
-        let some = seats_json(&terms(), Some(SeatStatus::Available), status_of);
+        let some = seats_json(&terms(), &statuses, Some(SeatStatus::Available));
         let some: serde_json::Value = serde_json::from_slice(&some).unwrap();
         assert_eq!(some, json!([all[2]]));
-        assert_eq!(seats_json(&terms(), Some(SeatStatus::Sold), status_of), b"[]");
+        assert_eq!(seats_json(&terms(), &statuses, Some(SeatStatus::Sold)), b"[]");
     }
 }

@@ -48,7 +48,8 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// Of a view as it is now.
     pub(crate) fn of(view: &PerformanceView) -> Self {
-        Self { version: view.version(), revision: view.terms().revision }
+        let (revision, version) = view.tag();
+        Self { version, revision }
     }
 
     /// The entity tag.

@@ -92,7 +92,7 @@ impl Decider {
             KeyTarget::Hold(order) => {
                 let mut order = self.facts.orders.get(&order)?.clone();
                 // As it was answered then, whatever has become of it since.
-                order.status = OrderStatus::Held;
+                (order.status, order.version) = (OrderStatus::Held, 1);
                 Outcome::Held { order, replayed: true }
             }
             KeyTarget::Pay(order) => {

@@ -16,7 +16,7 @@ pub(super) const PROBLEMS: &[Kind] = &[Kind::NoSuchUser];
 /// without them.
 #[utoipa::path(delete, path = "/api/v1/users/me", tag = "accounts", security(("bearer" = [])),
     responses((status = 204, description = "The account is closed")))]
-pub(super) async fn close(
+pub(super) async fn close_account(
     State(api): State<Shared>,
     LoggedIn(caller): LoggedIn,
 ) -> Result<StatusCode, Problem> {

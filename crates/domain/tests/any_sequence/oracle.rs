@@ -1,0 +1,108 @@
+//! The rules once more, read directly off the rows, as slowly and plainly as possible.
+
+use std::collections::BTreeSet;
+
+use onsale_domain::{
+    decide::{Cancel, Command, Hold, Pay, Request},
+    hall::SeatMap,
+    ids::SeatId,
+    order::{Claim, Order, OrderStatus},
+    time::Timestamp,
+    wallet::CHARGE_MAX,
+};
+
+use crate::database::Database;
+
+/// Whether a request is to be accepted. Exact only for a request that is decided alone.
+pub(crate) fn accepts(database: &Database, request: &Request, now: Timestamp) -> bool {
+    if let Some(key) = &request.key
+        && let Some(record) = database.keys.get(&(request.caller, key.id))
+    {
+        return record.fingerprint == key.fingerprint;
+    }
+    match &request.command {
+        Command::Hold(hold) => accepts_hold(database, request, hold, now),
+        Command::Pay(pay) => accepts_pay(database, request, *pay, now),
+        Command::Cancel(cancel) => accepts_cancel(database, request, *cancel, now),
+        Command::Expire(_) => true,
+        Command::Charge(charge) => (1..=CHARGE_MAX).contains(&charge.amount),
+        Command::LockSeats(lock) => database
+            .terms
+            .get(&lock.performance)
+            .is_some_and(|terms| lock.seats.iter().all(|seat| exists(&terms.seats, *seat))),
+    }
+}
+
+fn accepts_hold(database: &Database, request: &Request, hold: &Hold, now: Timestamp) -> bool {
+    let Some(terms) = database.terms.get(&hold.performance) else { return false };
+    let distinct: BTreeSet<SeatId> = hold.seats.iter().copied().collect();
+    let theirs: usize = database
+        .orders
+        .values()
+        .filter(|order| order.user == request.caller && order.performance == hold.performance)
+        .filter(|order| has_its_seats(order, now))
+        .map(|order| order.lines.len())
+        .sum();
+    let for_sale = |seat: &SeatId| {
+        let seat = terms.seats.seats().iter().find(|other| other.id == *seat);
+        seat.is_some_and(|seat| terms.price(seat.category).is_some())
+    };
+    // A hold past its deadline is in nobody's way, whether or not it has been released.
+    let free = |seat: &SeatId| match database.claims.get(&(hold.performance, *seat)) {
+        None => true,
+        Some(Claim::Locked) => false,
+        Some(Claim::Order(order)) => !has_its_seats(&database.orders[order], now),
+    };
+    !terms.cancelled
+        && (terms.on_sale_at..terms.starts_at).contains(&now)
+        && !hold.seats.is_empty()
+        && distinct.len() == hold.seats.len()
+        && theirs + hold.seats.len() <= terms.rules.seats_per_buyer_max as usize
+        && hold.seats.iter().all(for_sale)
+        && (!terms.rules.side_by_side || is_one_run(&terms.seats, &hold.seats))
+        && hold.seats.iter().all(free)
+}
+
+fn accepts_pay(database: &Database, request: &Request, pay: Pay, now: Timestamp) -> bool {
+    let balance = database.wallets.get(&request.caller).map_or(0, |wallet| wallet.balance);
+    database.orders.get(&pay.order).is_some_and(|order| {
+        order.user == request.caller
+            && order.status == OrderStatus::Held
+            && now < order.expires_at
+            && balance >= order.amount
+    })
+}
+
+fn accepts_cancel(database: &Database, request: &Request, cancel: Cancel, now: Timestamp) -> bool {
+    database.orders.get(&cancel.order).is_some_and(|order| {
+        let started = now >= database.terms[&order.performance].starts_at;
+        order.user == request.caller
+            && match order.status {
+                OrderStatus::Held => now < order.expires_at,
+                OrderStatus::Paid => !started,
+                OrderStatus::Cancelled => true,
+                OrderStatus::Expired => false,
+            }
+    })
+}
+
+fn has_its_seats(order: &Order, now: Timestamp) -> bool {
+    match order.status {
+        OrderStatus::Held => now < order.expires_at,
+        OrderStatus::Paid => true,
+        OrderStatus::Expired | OrderStatus::Cancelled => false,
+    }
+}
+
+fn exists(seats: &SeatMap, seat: SeatId) -> bool {
+    seats.seats().iter().any(|other| other.id == seat)
+}
+
+/// Whether seats fill one unbroken run of places in one row.
+pub(crate) fn is_one_run(seats: &SeatMap, wanted: &[SeatId]) -> bool {
+    let found: Vec<_> = seats.seats().iter().filter(|seat| wanted.contains(&seat.id)).collect();
+    let Some(least) = found.iter().map(|seat| seat.place).min() else { return false };
+    let run = least..least + i32::try_from(found.len()).expect("few");
+    found.len() == wanted.len()
+        && found.iter().all(|seat| seat.row == found[0].row && run.contains(&seat.place))
+}
