@@ -40,6 +40,11 @@ impl DataFolder {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The URL of the embedded database.
     pub(crate) fn database_url(&self) -> Result<String, Failure> {
         let path = self.path.join(DATABASE);

@@ -9,7 +9,7 @@ mod films;
 mod halls;
 mod people;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use jiff::{Zoned, tz::TimeZone};
 use onsale_domain::time::Timestamp;
@@ -24,6 +24,7 @@ const TIME_ZONE: &str = "Asia/Seoul";
 pub(crate) async fn prepare(
     engine: &Engine,
     store: &dyn Store,
+    data: &Path,
     address: SocketAddr,
 ) -> Result<String, Failure> {
     if !people::are_here(store).await? && !engine.catalogue.is_empty().await.map_err(failed())? {
@@ -33,7 +34,7 @@ pub(crate) async fn prepare(
     people::add(engine, store).await?;
     films::add(engine).await?;
     concerts::add(engine).await?;
-    banner::text(engine, address).await
+    banner::text(engine, data, address).await
 }
 
 fn failed<E: std::fmt::Display>() -> impl FnOnce(E) -> Failure {
@@ -90,16 +91,16 @@ mod tests {
             .unwrap();
         let address = "127.0.0.1:1".parse().unwrap();
 
-        prepare(&engine, &*store, address).await.unwrap();
+        prepare(&engine, &*store, folder.path(), address).await.unwrap();
         assert_eq!(coming(&engine).await, (3 * 4 * 7, 7));
-        prepare(&engine, &*store, address).await.unwrap();
+        prepare(&engine, &*store, folder.path(), address).await.unwrap();
         assert_eq!(coming(&engine).await, (3 * 4 * 7, 7), "the second time adds nothing");
         clock.advance_ms(3 * DAY_MS);
         assert_eq!(coming(&engine).await, (3 * 4 * 4, 7));
-        prepare(&engine, &*store, address).await.unwrap();
+        prepare(&engine, &*store, folder.path(), address).await.unwrap();
         assert_eq!(coming(&engine).await, (3 * 4 * 7, 7), "three new days follow");
         clock.advance_ms(100 * DAY_MS);
-        prepare(&engine, &*store, address).await.unwrap();
+        prepare(&engine, &*store, folder.path(), address).await.unwrap();
         assert_eq!(coming(&engine).await, (3 * 4 * 7, 7), "all anew after a long time");
         engine.stop().await;
     }

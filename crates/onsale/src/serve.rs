@@ -22,6 +22,7 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
     let stop_max = Duration::from_secs(config.server.stop_seconds_max);
     let watchers_max = config.server.watchers_max;
     let stop_asked = stop_asked()?;
+    raise_connection_limit();
 
     let folder = DataFolder::create(&compose::data_folder(data, arguments.demo))?;
     let _lock = compose::lock_if_embedded(&config, &folder)?;
@@ -31,8 +32,11 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
     let metrics = telemetry::install_metrics()?;
     let base = compose::open(config, folder, true).await?;
     let engine = base.engine().await?;
-    let banner =
-        if arguments.demo { Some(demo::prepare(&engine, &*base.store, address).await?) } else { None };
+    let banner = if arguments.demo {
+        Some(demo::prepare(&engine, &*base.store, base.folder.path(), address).await?)
+    } else {
+        None
+    };
 
     let (stopping, stopping_seen) = watch::channel(false);
     let settings = ApiSettings {
@@ -88,6 +92,18 @@ fn listen_address(arguments: &Serve, config: &Config) -> Result<SocketAddr, Fail
         )));
     }
     Ok(listen)
+}
+
+/// Every connection is an open file, and the usual limit of open files is far below a crowd.
+fn raise_connection_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+            tracing::warn!(%error, ?limit, "cannot raise the limit of open files");
+        }
+    }
 }
 
 /// Says where the server listens, in a line that programs can read.

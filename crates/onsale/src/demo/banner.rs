@@ -1,6 +1,6 @@
 //! What the demo greets with: addresses, log-ins, and commands to copy.
 
-use std::{fmt::Write, net::SocketAddr};
+use std::{fmt::Write, net::SocketAddr, path::Path};
 
 use onsale_domain::{
     ids::{PerformanceId, SeatId},
@@ -10,13 +10,13 @@ use onsale_engine::{Engine, ports::ShowListing, sales::PerformanceView};
 
 use super::{
     failed, now,
-    people::{ADMIN, BUYERS, ORGANISER, PASSWORD, POINTS},
+    people::{ADMIN, BUYERS, ORGANISER, POINTS},
     timestamp, zoned,
 };
 use crate::failure::Failure;
 
 /// The greeting.
-pub(super) async fn text(engine: &Engine, address: SocketAddr) -> Result<String, Failure> {
+pub(super) async fn text(engine: &Engine, data: &Path, address: SocketAddr) -> Result<String, Failure> {
     let films = engine.catalogue.movies(None, None, true, 0, 100).await.map_err(failed())?;
     let concerts = engine.catalogue.concerts(0, 100).await.map_err(failed())?.concerts;
     let mut text = format!(
@@ -44,19 +44,19 @@ pub(super) async fn text(engine: &Engine, address: SocketAddr) -> Result<String,
     if let Some((title, at)) = opens_next(engine, &concerts) {
         _ = writeln!(text, "\n  `{title}` goes on sale at {at}.");
     }
-    _ = write!(
-        text,
-        "
-  Log in (password of all: {PASSWORD})
-    {ADMIN}, {ORGANISER}
-    {}, each with {POINTS} points
-",
-        BUYERS.join(", ")
-    );
+    text += "\n  Log in\n";
+    for account in [&ADMIN, &ORGANISER].into_iter().chain(&BUYERS) {
+        _ = writeln!(text, "    {:<24}{}", account.email, account.password);
+    }
+    _ = writeln!(text, "    Buyers start with {POINTS} points.");
     if let Some((performance, seats)) = two_seats(engine, &films).await? {
         text += &commands(address, performance, seats);
     }
-    text.push('\n');
+    _ = writeln!(
+        text,
+        "\n  Check that everything adds up, at any time\n    onsale audit --data {}\n",
+        data.display()
+    );
     Ok(text)
 }
 
@@ -110,11 +110,11 @@ fn free_pair(view: &PerformanceView) -> Option<[SeatId; 2]> {
 
 /// Three commands that log in, hold two seats and pay for them.
 fn commands(address: SocketAddr, performance: PerformanceId, [first, second]: [SeatId; 2]) -> String {
-    let buyer = BUYERS[0];
+    let (email, password) = (BUYERS[0].email, BUYERS[0].password);
     format!(
         r#"
   Buy two seats of screening {performance}: copy, paste, in this order
-    TOKEN=$(curl -s http://{address}/api/v1/auth/login -H 'Content-Type: application/json' -d '{{"email":"{buyer}","password":"{PASSWORD}"}}' | sed 's/.*"accessToken": *"\([^"]*\)".*/\1/')
+    TOKEN=$(curl -s http://{address}/api/v1/auth/login -H 'Content-Type: application/json' -d '{{"email":"{email}","password":"{password}"}}' | sed 's/.*"accessToken": *"\([^"]*\)".*/\1/')
     HELD=$(curl -s http://{address}/api/v1/reservations -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -H "Idempotency-Key: hold-$RANDOM" -d '{{"performanceId":{performance},"seatIds":[{first},{second}]}}' | tee /dev/stderr | sed 's/.*"reservationId": *"\([^"]*\)".*/\1/')
     curl -s http://{address}/api/v1/payments -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -H "Idempotency-Key: pay-$HELD" -d "{{\"reservationId\":\"$HELD\"}}"
 "#

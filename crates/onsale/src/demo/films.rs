@@ -45,7 +45,8 @@ pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
     let taken = taken_slots(engine).await?;
     for (hall_number, wanted) in halls::CINEMAS.iter().enumerate() {
         let hall = halls::find_or_add(engine, wanted).await?;
-        for day in 0..DAYS {
+        // The last day first: the first screening in the database is one that stays on sale.
+        for day in (0..DAYS).rev() {
             for (slot, (hour, minute)) in SLOTS.into_iter().enumerate() {
                 let film = film_of(&now, day, hall_number, slot);
                 let starts_at = start(&now, day, Time::constant(hour, minute, 0, 0))?;

@@ -82,7 +82,7 @@ async fn a_database_is_clean_until_a_row_is_tampered_with() {
 /// One order paid, one paid and given back, one held; audited while the server runs.
 async fn sell(place: &Place) {
     let server = place.serve(&["--demo"]);
-    let token = server.log_in("buyer1@example.com", PASSWORD).await;
+    let token = server.log_in("buyer1@demo.example", PASSWORD).await;
     let (performance, seats) = seats_on_sale(&server, 4).await;
     let (_, first) = hold(&server, &token, "h1", performance, &seats[..2]).await;
     let (_, second) = hold(&server, &token, "h2", performance, &seats[2..3]).await;

@@ -47,11 +47,11 @@ async fn the_demo_sells_and_starts_again() {
     let place = Place::new();
     let server = place.serve(&["--demo"]);
     for said in
-        ["12 films, 4 concerts", "/docs", "buyer1@example.com", "50000 seats", "goes on sale at", "curl -s"]
+        ["12 films, 4 concerts", "/docs", "buyer1@demo.example", "50000 seats", "goes on sale at", "curl -s"]
     {
         assert!(server.banner.contains(said), "{said}\n{}", server.banner);
     }
-    let token = server.log_in("buyer1@example.com", PASSWORD).await;
+    let token = server.log_in("buyer1@demo.example", PASSWORD).await;
     let (performance, seats) = seats_on_sale(&server, 2).await;
     let (status, held) = hold(&server, &token, "h1", performance, &seats).await;
     assert_eq!((status, &held["status"]), (201, &json!("held")), "{held}");
@@ -63,12 +63,34 @@ async fn the_demo_sells_and_starts_again() {
 
     let server = place.serve(&["--demo"]);
     assert!(server.banner.contains("12 films, 4 concerts"), "{}", server.banner);
-    let token = server.log_in("buyer1@example.com", PASSWORD).await;
+    let token = server.log_in("buyer1@demo.example", PASSWORD).await;
     let (_, points) = server.get("/api/v1/users/me/points", Some(&token)).await;
     let left = 1_000_000 - paid["amount"].as_i64().unwrap();
     assert_eq!(points["balance"], json!(left), "points are given once");
     let (status, refused) = hold(&server, &token, "h2", performance, &seats).await;
     assert_eq!(status, 409, "sold before the restart: {refused}");
+}
+
+/// The commands of the greeting, as somebody would copy them. Needs bash and curl.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_greetings_commands_buy_two_seats() {
+    use std::process::Command;
+    if Command::new("curl").arg("--version").output().is_err() {
+        return;
+    }
+    let place = Place::new();
+    let server = place.serve(&["--demo"]);
+    let commands: Vec<&str> = server
+        .banner
+        .lines()
+        .map(str::trim)
+        .filter(|line| ["TOKEN=", "HELD=", "curl -s"].iter().any(|start| line.starts_with(start)))
+        .collect();
+    assert_eq!(commands.len(), 3, "{}", server.banner);
+    let output = Command::new("bash").arg("-c").arg(commands.join("\n")).output().unwrap();
+    let paid: Value = serde_json::from_slice(&output.stdout).expect("an answer");
+    assert_eq!((&paid["status"], &paid["amount"]), (&json!("completed"), &json!(32_000)), "{paid}");
 }
 
 #[tokio::test]
@@ -85,7 +107,7 @@ async fn cinemas_sell_seats_side_by_side_and_a_film_runs_past_midnight() {
     let (_, seats) = server.get(&format!("/api/v1/performances/{performance}/seats"), None).await;
     let ids: Vec<i64> =
         seats.as_array().unwrap().iter().map(|seat| seat["seatId"].as_i64().unwrap()).collect();
-    let token = server.log_in("buyer2@example.com", PASSWORD).await;
+    let token = server.log_in("buyer2@demo.example", PASSWORD).await;
     let (status, refused) = hold(&server, &token, "apart", performance, &[ids[0], ids[2]]).await;
     assert!((400..500).contains(&status), "{refused}");
     let (status, refused) = hold(&server, &token, "many", performance, &ids[..6]).await;
@@ -122,7 +144,7 @@ async fn the_demo_leaves_a_database_that_is_not_its_own() {
     place.done(&["import", "movies", &file]);
     let server = place.serve(&["--demo"]);
     assert!(server.banner.contains("left as it is"), "{}", server.banner);
-    let body = json!({"email": "admin@example.com", "password": PASSWORD});
+    let body = json!({"email": "admin@demo.example", "password": "demo-admin"});
     let (status, _) = server.post("/api/v1/auth/login", None, "unused", body).await;
     assert_eq!(status, 401, "no public log-ins were added");
 }
@@ -131,11 +153,11 @@ async fn the_demo_leaves_a_database_that_is_not_its_own() {
 async fn tokens_outlive_a_restart() {
     let place = Place::new();
     let server = place.serve(&["--demo"]);
-    let token = server.log_in("buyer3@example.com", PASSWORD).await;
+    let token = server.log_in("buyer3@demo.example", PASSWORD).await;
     server.stop();
     let server = place.serve(&["--demo"]);
     let (status, me) = server.get("/api/v1/users/me", Some(&token)).await;
-    assert_eq!((status, &me["email"]), (200, &json!("buyer3@example.com")));
+    assert_eq!((status, &me["email"]), (200, &json!("buyer3@demo.example")));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(crate) const PASSWORD: &str = "onsale-demo";
+pub(crate) const PASSWORD: &str = "demo-buyer";
 
 /// A folder with a data folder in it, and the executable.
 pub(crate) struct Place {
