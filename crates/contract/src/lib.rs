@@ -1,5 +1,125 @@
-//! One conformance suite per port, run on every adapter, so that adapters cannot drift apart.
+//! One conformance suite per port, run on every adapter, so that the adapters cannot drift apart.
 //!
-//! Every case takes a fresh, empty store and panics with a plain message if it does not hold.
+//! A case is an async function that takes a fresh, empty store and panics with what is wrong.
+//! [`store_contract!`] and [`sale_contract!`] make one test of each.
 
 pub mod sale;
+pub mod store;
+
+/// Makes a `#[tokio::test]` of every case of the store's contract. `$fresh` is an async function
+/// that gives a fresh, empty store as `(Arc<dyn Store>, guard)`; the guard lives as long as the
+/// test and takes the store's files away with it.
+#[macro_export]
+macro_rules! store_contract {
+    ($fresh:ident) => {
+        $crate::contract_cases! { $fresh, store;
+            catalogue {
+                an_empty_store_is_empty,
+                shows_are_kept_as_they_were_written,
+                importing_twice_changes_nothing,
+                an_import_with_a_show_without_a_source_leaves_nothing,
+                venues_and_halls_are_listed,
+                what_does_not_exist_is_missing,
+                seat_maps_are_as_planned,
+                a_plan_that_contradicts_itself_is_rejected,
+                categories_change_for_all_kinds_of_selections,
+                performances_are_kept_and_their_revisions_rise,
+                the_hall_stays_once_there_are_orders,
+                terms_of_one_hall_share_its_seats,
+                a_hundred_thousand_seats,
+            }
+            listings {
+                titles_are_found_by_any_part_in_any_script,
+                genres_are_found_whole,
+                films_are_sorted_and_paged,
+                performances_that_have_ended_are_left_out,
+                concerts_with_the_nearest_date_come_first,
+            }
+            accounts {
+                people_are_found_while_their_account_is_open,
+                an_e_mail_address_has_one_account,
+                closing_an_account_erases_the_person_and_ends_the_sessions,
+                a_refresh_token_rotates_once,
+                sessions_end_once,
+                ended_sessions_are_listed,
+            }
+            sales {
+                a_hold_is_kept_in_every_part,
+                a_payment_moves_money_and_a_refund_moves_it_back,
+                charges_add_up,
+                keys_of_every_kind_are_loaded_with_what_they_stand_for,
+                the_deadline_frees_seats_and_due_holds_are_listed,
+                orders_of_a_buyer_are_paged,
+                seats_are_locked_and_unlocked,
+                only_what_is_asked_for_is_loaded,
+                buyers_have_only_live_orders,
+                old_keys_are_forgotten,
+                a_large_batch_is_written_and_loaded,
+            }
+            transactions {
+                dropping_a_transaction_undoes_it,
+                a_transaction_sees_what_it_wrote,
+                writers_wait_for_each_other,
+                readers_do_not_wait_for_a_writer,
+                an_old_order_version_is_a_conflict,
+                an_old_wallet_version_is_a_conflict,
+                an_old_performance_version_is_a_conflict,
+                a_seat_cannot_be_claimed_twice,
+                a_claim_of_another_order_is_not_deleted,
+                a_key_cannot_be_used_twice,
+                an_order_cannot_be_inserted_twice,
+                a_refused_batch_leaves_nothing,
+            }
+            audits {
+                everything_is_read_in_chunks,
+                a_frozen_store_stands_still,
+            }
+        }
+    };
+}
+
+/// Makes a `#[tokio::test]` of every case of the sale's contract: the engine over a store. `$fresh`
+/// is as in [`store_contract!`].
+#[macro_export]
+macro_rules! sale_contract {
+    ($fresh:ident) => {
+        $crate::contract_cases! { $fresh, sale;
+            races {
+                a_thousand_buyers_one_seat,
+                a_thousand_buyers_one_seat_without_the_gate,
+                sold_out_exactly_once,
+                the_key_alone_prevents_overselling,
+            }
+            deadlines {
+                pay_cancel_and_expiry_race,
+                released_at_the_deadline_not_before,
+                a_lapsed_hold_yields_without_being_released,
+                holds_are_released_after_a_restart,
+                free_within_a_second,
+            }
+            idempotency {
+                same_key_at_the_same_moment,
+                same_key_moves_money_once,
+                a_key_belongs_to_one_request_of_one_person,
+                a_repeated_request_is_answered_as_the_first,
+                a_refusal_does_not_use_the_key_up,
+            }
+        }
+    };
+}
+
+/// One test of each case; what the two contracts share.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_cases {
+    ($fresh:ident, $contract:ident; $($module:ident { $($case:ident,)* })*) => {
+        $(mod $module {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let (store, guard) = super::$fresh().await;
+                $crate::$contract::$module::$case(store).await;
+                drop(guard);
+            })*
+        })*
+    };
+}

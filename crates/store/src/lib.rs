@@ -1,1 +1,91 @@
-//! Work in progress.
+//! The SQL adapter of the engine's store ports.
+//!
+//! [`SqlStore`] implements every port of [`onsale_engine::ports`] on one database. This crate is
+//! the only place that knows SQL. Migrations and everyday queries are written once for all
+//! dialects; the few statements that a rush runs are written by hand, one file per dialect in
+//! `hot`, and what else differs between dialects has its one home in `dialect`.
+
+mod accounts;
+mod audit;
+mod catalogue;
+mod connect;
+mod dialect;
+mod entity;
+mod error;
+mod hot;
+mod migrations;
+mod sales;
+
+use std::time::Duration;
+
+use onsale_domain::money::Currency;
+use onsale_engine::ports::StoreError;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionOptions, TransactionTrait};
+
+use crate::{catalogue::SeatMapCache, dialect::Dialect, error::store_error};
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The currency of all prices and wallets.
+    pub currency: Currency,
+    /// Whether to make the database if there is none.
+    pub create: bool,
+    /// How many connections read beside the writer.
+    pub readers: u32,
+    /// How long to wait for a connection, or for a lock that another process holds.
+    pub patience: Duration,
+}
+
+impl StoreOptions {
+    /// The usual options with a currency.
+    #[must_use]
+    pub const fn new(currency: Currency) -> Self {
+        Self { currency, create: true, readers: 4, patience: Duration::from_secs(5) }
+    }
+}
+
+/// Everything that Onsale keeps, in a SQL database. Cheap to share in an `Arc`.
+pub struct SqlStore {
+    writer: DatabaseConnection,
+    readers: DatabaseConnection,
+    dialect: Dialect,
+    currency: Currency,
+    seat_maps: SeatMapCache,
+}
+
+impl SqlStore {
+    /// Opens the database at `url` and brings its tables up to date. `sqlite:PATH` is a file.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`] if the URL is not one this store understands,
+    /// [`StoreError::Unavailable`] if the database cannot be reached,
+    /// [`StoreError::Broken`] if a newer version of Onsale has written it.
+    pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        let dialect = Dialect::of_url(url)?;
+        let (writer, readers) = connect::connect(dialect, url, options).await?;
+        migrations::migrate(&writer, dialect).await?;
+        Ok(Self { writer, readers, dialect, currency: options.currency, seat_maps: SeatMapCache::default() })
+    }
+
+    /// Closes all connections once their work is done. On SQLite the log is folded into the
+    /// database file.
+    ///
+    /// # Errors
+    /// If a connection cannot be closed.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.readers.close().await.map_err(store_error)?;
+        self.writer.close().await.map_err(store_error)
+    }
+
+    /// Begins a transaction that writes.
+    async fn begin_write(&self) -> Result<DatabaseTransaction, StoreError> {
+        self.writer.begin_with_options(self.dialect.write_transaction()).await.map_err(store_error)
+    }
+
+    /// Begins a transaction that reads one state of the database.
+    async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
+        let options = TransactionOptions { ..self.dialect.read_transaction() };
+        self.readers.begin_with_options(options).await.map_err(store_error)
+    }
+}

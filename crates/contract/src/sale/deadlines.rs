@@ -1,6 +1,12 @@
 //! Holds and their deadlines.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use onsale_domain::{
     decide::Refusal,
@@ -123,7 +129,7 @@ async fn line_up(stage: &Arc<Stage>, round: u64) -> Vec<Race> {
 
 async fn let_loose(
     stage: &Arc<Stage>,
-    clock: &ManualClock,
+    clock: &Arc<ManualClock>,
     races: &[Race],
     random: &mut StdRng,
 ) -> Vec<Told> {
@@ -136,17 +142,20 @@ async fn let_loose(
         }
     }
     contenders.shuffle(random);
-    // The clock goes over the deadline somewhere in the middle.
+    // The clock goes over the deadline when some of them are through and others are under way.
     let crossing = random.random_range(0..contenders.len());
+    let through = Arc::new(AtomicUsize::new(0));
     let mut moves = Vec::new();
-    for (step, (index, what)) in contenders.into_iter().enumerate() {
-        if step == crossing {
-            clock.advance_ms(1);
-        }
-        moves.push((index, what, tokio::spawn(make(stage.clone(), races[index], what))));
-        if random.random_bool(0.05) {
-            tokio::task::yield_now().await;
-        }
+    for (index, what) in contenders {
+        let (stage, race, clock, through) = (stage.clone(), races[index], clock.clone(), through.clone());
+        let contender = tokio::spawn(async move {
+            let answer = make(stage, race, what).await;
+            if through.fetch_add(1, Ordering::Relaxed) == crossing {
+                clock.advance_ms(1);
+            }
+            answer
+        });
+        moves.push((index, what, contender));
     }
     let mut told = vec![Told::default(); races.len()];
     for (index, what, answer) in moves {

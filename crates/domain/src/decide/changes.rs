@@ -137,7 +137,7 @@ pub struct Event {
 pub(super) struct Recorder {
     orders: BTreeMap<OrderId, Option<i64>>,
     claims: BTreeMap<(PerformanceId, SeatId), Option<Claim>>,
-    seats: BTreeSet<(PerformanceId, SeatId)>,
+    seats: BTreeMap<(PerformanceId, SeatId), SeatStatus>,
     wallets: BTreeMap<UserId, i64>,
     payments_new: BTreeSet<OrderId>,
     payments_refunded: BTreeSet<OrderId>,
@@ -160,12 +160,11 @@ impl Recorder {
     /// Notes a claim before it changes.
     pub(super) fn claim(&mut self, seat: (PerformanceId, SeatId), before: Option<Claim>) {
         self.claims.entry(seat).or_insert(before);
-        self.seats.insert(seat);
     }
 
-    /// Notes a seat whose status changes while its claim stays.
-    pub(super) fn seat(&mut self, seat: (PerformanceId, SeatId)) {
-        self.seats.insert(seat);
+    /// Notes what a seat looks like from now on.
+    pub(super) fn seat(&mut self, seat: (PerformanceId, SeatId), status: SeatStatus) {
+        self.seats.insert(seat, status);
     }
 
     /// Notes a wallet before it changes.
@@ -220,8 +219,8 @@ impl Recorder {
                 changes.claims_new.extend(after.map(change));
             }
         }
-        for (performance, seat) in self.seats {
-            changes.seats.entry(performance).or_default().push((seat, status(facts, performance, seat)));
+        for ((performance, seat), status) in self.seats {
+            changes.seats.entry(performance).or_default().push((seat, status));
         }
         for performance in changes.seats.keys() {
             let version = facts.performances.get(performance).map_or(0, |facts| facts.version);
@@ -236,16 +235,5 @@ impl Recorder {
             changes.wallets.push(WalletChange { user, version_before, wallet: facts.wallets[&user] });
         }
         changes
-    }
-}
-
-fn status(facts: &Facts, performance: PerformanceId, seat: SeatId) -> SeatStatus {
-    match facts.claims.get(&(performance, seat)) {
-        None => SeatStatus::Available,
-        Some(Claim::Locked) => SeatStatus::Locked,
-        Some(Claim::Order(order)) => match facts.orders.get(order).map(|order| order.status) {
-            Some(OrderStatus::Held) => SeatStatus::Held,
-            _ => SeatStatus::Sold,
-        },
     }
 }

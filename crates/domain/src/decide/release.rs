@@ -3,7 +3,7 @@
 use super::{Cancel, Decider, EventKind, Expire, Outcome, Refusal, Request};
 use crate::{
     ids::{OrderId, PerformanceId, SeatId},
-    order::{Claim, Order, OrderStatus},
+    order::{Claim, Order, OrderStatus, SeatStatus},
     wallet::{Account, Transfer, TransferKind},
 };
 
@@ -77,6 +77,7 @@ impl Decider {
             // The claim may be another order's only when the claim check is off.
             if self.facts.claims.get(&seat).is_none_or(|claim| *claim == Claim::Order(id)) {
                 self.recorder.claim(seat, Some(Claim::Order(id)));
+                self.recorder.seat(seat, SeatStatus::Available);
                 self.facts.claims.remove(&seat);
             }
         }
@@ -90,10 +91,7 @@ impl Decider {
         self.recorder.event(event, order, self.now);
         if status == OrderStatus::Paid {
             for line in &order.lines {
-                let seat = (order.performance, line.seat);
-                // Paying does not load claims, but whose the seat is follows from the order.
-                self.facts.claims.entry(seat).or_insert(Claim::Order(id));
-                self.recorder.seat(seat);
+                self.recorder.seat((order.performance, line.seat), SeatStatus::Sold);
             }
         }
     }
@@ -101,6 +99,14 @@ impl Decider {
     pub(super) fn set_claim(&mut self, seat: (PerformanceId, SeatId), claim: Option<Claim>) {
         let before = self.facts.claims.get(&seat).copied();
         self.recorder.claim(seat, before);
+        self.recorder.seat(
+            seat,
+            match claim {
+                None => SeatStatus::Available,
+                Some(Claim::Order(_)) => SeatStatus::Held,
+                Some(Claim::Locked) => SeatStatus::Locked,
+            },
+        );
         match claim {
             Some(claim) => self.facts.claims.insert(seat, claim),
             None => self.facts.claims.remove(&seat),

@@ -1,0 +1,11 @@
+//! The contract of the ports behind [`onsale_engine::ports::Store`].
+#![allow(missing_docs, reason = "a case's name says what it demands")]
+
+pub mod accounts;
+pub mod audits;
+pub mod catalogue;
+pub mod listings;
+pub mod sales;
+pub mod transactions;
+
+pub mod fixture;

@@ -1,0 +1,194 @@
+//! The port under the catalogue.
+
+mod halls;
+mod listings;
+mod performances;
+mod seat_maps;
+mod shows;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use onsale_domain::{
+    catalogue::{Hall, Performance, PerformanceDetails, Show, ShowDetails, ShowKind, Venue},
+    hall::{Plan, SeatMap},
+    ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
+    time::Timestamp,
+};
+use onsale_engine::ports::{
+    CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, SeatSelector, ShowListing, StoreError,
+};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use crate::{
+    SqlStore,
+    entity::{show, venue},
+    error::store_error,
+};
+
+pub(crate) use performances::performance_from_models;
+pub(crate) use seat_maps::SeatMapCache;
+
+#[async_trait]
+impl CatalogueStore for SqlStore {
+    async fn add_show(&self, show: ShowDetails) -> Result<ShowId, StoreError> {
+        let write = self.begin_write().await?;
+        let id = shows::add(&write, self.dialect, &show).await?;
+        write.commit().await.map_err(store_error)?;
+        Ok(id)
+    }
+
+    async fn change_show(&self, id: ShowId, show: ShowDetails) -> Result<(), StoreError> {
+        let write = self.begin_write().await?;
+        shows::change(&write, self.dialect, id, &show).await?;
+        write.commit().await.map_err(store_error)
+    }
+
+    async fn show(&self, id: ShowId) -> Result<Option<Show>, StoreError> {
+        let model = show::Entity::find_by_id(id.0).one(&self.readers).await.map_err(store_error)?;
+        model.map(shows::show_from_model).transpose()
+    }
+
+    async fn import_shows(&self, shows: &[ShowDetails]) -> Result<Vec<ImportOutcome>, StoreError> {
+        let write = self.begin_write().await?;
+        let mut outcomes = Vec::with_capacity(shows.len());
+        for show in shows {
+            outcomes.push(shows::import(&write, self.dialect, show).await?);
+        }
+        write.commit().await.map_err(store_error)?;
+        Ok(outcomes)
+    }
+
+    async fn movies(&self, query: &MovieQuery) -> Result<Vec<ShowListing>, StoreError> {
+        let read = self.begin_read().await?;
+        listings::movies(&read, query).await
+    }
+
+    async fn concerts(&self, now: Timestamp, page: u32, size: u32) -> Result<ConcertPage, StoreError> {
+        let read = self.begin_read().await?;
+        listings::concerts(&read, now, page, size).await
+    }
+
+    async fn listing(
+        &self,
+        kind: ShowKind,
+        id: ShowId,
+        now: Timestamp,
+    ) -> Result<Option<ShowListing>, StoreError> {
+        let read = self.begin_read().await?;
+        let model = show::Entity::find_by_id(id.0)
+            .filter(show::Column::Kind.eq(kind.as_str()))
+            .one(&read)
+            .await
+            .map_err(store_error)?;
+        let Some(model) = model else { return Ok(None) };
+        Ok(listings::with_performances(&read, vec![model], now).await?.pop())
+    }
+
+    async fn add_venue(&self, name: &str, time_zone: &str) -> Result<VenueId, StoreError> {
+        let model = venue::ActiveModel {
+            id: NotSet,
+            name: Set(name.to_owned()),
+            time_zone: Set(time_zone.to_owned()),
+        };
+        let inserted = venue::Entity::insert(model).exec(&self.writer).await.map_err(store_error)?;
+        Ok(VenueId(inserted.last_insert_id))
+    }
+
+    async fn change_venue(&self, venue: &Venue) -> Result<(), StoreError> {
+        let model = venue::ActiveModel {
+            id: NotSet,
+            name: Set(venue.name.clone()),
+            time_zone: Set(venue.time_zone.clone()),
+        };
+        let done = venue::Entity::update_many()
+            .set(model)
+            .filter(venue::Column::Id.eq(venue.id.0))
+            .exec(&self.writer)
+            .await
+            .map_err(store_error)?;
+        if done.rows_affected == 0 { Err(StoreError::Missing("venue")) } else { Ok(()) }
+    }
+
+    async fn venues(&self, after: Option<VenueId>, limit: usize) -> Result<Vec<Venue>, StoreError> {
+        let mut query = venue::Entity::find().order_by_asc(venue::Column::Id).limit(limit as u64);
+        if let Some(after) = after {
+            query = query.filter(venue::Column::Id.gt(after.0));
+        }
+        let models = query.all(&self.readers).await.map_err(store_error)?;
+        let venue = |model: venue::Model| Venue {
+            id: VenueId(model.id),
+            name: model.name,
+            time_zone: model.time_zone,
+        };
+        Ok(models.into_iter().map(venue).collect())
+    }
+
+    async fn add_hall(&self, venue: VenueId, name: &str, plan: &Plan) -> Result<HallId, StoreError> {
+        let write = self.begin_write().await?;
+        let id = halls::add(&write, self.dialect, venue, name, plan).await?;
+        write.commit().await.map_err(store_error)?;
+        Ok(id)
+    }
+
+    async fn hall(&self, id: HallId) -> Result<Option<Hall>, StoreError> {
+        let read = self.begin_read().await?;
+        halls::hall(&read, id).await
+    }
+
+    async fn halls(&self, venue: VenueId) -> Result<Vec<Hall>, StoreError> {
+        let read = self.begin_read().await?;
+        halls::halls_of(&read, venue).await
+    }
+
+    async fn seat_map(&self, hall: HallId) -> Result<Option<Arc<SeatMap>>, StoreError> {
+        let read = self.begin_read().await?;
+        self.seat_maps.load(&read, hall).await
+    }
+
+    async fn set_category(
+        &self,
+        hall: HallId,
+        seats: &SeatSelector,
+        category: &str,
+    ) -> Result<(u64, Vec<PerformanceId>), StoreError> {
+        let write = self.begin_write().await?;
+        let changed = halls::set_category(&write, self.dialect, hall, seats, category).await?;
+        write.commit().await.map_err(store_error)?;
+        Ok(changed)
+    }
+
+    async fn add_performance(&self, details: &PerformanceDetails) -> Result<PerformanceId, StoreError> {
+        let write = self.begin_write().await?;
+        let id = performances::add(&write, details).await?;
+        write.commit().await.map_err(store_error)?;
+        Ok(id)
+    }
+
+    async fn change_performance(&self, performance: &Performance) -> Result<(), StoreError> {
+        let write = self.begin_write().await?;
+        performances::change(&write, performance).await?;
+        write.commit().await.map_err(store_error)
+    }
+
+    async fn performance(&self, id: PerformanceId) -> Result<Option<Performance>, StoreError> {
+        let read = self.begin_read().await?;
+        performances::performance(&read, id).await
+    }
+
+    async fn is_empty(&self) -> Result<bool, StoreError> {
+        let read = self.begin_read().await?;
+        Ok(is_empty::<show::Entity>(&read).await? && is_empty::<venue::Entity>(&read).await?)
+    }
+
+    async fn hall_of_seat(&self, seat: SeatId) -> Result<Option<HallId>, StoreError> {
+        halls::hall_of_seat(&self.readers, seat).await
+    }
+}
+
+async fn is_empty<E: EntityTrait>(connection: &impl ConnectionTrait) -> Result<bool, StoreError> {
+    Ok(E::find().one(connection).await.map_err(store_error)?.is_none())
+}

@@ -1,0 +1,134 @@
+//! Writing shows, and the grams by which their titles are found.
+
+use onsale_domain::{
+    catalogue::{Show, ShowDetails, ShowKind},
+    ids::ShowId,
+    search::{fold, title_grams},
+};
+use onsale_engine::ports::{ImportOutcome, StoreError};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+};
+
+use crate::{
+    dialect::Dialect,
+    entity::{show, show_gram},
+    error::{broken, conflict_on, store_error},
+    sales::Json,
+};
+
+pub(super) async fn add(
+    write: &impl ConnectionTrait,
+    dialect: Dialect,
+    details: &ShowDetails,
+) -> Result<ShowId, StoreError> {
+    let inserted = show::Entity::insert(values(details)?)
+        .exec(write)
+        .await
+        .map_err(conflict_on("a show from this record"))?;
+    let id = ShowId(inserted.last_insert_id);
+    add_grams(write, dialect, id, details).await?;
+    Ok(id)
+}
+
+pub(super) async fn change(
+    write: &impl ConnectionTrait,
+    dialect: Dialect,
+    id: ShowId,
+    details: &ShowDetails,
+) -> Result<(), StoreError> {
+    let done = show::Entity::update_many()
+        .set(values(details)?)
+        .filter(show::Column::Id.eq(id.0))
+        .exec(write)
+        .await
+        .map_err(conflict_on("a show from this record"))?;
+    if done.rows_affected == 0 {
+        return Err(StoreError::Missing("show"));
+    }
+    show_gram::Entity::delete_many()
+        .filter(show_gram::Column::ShowId.eq(id.0))
+        .exec(write)
+        .await
+        .map_err(store_error)?;
+    add_grams(write, dialect, id, details).await
+}
+
+pub(super) async fn import(
+    write: &impl ConnectionTrait,
+    dialect: Dialect,
+    details: &ShowDetails,
+) -> Result<ImportOutcome, StoreError> {
+    let Some(source_key) = &details.source_key else {
+        return Err(StoreError::Rejected("an imported show must name the record it came from".to_owned()));
+    };
+    let known = show::Entity::find()
+        .filter(show::Column::SourceKey.eq(source_key.as_str()))
+        .one(write)
+        .await
+        .map_err(store_error)?;
+    let Some(known) = known.map(show_from_model).transpose()? else {
+        return Ok(ImportOutcome::Added(add(write, dialect, details).await?));
+    };
+    if known.details == *details {
+        return Ok(ImportOutcome::Unchanged(known.id));
+    }
+    change(write, dialect, known.id, details).await?;
+    Ok(ImportOutcome::Changed(known.id))
+}
+
+async fn add_grams(
+    write: &impl ConnectionTrait,
+    dialect: Dialect,
+    id: ShowId,
+    details: &ShowDetails,
+) -> Result<(), StoreError> {
+    let grams = title_grams(&fold(&details.title));
+    let batch = Json::texts(grams.iter().map(String::as_str));
+    let insert = dialect.statement(dialect.hot().insert_grams, [batch.into(), id.0.into()]);
+    write.execute_raw(insert).await.map_err(store_error)?;
+    Ok(())
+}
+
+fn values(details: &ShowDetails) -> Result<show::ActiveModel, StoreError> {
+    let running_time_min =
+        details.running_time_min.map(i32::try_from).transpose().map_err(|_| {
+            StoreError::Rejected("a running time of so many minutes cannot be kept".to_owned())
+        })?;
+    Ok(show::ActiveModel {
+        id: NotSet,
+        kind: Set(details.kind.as_str().to_owned()),
+        title: Set(details.title.clone()),
+        title_folded: Set(fold(&details.title)),
+        grade: Set(details.grade.clone()),
+        genre: Set(details.genre.clone()),
+        genre_folded: Set(details.genre.as_deref().map(fold)),
+        release_date: Set(details.release_date.map(|date| date.to_string())),
+        thumbnail_image: Set(details.thumbnail_image.clone()),
+        running_time_min: Set(running_time_min),
+        description: Set(details.description.clone()),
+        creator: Set(details.creator.clone()),
+        source_key: Set(details.source_key.clone()),
+    })
+}
+
+pub(super) fn show_from_model(model: show::Model) -> Result<Show, StoreError> {
+    let kind = ShowKind::from_name(&model.kind)
+        .ok_or_else(|| broken(format!("show {} is of kind `{}`", model.id, model.kind)))?;
+    Ok(Show {
+        id: ShowId(model.id),
+        details: ShowDetails {
+            kind,
+            title: model.title,
+            grade: model.grade,
+            genre: model.genre,
+            release_date: model.release_date.map(|date| date.parse()).transpose().map_err(broken)?,
+            thumbnail_image: model.thumbnail_image,
+            running_time_min: model.running_time_min.map(u32::try_from).transpose().map_err(broken)?,
+            description: model.description,
+            creator: model.creator,
+            source_key: model.source_key,
+        },
+    })
+}

@@ -1,0 +1,228 @@
+//! The port under the sale pipeline.
+
+mod json;
+mod load;
+mod rows;
+mod terms;
+mod write;
+
+use async_trait::async_trait;
+use onsale_domain::{
+    decide::{Changes, FactKeys},
+    ids::{OrderId, PerformanceId, SeatId, UserId},
+    order::{Order, OrderStatus, SeatStatus},
+    sale::SaleTerms,
+    time::Timestamp,
+    wallet::Wallet,
+};
+use onsale_engine::ports::{
+    ClaimsSnapshot, CommitError, DueHold, LoadedFacts, OrderPage, SaleStore, SaleTransaction, StoreError,
+    TakenSeat, WriteError,
+};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+
+use crate::{
+    SqlStore,
+    dialect::Dialect,
+    entity::{claim, idempotency_key, order, performance, wallet},
+    error::{broken, commit_error, store_error},
+};
+
+pub(crate) use json::{Json, Row};
+pub(crate) use rows::{
+    claim_of, key_record, order_from_model, order_status, payment_from_model, status_code,
+};
+
+/// A transaction of the pipeline on a SQL database.
+struct SqlSaleTransaction {
+    transaction: DatabaseTransaction,
+    dialect: Dialect,
+}
+
+#[async_trait]
+impl SaleTransaction for SqlSaleTransaction {
+    async fn load(&mut self, keys: &FactKeys) -> Result<LoadedFacts, StoreError> {
+        load::load(&self.transaction, self.dialect, keys).await
+    }
+
+    async fn write(&mut self, changes: &Changes) -> Result<(), WriteError> {
+        write::write(&self.transaction, self.dialect, changes).await
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), CommitError> {
+        self.transaction.commit().await.map_err(commit_error)
+    }
+}
+
+#[async_trait]
+impl SaleStore for SqlStore {
+    /// SQLite has one writer.
+    fn lanes(&self) -> usize {
+        match self.dialect {
+            Dialect::Sqlite => 1,
+        }
+    }
+
+    async fn begin(&self) -> Result<Box<dyn SaleTransaction>, StoreError> {
+        let transaction = self.begin_write().await?;
+        Ok(Box::new(SqlSaleTransaction { transaction, dialect: self.dialect }))
+    }
+
+    async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError> {
+        let read = self.begin_read().await?;
+        terms::sale_terms(&read, performance, self.currency, &self.seat_maps).await
+    }
+
+    async fn claims(&self, performance: PerformanceId) -> Result<ClaimsSnapshot, StoreError> {
+        let read = self.begin_read().await?;
+        claims_snapshot(&read, performance).await
+    }
+
+    async fn due_holds(
+        &self,
+        until: Timestamp,
+        after: Option<DueHold>,
+        limit: usize,
+    ) -> Result<Vec<DueHold>, StoreError> {
+        use order::Column;
+        let later = after.map(|after| {
+            Condition::any().add(Column::ExpiresAt.gt(after.expires_at.0)).add(
+                Condition::all()
+                    .add(Column::ExpiresAt.eq(after.expires_at.0))
+                    .add(Column::Id.gt(after.order.0)),
+            )
+        });
+        let rows: Vec<(uuid::Uuid, i64, i64)> = order::Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::PerformanceId, Column::ExpiresAt])
+            .filter(Column::Status.eq(status_code(OrderStatus::Held)))
+            .filter(Column::ExpiresAt.lt(until.0))
+            // Bounds the index's range; the condition below then takes out what is left of it.
+            .filter(Column::ExpiresAt.gte(after.map_or(i64::MIN, |after| after.expires_at.0)))
+            .filter(later.unwrap_or_else(Condition::all))
+            .order_by_asc(Column::ExpiresAt)
+            .order_by_asc(Column::Id)
+            .limit(limit as u64)
+            .into_tuple()
+            .all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        let due = |(id, performance, expires_at)| DueHold {
+            expires_at: Timestamp(expires_at),
+            order: OrderId(id),
+            performance: PerformanceId(performance),
+        };
+        Ok(rows.into_iter().map(due).collect())
+    }
+
+    async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
+        let model = order::Entity::find_by_id(order.0).one(&self.readers).await.map_err(store_error)?;
+        model.map(order_from_model).transpose()
+    }
+
+    async fn orders_of(
+        &self,
+        user: UserId,
+        before: Option<OrderId>,
+        limit: usize,
+    ) -> Result<OrderPage, StoreError> {
+        let mut query = order::Entity::find()
+            .filter(order::Column::UserId.eq(user.0))
+            .order_by_desc(order::Column::Id)
+            .limit(limit as u64 + 1);
+        if let Some(before) = before {
+            query = query.filter(order::Column::Id.lt(before.0));
+        }
+        let mut models = query.all(&self.readers).await.map_err(store_error)?;
+        let more = models.len() > limit;
+        models.truncate(limit);
+        let orders = models.into_iter().map(order_from_model).collect::<Result<_, _>>()?;
+        Ok(OrderPage { orders, more })
+    }
+
+    async fn wallet(&self, user: UserId) -> Result<Wallet, StoreError> {
+        let model = wallet::Entity::find_by_id(user.0).one(&self.readers).await.map_err(store_error)?;
+        Ok(model
+            .map_or_else(Wallet::default, |model| Wallet { balance: model.balance, version: model.version }))
+    }
+
+    async fn prune_keys(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        use idempotency_key::{Column, Entity};
+        // The oldest keys are the first, so no index over the time is needed.
+        let oldest: Vec<(i64, i64)> = Entity::find()
+            .select_only()
+            .columns([Column::Seq, Column::CreatedAt])
+            .order_by_asc(Column::Seq)
+            .limit(limit as u64)
+            .into_tuple()
+            .all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        let last = oldest.iter().take_while(|(_, created_at)| *created_at < before.0).last();
+        let Some((last, _)) = last else { return Ok(0) };
+        let deleted = Entity::delete_many()
+            .filter(Column::Seq.lte(*last))
+            .exec(&self.writer)
+            .await
+            .map_err(store_error)?;
+        usize::try_from(deleted.rows_affected).map_err(broken)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let select = self.dialect.statement("SELECT 1", []);
+        self.readers.query_one_raw(select).await.map(|_| ()).map_err(store_error)
+    }
+}
+
+async fn claims_snapshot(
+    read: &impl ConnectionTrait,
+    performance: PerformanceId,
+) -> Result<ClaimsSnapshot, StoreError> {
+    let version: Option<i64> = performance::Entity::find_by_id(performance.0)
+        .select_only()
+        .column(performance::Column::Version)
+        .into_tuple()
+        .one(read)
+        .await
+        .map_err(store_error)?;
+    let rows: Vec<(i64, Option<uuid::Uuid>, Option<i16>)> = claim::Entity::find()
+        .select_only()
+        .column(claim::Column::SeatId)
+        .column(claim::Column::OrderId)
+        .column(order::Column::Status)
+        .left_join(order::Entity)
+        .filter(claim::Column::PerformanceId.eq(performance.0))
+        .into_tuple()
+        .all(read)
+        .await
+        .map_err(store_error)?;
+    let taken = rows
+        .into_iter()
+        .map(|(seat, order, status)| {
+            Ok(TakenSeat { seat: SeatId(seat), status: seat_status(order.is_some(), status)? })
+        })
+        .collect::<Result<_, StoreError>>()?;
+    let buyers: Vec<i64> = order::Entity::find()
+        .select_only()
+        .column(order::Column::UserId)
+        .distinct()
+        .filter(order::Column::PerformanceId.eq(performance.0))
+        .into_tuple()
+        .all(read)
+        .await
+        .map_err(store_error)?;
+    let buyers = buyers.into_iter().map(UserId).collect();
+    Ok(ClaimsSnapshot { version: version.unwrap_or(0), taken, buyers })
+}
+
+fn seat_status(has_order: bool, status: Option<i16>) -> Result<SeatStatus, StoreError> {
+    Ok(match (has_order, status.map(order_status).transpose()?) {
+        (false, _) => SeatStatus::Locked,
+        (true, Some(OrderStatus::Paid)) => SeatStatus::Sold,
+        // A claim whose order is missing is the audit's business; nobody may take the seat.
+        (true, _) => SeatStatus::Held,
+    })
+}

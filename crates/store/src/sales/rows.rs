@@ -1,0 +1,128 @@
+//! Rows to domain types and back.
+
+use onsale_domain::{
+    decide::{KeyRecord, KeyTarget},
+    ids::{OrderId, PaymentId, PerformanceId, SeatId, UserId},
+    order::{Claim, Line, Order, OrderStatus, Payment},
+    time::Timestamp,
+};
+use onsale_engine::ports::StoreError;
+use sea_orm::{QueryResult, TryGetable};
+use uuid::Uuid;
+
+use crate::{
+    entity::{order, payment},
+    error::{broken, store_error},
+};
+
+/// What an idempotency key stands for, as a number.
+pub(super) const TARGET_HOLD: i16 = 0;
+pub(super) const TARGET_PAY: i16 = 1;
+pub(super) const TARGET_CHARGE: i16 = 2;
+
+/// An order's status as a number.
+pub(crate) const fn status_code(status: OrderStatus) -> i16 {
+    match status {
+        OrderStatus::Held => 0,
+        OrderStatus::Paid => 1,
+        OrderStatus::Expired => 2,
+        OrderStatus::Cancelled => 3,
+    }
+}
+
+pub(crate) fn order_status(code: i16) -> Result<OrderStatus, StoreError> {
+    Ok(match code {
+        0 => OrderStatus::Held,
+        1 => OrderStatus::Paid,
+        2 => OrderStatus::Expired,
+        3 => OrderStatus::Cancelled,
+        _ => return Err(broken(format!("an order has status {code}"))),
+    })
+}
+
+pub(crate) fn order_from_model(model: order::Model) -> Result<Order, StoreError> {
+    Ok(Order {
+        id: OrderId(model.id),
+        user: UserId(model.user_id),
+        performance: PerformanceId(model.performance_id),
+        status: order_status(model.status)?,
+        lines: lines(&model.seats)?,
+        amount: model.amount,
+        currency: model.currency.parse().map_err(broken)?,
+        created_at: Timestamp(model.created_at),
+        expires_at: Timestamp(model.expires_at),
+        version: model.version,
+    })
+}
+
+/// The order in a row of a hot statement, whose columns begin at `first`.
+pub(super) fn order_from_row(row: &QueryResult, first: usize) -> Result<Order, StoreError> {
+    order_from_model(order::Model {
+        id: get(row, first)?,
+        user_id: get(row, first + 1)?,
+        performance_id: get(row, first + 2)?,
+        status: get(row, first + 3)?,
+        seats: get(row, first + 4)?,
+        amount: get(row, first + 5)?,
+        currency: get(row, first + 6)?,
+        created_at: get(row, first + 7)?,
+        expires_at: get(row, first + 8)?,
+        version: get(row, first + 9)?,
+    })
+}
+
+pub(crate) fn payment_from_model(model: payment::Model) -> Result<Payment, StoreError> {
+    Ok(Payment {
+        id: PaymentId(model.id),
+        order: OrderId(model.order_id),
+        user: UserId(model.user_id),
+        amount: model.amount,
+        currency: model.currency.parse().map_err(broken)?,
+        balance_after: model.balance_after,
+        refunded: model.refunded,
+        created_at: Timestamp(model.created_at),
+    })
+}
+
+/// The payment in a row of a hot statement.
+pub(super) fn payment_from_row(row: &QueryResult) -> Result<Payment, StoreError> {
+    payment_from_model(payment::Model {
+        order_id: get(row, 0)?,
+        id: get(row, 1)?,
+        user_id: get(row, 2)?,
+        amount: get(row, 3)?,
+        currency: get(row, 4)?,
+        balance_after: get(row, 5)?,
+        refunded: get(row, 6)?,
+        created_at: get(row, 7)?,
+    })
+}
+
+pub(crate) fn claim_of(order: Option<Uuid>) -> Claim {
+    order.map_or(Claim::Locked, |order| Claim::Order(OrderId(order)))
+}
+
+pub(crate) fn key_record(
+    fingerprint: i64,
+    target: i16,
+    order: Option<Uuid>,
+    balance_after: Option<i64>,
+) -> Result<KeyRecord, StoreError> {
+    let target = match (target, order, balance_after) {
+        (TARGET_HOLD, Some(order), _) => KeyTarget::Hold(OrderId(order)),
+        (TARGET_PAY, Some(order), _) => KeyTarget::Pay(OrderId(order)),
+        (TARGET_CHARGE, _, Some(balance_after)) => KeyTarget::Charge { balance_after },
+        _ => return Err(broken(format!("an idempotency key has target {target}"))),
+    };
+    Ok(KeyRecord { fingerprint: fingerprint.cast_unsigned(), target })
+}
+
+/// One column of a row.
+pub(super) fn get<T: TryGetable>(row: &QueryResult, index: usize) -> Result<T, StoreError> {
+    row.try_get_by_index(index).map_err(store_error)
+}
+
+fn lines(json: &str) -> Result<Vec<Line>, StoreError> {
+    let pairs: Vec<(i64, i64)> = serde_json::from_str(json).map_err(broken)?;
+    Ok(pairs.into_iter().map(|(seat, price)| Line { seat: SeatId(seat), price }).collect())
+}

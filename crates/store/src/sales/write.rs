@@ -1,0 +1,260 @@
+//! Write: what a batch has changed, in one statement for each kind of change that it made.
+
+use onsale_domain::{
+    decide::{Changes, ClaimChange, Event, KeyTarget, NewKey, WalletChange},
+    order::{Claim, Line, Order},
+    wallet::Transfer,
+};
+use onsale_engine::ports::{StoreError, WriteError};
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
+
+use super::{
+    json::{Json, Row, push},
+    rows::{TARGET_CHARGE, TARGET_HOLD, TARGET_PAY, status_code},
+};
+use crate::{
+    dialect::Dialect,
+    error::{broken, write_error},
+};
+
+/// Writes the changes.
+pub(super) async fn write(
+    connection: &impl ConnectionTrait,
+    dialect: Dialect,
+    changes: &Changes,
+) -> Result<(), WriteError> {
+    let writer = Writer { connection, dialect };
+    // First what others may have been faster with, so that a lost race costs little.
+    writer.versions(changes).await?;
+    writer.orders(changes).await?;
+    writer.claims(changes).await?;
+    writer.payments(changes).await?;
+    writer.wallets(changes).await?;
+    writer.keys(changes).await?;
+    writer.events(changes).await
+}
+
+struct Writer<'a, C> {
+    connection: &'a C,
+    dialect: Dialect,
+}
+
+impl<C: ConnectionTrait> Writer<'_, C> {
+    async fn versions(&self, changes: &Changes) -> Result<(), WriteError> {
+        let batch = || {
+            Json::rows(&changes.versions, |row, (performance, version)| {
+                row.integer(performance.0);
+                row.integer(*version);
+            })
+        };
+        self.change(self.dialect.hot().update_versions, changes.versions.len(), batch).await
+    }
+
+    async fn orders(&self, changes: &Changes) -> Result<(), WriteError> {
+        let new = || Json::rows(&changes.orders_new, order_row);
+        self.insert(self.dialect.hot().insert_orders, changes.orders_new.len(), new).await?;
+        let changed = || {
+            Json::rows(&changes.orders_changed, |row, change| {
+                row.uuid(change.id.0);
+                row.integer(change.version_before);
+                row.integer(change.version);
+                row.integer(status_code(change.status).into());
+            })
+        };
+        self.change(self.dialect.hot().update_orders, changes.orders_changed.len(), changed).await
+    }
+
+    async fn claims(&self, changes: &Changes) -> Result<(), WriteError> {
+        let gone = || Json::rows(&changes.claims_gone, claim_row);
+        self.change(self.dialect.hot().delete_claims, changes.claims_gone.len(), gone).await?;
+        let new = || Json::rows(&changes.claims_new, claim_row);
+        self.insert(self.dialect.hot().insert_claims, changes.claims_new.len(), new).await
+    }
+
+    async fn payments(&self, changes: &Changes) -> Result<(), WriteError> {
+        let new = || {
+            Json::rows(&changes.payments_new, |row, payment| {
+                row.uuid(payment.order.0);
+                row.uuid(payment.id.0);
+                row.integer(payment.user.0);
+                row.integer(payment.amount);
+                row.text(payment.currency.as_str());
+                row.integer(payment.balance_after);
+                row.integer(payment.refunded.into());
+                row.integer(payment.created_at.0);
+            })
+        };
+        self.insert(self.dialect.hot().insert_payments, changes.payments_new.len(), new).await?;
+        let refunded = || Json::uuids(changes.payments_refunded.iter().map(|order| order.0));
+        self.change(self.dialect.hot().refund_payments, changes.payments_refunded.len(), refunded).await
+    }
+
+    async fn wallets(&self, changes: &Changes) -> Result<(), WriteError> {
+        let entries = || {
+            let entries = changes.transfers.iter().flat_map(|transfer| [(transfer, true), (transfer, false)]);
+            Json::rows(entries, ledger_row)
+        };
+        self.insert(self.dialect.hot().insert_ledger, changes.transfers.len() * 2, entries).await?;
+        let (new, known): (Vec<WalletChange>, Vec<WalletChange>) =
+            changes.wallets.iter().partition(|change| change.version_before == 0);
+        self.insert(self.dialect.hot().insert_wallets, new.len(), || Json::rows(&new, wallet_row)).await?;
+        self.change(self.dialect.hot().update_wallets, known.len(), || Json::rows(&known, wallet_row)).await
+    }
+
+    async fn keys(&self, changes: &Changes) -> Result<(), WriteError> {
+        let new = || Json::rows(&changes.keys_new, key_row);
+        self.insert(self.dialect.hot().insert_keys, changes.keys_new.len(), new).await
+    }
+
+    async fn events(&self, changes: &Changes) -> Result<(), WriteError> {
+        let new = || Json::rows(&changes.events, event_row);
+        self.insert(self.dialect.hot().insert_events, changes.events.len(), new).await
+    }
+
+    /// Inserts rows; one that exists already is a conflict.
+    async fn insert(
+        &self,
+        sql: &'static str,
+        rows: usize,
+        batch: impl Fn() -> Json,
+    ) -> Result<(), WriteError> {
+        if rows == 0 {
+            return Ok(());
+        }
+        let written = self.execute(sql, batch()).await?;
+        if written != rows as u64 {
+            return Err(StoreError::Broken(format!("{written} of {rows} rows were inserted")).into());
+        }
+        Ok(())
+    }
+
+    /// Changes or deletes rows; one that is not as it was loaded is a conflict.
+    async fn change(
+        &self,
+        sql: &'static str,
+        rows: usize,
+        batch: impl Fn() -> Json,
+    ) -> Result<(), WriteError> {
+        if rows == 0 {
+            return Ok(());
+        }
+        match self.execute(sql, batch()).await? {
+            written if written == rows as u64 => Ok(()),
+            written if written < rows as u64 => Err(WriteError::Conflict),
+            written => Err(broken(format!("{written} rows were changed instead of {rows}")).into()),
+        }
+    }
+
+    async fn execute(&self, sql: &'static str, batch: Json) -> Result<u64, WriteError> {
+        let statement = self.dialect.statement(sql, [batch.into()]);
+        let done = self.connection.execute_raw(statement).await.map_err(write_error)?;
+        Ok(done.rows_affected())
+    }
+}
+
+fn order_row(row: &mut Row<'_>, order: &Order) {
+    row.uuid(order.id.0);
+    row.integer(order.user.0);
+    row.integer(order.performance.0);
+    row.integer(status_code(order.status).into());
+    push_lines(row.next(), &order.lines);
+    row.integer(order.amount);
+    row.text(order.currency.as_str());
+    row.integer(order.created_at.0);
+    row.integer(order.expires_at.0);
+    row.integer(order.version);
+}
+
+fn push_lines(text: &mut String, lines: &[Line]) {
+    text.push('[');
+    for (index, line) in lines.iter().enumerate() {
+        text.push_str(if index == 0 { "[" } else { ",[" });
+        push(text, line.seat);
+        text.push(',');
+        push(text, line.price);
+        text.push(']');
+    }
+    text.push(']');
+}
+
+fn claim_row(row: &mut Row<'_>, change: &ClaimChange) {
+    row.integer(change.performance.0);
+    row.integer(change.seat.0);
+    row.optional_uuid(match change.claim {
+        Claim::Order(order) => Some(order.0),
+        Claim::Locked => None,
+    });
+}
+
+/// One of the two entries of a transfer: that of the account that has more or of the one that
+/// has less.
+fn ledger_row(row: &mut Row<'_>, (transfer, receives): (&Transfer, bool)) {
+    let (account, amount) =
+        if receives { (transfer.to, transfer.amount) } else { (transfer.from, -transfer.amount) };
+    row.uuid(transfer.id.0);
+    row.integer(account.code());
+    row.integer(amount);
+    row.text(transfer.kind.as_str());
+    row.optional_uuid(transfer.order.map(|order| order.0));
+    row.integer(transfer.created_at.0);
+}
+
+fn wallet_row(row: &mut Row<'_>, change: &WalletChange) {
+    row.integer(change.user.0);
+    row.integer(change.version_before);
+    row.integer(change.wallet.balance);
+    row.integer(change.wallet.version);
+}
+
+fn key_row(row: &mut Row<'_>, new: &NewKey) {
+    let (target, order, balance_after) = match new.record.target {
+        KeyTarget::Hold(order) => (TARGET_HOLD, Some(order.0), None),
+        KeyTarget::Pay(order) => (TARGET_PAY, Some(order.0), None),
+        KeyTarget::Charge { balance_after } => (TARGET_CHARGE, None, Some(balance_after)),
+    };
+    row.integer(new.user.0);
+    row.uuid(Uuid::from_u128(new.key));
+    row.integer(new.record.fingerprint.cast_signed());
+    row.integer(target.into());
+    row.optional_uuid(order);
+    row.optional_integer(balance_after);
+    row.integer(new.created_at.0);
+}
+
+fn event_row(row: &mut Row<'_>, event: &Event) {
+    row.text(event.kind.as_str());
+    row.uuid(event.order.id.0);
+    row.integer(event.order.version);
+    push_event(row.next(), event);
+    row.integer(event.at.0);
+}
+
+/// The event as its readers will see it.
+fn push_event(text: &mut String, event: &Event) {
+    let order = &event.order;
+    text.push_str("{\"type\":\"");
+    text.push_str(event.kind.as_str());
+    text.push_str("\",\"orderId\":\"");
+    text.push_str(order.id.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    text.push_str("\",\"performanceId\":");
+    push(text, order.performance);
+    text.push_str(",\"userId\":");
+    push(text, order.user);
+    text.push_str(",\"status\":\"");
+    text.push_str(order.status.as_str());
+    text.push_str("\",\"seats\":[");
+    for (index, line) in order.lines.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        push(text, line.seat);
+    }
+    text.push_str("],\"amount\":");
+    push(text, order.amount);
+    text.push_str(",\"currency\":\"");
+    text.push_str(order.currency.as_str());
+    text.push_str("\",\"expiresAt\":");
+    push(text, order.expires_at.0);
+    text.push('}');
+}
