@@ -1,1 +1,110 @@
-//! Work in progress.
+//! The JSON API of Onsale: one operation per file with its request type, handler and documentation.
+//!
+//! [`router`] serves it over an [`Engine`]; [`openapi`] describes it. Errors are RFC 9457 problems
+//! with a closed set of types, all in `problem.rs`. Answers that many ask for are encoded once
+//! (`encoded.rs`) and kept: catalogue reads by address and epoch, seats by version.
+
+use std::sync::Arc;
+
+use axum::Router;
+use onsale_domain::money::Currency;
+use onsale_engine::{Engine, sales::SaleError};
+use tokio::sync::{Semaphore, watch};
+use utoipa::openapi::OpenApi;
+
+mod accounts;
+mod admin;
+mod caller;
+mod catalogue;
+mod document;
+mod encoded;
+mod extract;
+mod idempotency;
+mod json;
+mod observe;
+mod operation;
+mod ops;
+mod payments;
+mod performances;
+mod problem;
+mod reservations;
+mod time;
+
+use operation::Operations;
+use problem::Problem;
+
+/// The settings of the API.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// The currency of all prices and wallets; the engine's.
+    pub currency: Currency,
+    /// The most watchers of seats at once; more are refused with 503.
+    pub watchers_max: usize,
+    /// Turns `true` when the server stops: then watchers are let go. Never, if there is none.
+    pub stopping: Option<watch::Receiver<bool>>,
+}
+
+impl ApiSettings {
+    /// Defaults: 10,000 watchers.
+    #[must_use]
+    pub const fn new(currency: Currency) -> Self {
+        Self { currency, watchers_max: 10_000, stopping: None }
+    }
+}
+
+/// What handlers share.
+struct Api {
+    engine: Arc<Engine>,
+    currency: Currency,
+    catalogue: catalogue::CatalogueCache,
+    live: performances::LiveCache,
+    watchers: Arc<Semaphore>,
+    stopping: Option<watch::Receiver<bool>>,
+    metrics: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+type Shared = Arc<Api>;
+
+impl Api {
+    /// What a command that was not carried out is answered.
+    fn sale_problem(&self, error: SaleError) -> Problem {
+        Problem::sale(error, self.engine.clock().now())
+    }
+}
+
+/// The API over an engine. `metrics` gives the text that `/metrics` answers; install the metrics
+/// recorder before the first request.
+pub fn router(
+    engine: Arc<Engine>,
+    settings: ApiSettings,
+    metrics: impl Fn() -> String + Send + Sync + 'static,
+) -> Router {
+    let api = Arc::new(Api {
+        engine,
+        currency: settings.currency,
+        catalogue: catalogue::CatalogueCache::new(),
+        live: performances::LiveCache::new(),
+        watchers: Arc::new(Semaphore::new(settings.watchers_max.min(Semaphore::MAX_PERMITS))),
+        stopping: settings.stopping,
+        metrics: Box::new(metrics),
+    });
+    let (routes, document) = operations().split_for_parts();
+    operation::with_fallbacks(routes.with_state(api).merge(ops::documentation(&document)))
+}
+
+/// The OpenAPI document of [`router`].
+#[must_use]
+pub fn openapi() -> OpenApi {
+    operations().into_openapi()
+}
+
+fn operations() -> Operations {
+    Operations::with_openapi(document::base())
+        .merge(accounts::operations())
+        .merge(catalogue::operations())
+        .merge(performances::operations())
+        .merge(reservations::operations())
+        .merge(payments::operations())
+        .merge(admin::operations())
+        .merge(ops::operations())
+}

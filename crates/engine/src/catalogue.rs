@@ -174,6 +174,16 @@ impl Catalogue {
         Ok(self.store.venues(after, limit).await?)
     }
 
+    /// A venue.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is none.
+    pub async fn venue(&self, id: VenueId) -> Result<Venue, CatalogueError> {
+        let before = VenueId(id.0.saturating_sub(1));
+        let next = self.store.venues(Some(before), 1).await?.pop();
+        Ok(next.filter(|venue| venue.id == id).ok_or(StoreError::Missing("venue"))?)
+    }
+
     /// Adds a hall with all its seats.
     ///
     /// # Errors

@@ -1,0 +1,44 @@
+//! `POST /api/v1/users`
+
+use axum::{Json, extract::State, http::StatusCode};
+use onsale_domain::user::Role;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::UserBody;
+use crate::{
+    Shared,
+    json::JsonBody,
+    problem::{Kind, Problem},
+};
+
+pub(super) const PROBLEMS: &[Kind] = &[Kind::EmailTaken, Kind::Overloaded];
+
+/// A new account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewUser)]
+pub(super) struct Body {
+    /// The e-mail address; upper and lower case are the same.
+    #[schema(example = "mina@example.com")]
+    email: String,
+    /// The password.
+    #[schema(format = Password, example = "correct horse battery")]
+    password: String,
+    /// As they want to be called.
+    #[schema(example = "Mina")]
+    name: String,
+}
+
+/// Sign up
+///
+/// Makes an account that may buy.
+#[utoipa::path(post, path = "/api/v1/users", tag = "accounts", request_body = Body,
+    responses((status = 201, description = "The account", body = UserBody)))]
+pub(super) async fn register(
+    State(api): State<Shared>,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<(StatusCode, Json<UserBody>), Problem> {
+    let user = api.engine.accounts.register(&body.email, &body.password, &body.name, Role::User).await?;
+    Ok((StatusCode::CREATED, Json(user.into())))
+}

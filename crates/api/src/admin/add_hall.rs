@@ -1,0 +1,29 @@
+//! `POST /api/v1/admin/venues/{id}/halls`
+
+use axum::{Json, extract::State, http::StatusCode};
+use onsale_domain::ids::VenueId;
+
+use super::hall::{HallBody, HallInput};
+use crate::{
+    Shared,
+    caller::Organiser,
+    extract::ApiPath,
+    json::{AdminBody, JsonBody},
+    problem::Problem,
+};
+
+/// Add a hall with its seats
+#[utoipa::path(post, path = "/api/v1/admin/venues/{id}/halls", tag = "admin", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The venue's id", minimum = 1)),
+    request_body = HallInput, responses((status = 201, description = "The hall", body = HallBody)))]
+pub(super) async fn add_hall(
+    State(api): State<Shared>,
+    _: Organiser,
+    ApiPath(venue): ApiPath<i64>,
+    JsonBody(mut body): AdminBody<HallInput>,
+) -> Result<(StatusCode, Json<HallBody>), Problem> {
+    let name = std::mem::take(&mut body.name);
+    let plan = body.plan()?;
+    let id = api.engine.catalogue.add_hall(VenueId(venue), &name, &plan).await?;
+    Ok((StatusCode::CREATED, Json(api.engine.catalogue.hall(id).await?.into())))
+}

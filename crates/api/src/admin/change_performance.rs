@@ -1,0 +1,33 @@
+//! `PUT /api/v1/admin/performances/{id}`
+
+use axum::{Json, extract::State};
+use onsale_domain::{catalogue::Performance, ids::PerformanceId};
+
+use super::performance::{PerformanceBody, PerformanceInput};
+use crate::{
+    Shared,
+    caller::Organiser,
+    extract::ApiPath,
+    json::{AdminBody, JsonBody},
+    problem::Problem,
+};
+
+/// Replace a performance
+///
+/// Prices included. The hall cannot change once there are reservations.
+#[utoipa::path(put, path = "/api/v1/admin/performances/{id}", tag = "admin", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The performance's id", minimum = 1)),
+    request_body = PerformanceInput,
+    responses((status = 200, description = "The performance", body = PerformanceBody)))]
+pub(super) async fn change_performance(
+    State(api): State<Shared>,
+    _: Organiser,
+    ApiPath(id): ApiPath<i64>,
+    JsonBody(body): AdminBody<PerformanceInput>,
+) -> Result<Json<PerformanceBody>, Problem> {
+    let categories = api.engine.catalogue.hall(body.hall()).await?.categories;
+    let cancelled = body.cancelled();
+    let performance = Performance { id: PerformanceId(id), details: body.details(&categories)?, cancelled };
+    api.engine.catalogue.change_performance(&performance).await?;
+    Ok(Json(PerformanceBody::new(&performance, &categories)))
+}

@@ -1,0 +1,34 @@
+//! `PUT /api/v1/admin/performances/{id}/prices`
+
+use axum::{Json, extract::State};
+use onsale_domain::ids::PerformanceId;
+
+use super::performance::{PerformanceBody, PriceBody, levels};
+use crate::{
+    Shared,
+    caller::Organiser,
+    extract::ApiPath,
+    json::{AdminBody, JsonBody},
+    problem::Problem,
+};
+
+/// Replace the prices of a performance
+///
+/// Reservations keep the prices they were made at. Seats of categories that are not named are no
+/// longer for sale.
+#[utoipa::path(put, path = "/api/v1/admin/performances/{id}/prices", tag = "admin", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The performance's id", minimum = 1)),
+    request_body = Vec<PriceBody>,
+    responses((status = 200, description = "The performance", body = PerformanceBody)))]
+pub(super) async fn change_prices(
+    State(api): State<Shared>,
+    _: Organiser,
+    ApiPath(id): ApiPath<i64>,
+    JsonBody(prices): AdminBody<Vec<PriceBody>>,
+) -> Result<Json<PerformanceBody>, Problem> {
+    let mut performance = api.engine.catalogue.performance(PerformanceId(id)).await?;
+    let categories = api.engine.catalogue.hall(performance.details.hall).await?.categories;
+    performance.details.prices = levels(prices, &categories)?;
+    api.engine.catalogue.change_performance(&performance).await?;
+    Ok(Json(PerformanceBody::new(&performance, &categories)))
+}

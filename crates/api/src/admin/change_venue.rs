@@ -1,0 +1,28 @@
+//! `PUT /api/v1/admin/venues/{id}`
+
+use axum::{Json, extract::State};
+use onsale_domain::{catalogue::Venue, ids::VenueId};
+
+use super::venue::{VenueBody, VenueInput};
+use crate::{
+    Shared,
+    caller::Organiser,
+    extract::ApiPath,
+    json::{AdminBody, JsonBody},
+    problem::Problem,
+};
+
+/// Replace a venue
+#[utoipa::path(put, path = "/api/v1/admin/venues/{id}", tag = "admin", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The venue's id", minimum = 1)),
+    request_body = VenueInput, responses((status = 200, description = "The venue", body = VenueBody)))]
+pub(super) async fn change_venue(
+    State(api): State<Shared>,
+    _: Organiser,
+    ApiPath(id): ApiPath<i64>,
+    JsonBody(body): AdminBody<VenueInput>,
+) -> Result<Json<VenueBody>, Problem> {
+    let venue = Venue { id: VenueId(id), name: body.name, time_zone: body.time_zone };
+    api.engine.catalogue.change_venue(&venue).await?;
+    Ok(Json(venue.into()))
+}

@@ -1,0 +1,68 @@
+//! What organisers do: venues, halls, shows, performances, prices, locks.
+
+use utoipa_axum::routes;
+
+use crate::operation::{BODY, ORGANISER, Operations, PARAMETERS, PIPELINE, STORE, operation};
+use crate::problem::Kind;
+
+mod add_hall;
+mod add_performance;
+mod add_show;
+mod add_venue;
+mod change_performance;
+mod change_prices;
+mod change_show;
+mod change_venue;
+mod get_hall;
+mod get_hall_layout;
+mod get_performance;
+mod get_show;
+mod get_venue;
+mod hall;
+mod list_halls;
+mod list_venues;
+mod lock_seats;
+mod performance;
+mod seats;
+mod set_category;
+mod show;
+mod unlock_seats;
+mod venue;
+
+pub(crate) use performance::{PriceBody, RulesBody};
+
+/// What is referred to does not exist.
+const NOT_FOUND: &[Kind] = &[Kind::NotFound];
+
+/// The performance does not exist.
+const NO_SUCH_PERFORMANCE: &[Kind] = &[Kind::NoSuchPerformance];
+
+/// It clashes with what is there.
+const CONFLICT: &[Kind] = &[Kind::AlreadyExists, Kind::NotPossible];
+
+pub(crate) fn operations() -> Operations {
+    let read: &[&[Kind]] = &[ORGANISER, PARAMETERS, STORE, NOT_FOUND];
+    let write: &[&[Kind]] = &[ORGANISER, BODY, STORE, NOT_FOUND, CONFLICT];
+    let read_performance: &[&[Kind]] = &[ORGANISER, PARAMETERS, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND];
+    let write_performance: &[&[Kind]] = &[ORGANISER, BODY, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND, CONFLICT];
+    let lock: &[&[Kind]] = &[ORGANISER, BODY, PIPELINE, NO_SUCH_PERFORMANCE, NOT_FOUND, lock_seats::PROBLEMS];
+    Operations::new()
+        .routes(operation(routes!(list_venues::list_venues), &[ORGANISER, PARAMETERS, STORE]))
+        .routes(operation(routes!(add_venue::add_venue), write))
+        .routes(operation(routes!(get_venue::get_venue), read))
+        .routes(operation(routes!(change_venue::change_venue), write))
+        .routes(operation(routes!(list_halls::list_halls), read))
+        .routes(operation(routes!(add_hall::add_hall), write))
+        .routes(operation(routes!(get_hall::get_hall), read))
+        .routes(operation(routes!(get_hall_layout::get_hall_layout), read))
+        .routes(operation(routes!(set_category::set_category), write))
+        .routes(operation(routes!(add_show::add_show), write))
+        .routes(operation(routes!(get_show::get_show), read))
+        .routes(operation(routes!(change_show::change_show), write))
+        .routes(operation(routes!(add_performance::add_performance), write))
+        .routes(operation(routes!(get_performance::get_admin_performance), read_performance))
+        .routes(operation(routes!(change_performance::change_performance), write_performance))
+        .routes(operation(routes!(change_prices::change_prices), write_performance))
+        .routes(operation(routes!(lock_seats::lock_seats), lock))
+        .routes(operation(routes!(unlock_seats::unlock_seats), lock))
+}

@@ -1,0 +1,52 @@
+//! `PATCH /api/v1/admin/halls/{id}/seats`
+
+use axum::{Json, extract::State};
+use onsale_domain::ids::HallId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::seats::SeatsInput;
+use crate::{
+    Shared,
+    caller::Organiser,
+    extract::ApiPath,
+    json::{AdminBody, JsonBody},
+    problem::Problem,
+};
+
+/// Seats to put into a category.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SetCategory)]
+pub(super) struct Body {
+    /// Which seats.
+    seats: SeatsInput,
+    /// The category; it is added if the hall has none of this name.
+    #[schema(example = "VIP")]
+    category: String,
+}
+
+/// What was done.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CategorySet {
+    /// How many seats changed.
+    #[schema(example = 60)]
+    changed: u64,
+}
+
+/// Put seats of a hall into a category
+///
+/// What the category costs is said per performance.
+#[utoipa::path(patch, path = "/api/v1/admin/halls/{id}/seats", tag = "admin", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The hall's id", minimum = 1)),
+    request_body = Body, responses((status = 200, description = "How many seats changed", body = CategorySet)))]
+pub(super) async fn set_category(
+    State(api): State<Shared>,
+    _: Organiser,
+    ApiPath(id): ApiPath<i64>,
+    JsonBody(body): AdminBody<Body>,
+) -> Result<Json<CategorySet>, Problem> {
+    let seats = body.seats.selector()?;
+    let changed = api.engine.catalogue.set_category(HallId(id), &seats, &body.category).await?;
+    Ok(Json(CategorySet { changed }))
+}

@@ -1,0 +1,29 @@
+//! `POST /api/v1/admin/performances/{id}/seats/unlock`
+
+use axum::{Json, extract::State};
+use onsale_domain::ids::PerformanceId;
+
+use super::{
+    lock_seats::{SeatsLocked, set_locked},
+    seats::SeatsInput,
+};
+use crate::{
+    Shared,
+    caller::Organiser,
+    extract::ApiPath,
+    json::{AdminBody, JsonBody},
+    problem::Problem,
+};
+
+/// Put seats back on sale
+#[utoipa::path(post, path = "/api/v1/admin/performances/{id}/seats/unlock", tag = "admin", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The performance's id", minimum = 1)),
+    request_body = SeatsInput, responses((status = 200, description = "What was done", body = SeatsLocked)))]
+pub(super) async fn unlock_seats(
+    State(api): State<Shared>,
+    Organiser(caller): Organiser,
+    ApiPath(id): ApiPath<i64>,
+    JsonBody(seats): AdminBody<SeatsInput>,
+) -> Result<Json<SeatsLocked>, Problem> {
+    set_locked(&api, caller, PerformanceId(id), seats, false).await
+}

@@ -1,0 +1,59 @@
+//! `GET /api/v1/movies`
+
+use axum::{extract::State, response::Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{cached, movie::Movie};
+use crate::{
+    Shared,
+    extract::{self, Head},
+    problem::Problem,
+};
+
+/// Which films are wanted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    /// A part of the title, in any case and script.
+    title: Option<String>,
+    /// The genre, whole, in any case.
+    genre: Option<String>,
+    /// `true`: only films with coming screenings. `false`: the whole catalogue. Left out: films
+    /// with coming screenings, unless there is a `title` or a `genre`.
+    showing: Option<bool>,
+    /// Which page, from 0.
+    #[param(minimum = 0, maximum = 1_000_000, default = 0)]
+    page: Option<u32>,
+    /// Films a page.
+    #[param(minimum = 1, maximum = 500, default = 100)]
+    size: Option<u32>,
+}
+
+/// Films.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Movies {
+    /// The films of the page, the newest release first.
+    responses: Vec<Movie>,
+}
+
+/// List films
+///
+/// Without `title` and `genre`: what is showing now. With either: the whole catalogue.
+#[utoipa::path(get, path = "/api/v1/movies", tag = "catalogue", params(Filter),
+    responses((status = 200, description = "The films, the newest release first", body = Movies),
+        (status = 304, description = "Not changed since `If-None-Match`")))]
+pub(super) async fn list_movies(State(api): State<Shared>, head: Head) -> Result<Response, Problem> {
+    cached(&api, head.address(), &head.0.headers, async {
+        let filter: Filter = extract::query(&head.0.uri)?;
+        let page = extract::page(filter.page)?;
+        let size = extract::size(filter.size, 100, 500)?;
+        let title = filter.title.filter(|title| !title.trim().is_empty());
+        let genre = filter.genre.filter(|genre| !genre.trim().is_empty());
+        let showing_only = filter.showing.unwrap_or(title.is_none() && genre.is_none());
+        let listings = api.engine.catalogue.movies(title, genre, showing_only, page, size).await?;
+        Ok(Movies { responses: listings.into_iter().map(Movie::from).collect() })
+    })
+    .await
+}

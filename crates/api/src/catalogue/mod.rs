@@ -1,0 +1,52 @@
+//! What is on: films and concerts.
+
+use onsale_engine::ports::PerformanceSummary;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use crate::operation::{Operations, PARAMETERS, STORE, operation};
+
+mod cache;
+mod concert;
+mod get_concert;
+mod get_movie;
+mod list_concert_dates;
+mod list_concerts;
+mod list_movies;
+mod movie;
+
+pub(crate) use cache::{CatalogueCache, cached};
+
+pub(crate) fn operations() -> Operations {
+    Operations::new()
+        .routes(operation(routes!(list_movies::list_movies), &[PARAMETERS, STORE]))
+        .routes(operation(routes!(get_movie::get_movie), &[PARAMETERS, STORE, get_movie::PROBLEMS]))
+        .routes(operation(routes!(list_concerts::list_concerts), &[PARAMETERS, STORE]))
+        .routes(operation(routes!(get_concert::get_concert), &[PARAMETERS, STORE, get_concert::PROBLEMS]))
+        .routes(operation(
+            routes!(list_concert_dates::list_concert_dates),
+            &[PARAMETERS, STORE, list_concert_dates::PROBLEMS],
+        ))
+}
+
+/// The lowest and the highest price of a performance.
+#[derive(Serialize, ToSchema)]
+struct PriceRange {
+    /// In minor units of the currency.
+    #[schema(minimum = 0, example = 66_000)]
+    lowest: i64,
+    /// In minor units of the currency.
+    #[schema(minimum = 0, example = 154_000)]
+    highest: i64,
+    /// The currency, by its ISO 4217 code.
+    #[schema(example = "KRW")]
+    currency: String,
+}
+
+impl PriceRange {
+    fn of(performance: &PerformanceSummary, currency: &str) -> Option<Self> {
+        let (lowest, highest) = performance.price_range?;
+        Some(Self { lowest, highest, currency: currency.to_owned() })
+    }
+}

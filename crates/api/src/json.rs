@@ -1,0 +1,78 @@
+//! The strict JSON extractor.
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+
+use crate::problem::{Kind, Problem};
+
+/// The most bytes of an ordinary body.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The most bytes of an organiser's body: seat lists and halls.
+pub(crate) const ADMIN_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A JSON body of at most `BYTES_MAX` bytes. Anything else is a problem that says what is wrong.
+pub(crate) struct JsonBody<T, const BYTES_MAX: usize = BODY_BYTES_MAX>(pub(crate) T);
+
+/// A larger JSON body, for organisers.
+pub(crate) type AdminBody<T> = JsonBody<T, ADMIN_BODY_BYTES_MAX>;
+
+impl<S: Sync, T: DeserializeOwned, const BYTES_MAX: usize> FromRequest<S> for JsonBody<T, BYTES_MAX> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        check_media_type(request.headers())?;
+        let bytes = read(request.into_body(), BYTES_MAX).await?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| not_acceptable(&error))
+    }
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = media_type.split(';').next().unwrap_or("").trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::UnsupportedMediaType, "send the body with Content-Type: application/json"))
+}
+
+async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    let too_large = || {
+        Problem::new(Kind::BodyTooLarge, format!("the body is larger than {bytes_max} bytes"))
+            .with("bytesMax", bytes_max)
+    };
+    let mut chunks = body.into_data_stream();
+    let mut whole = match chunks.next().await.transpose().map_err(|_| broken_off())? {
+        None => return Ok(Bytes::new()),
+        Some(first) if first.len() > bytes_max => return Err(too_large()),
+        Some(first) => first,
+    };
+    // Nearly every body arrives in one piece and is not copied.
+    let mut rest = BytesMut::new();
+    while let Some(chunk) = chunks.next().await.transpose().map_err(|_| broken_off())? {
+        if rest.is_empty() {
+            rest.extend_from_slice(&whole);
+            whole = Bytes::new();
+        }
+        if rest.len() + chunk.len() > bytes_max {
+            return Err(too_large());
+        }
+        rest.extend_from_slice(&chunk);
+    }
+    Ok(if rest.is_empty() { whole } else { rest.freeze() })
+}
+
+fn broken_off() -> Problem {
+    Problem::new(Kind::MalformedJson, "the body broke off")
+}
+
+fn not_acceptable(error: &serde_json::Error) -> Problem {
+    let kind = if error.is_data() { Kind::InvalidRequest } else { Kind::MalformedJson };
+    Problem::new(kind, error.to_string())
+}

@@ -1,0 +1,141 @@
+//! The one layer around every operation: counts, latencies, panics, and a log line for a 5xx.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use axum::{
+    extract::Request,
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use metrics::{Counter, Histogram, counter, histogram};
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+
+use crate::problem::{Kind, Problem};
+
+/// Metric handles of one route, looked up once. A handle belongs to the recorder that is installed
+/// when it is first used, so the recorder must be installed before requests come.
+struct Handles {
+    route: Box<str>,
+    methods: [MethodHandles; METHODS.len()],
+}
+
+#[derive(Default)]
+struct MethodHandles {
+    duration: OnceLock<Histogram>,
+    requests: [OnceLock<Counter>; STATUSES.len()],
+}
+
+const METHODS: [Method; 6] =
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
+
+/// The statuses that operations answer.
+const STATUSES: [u16; 20] =
+    [200, 201, 204, 303, 304, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 502, 503, 504, 0];
+
+impl Handles {
+    fn record(&self, method: usize, status: StatusCode, started: Instant) {
+        let Some(handles) = self.methods.get(method) else { return };
+        let (name, route) = (METHODS[method].to_string(), || self.route.to_string());
+        handles
+            .duration
+            .get_or_init(|| {
+                histogram!("onsale_http_request_duration_seconds", "method" => name.clone(), "route" => route())
+            })
+            .record(started.elapsed());
+        let slot = STATUSES.iter().position(|known| *known == status.as_u16()).unwrap_or(STATUSES.len() - 1);
+        handles.requests[slot]
+            .get_or_init(|| {
+                let status = STATUSES[slot].to_string();
+                counter!("onsale_http_requests_total", "method" => name.clone(), "route" => route(), "status" => status)
+            })
+            .increment(1);
+    }
+}
+
+/// Observes the operations of one route.
+#[derive(Clone)]
+pub(crate) struct Observe(Arc<Handles>);
+
+impl Observe {
+    /// For a route such as `/api/v1/movies/{id}`.
+    pub(crate) fn route(route: &str) -> Self {
+        Self(Arc::new(Handles {
+            route: route.into(),
+            methods: std::array::from_fn(|_| MethodHandles::default()),
+        }))
+    }
+}
+
+impl<S> Layer<S> for Observe {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed { inner, handles: self.0.clone() }
+    }
+}
+
+/// See [`Observe`].
+#[derive(Clone)]
+pub(crate) struct Observed<S> {
+    inner: S,
+    handles: Arc<Handles>,
+}
+
+impl<S: Service<Request, Response = Response>> Service<Request> for Observed<S> {
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Observing<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "measures how long the answer took")]
+    fn call(&mut self, request: Request) -> Self::Future {
+        let method = METHODS.iter().position(|method| method == request.method()).unwrap_or(METHODS.len());
+        Observing {
+            started: Instant::now(),
+            method,
+            handles: self.handles.clone(),
+            inner: self.inner.call(request),
+        }
+    }
+}
+
+pin_project! {
+    /// An answer in the making.
+    pub(crate) struct Observing<F> {
+        #[pin]
+        inner: F,
+        handles: Arc<Handles>,
+        method: usize,
+        started: Instant,
+    }
+}
+
+impl<F: Future<Output = Result<Response, E>>, E> Future for Observing<F> {
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = match catch_unwind(AssertUnwindSafe(|| this.inner.poll(context))) {
+            Ok(polled) => ready!(polled)?,
+            // The panic hook has logged it.
+            Err(_) => Problem::new(Kind::Internal, "the request could not be carried out").into_response(),
+        };
+        let status = response.status();
+        if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+            tracing::error!(route = %this.handles.route, status = status.as_u16(), "request failed");
+        }
+        this.handles.record(*this.method, status, *this.started);
+        Poll::Ready(Ok(response))
+    }
+}

@@ -1,0 +1,104 @@
+//! Joins a handler, its documentation and the problems it can answer.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use utoipa::openapi::{
+    Content, Ref, RefOr, Response, ResponseBuilder,
+    example::ExampleBuilder,
+    path::{Operation, PathItem},
+};
+use utoipa_axum::router::UtoipaMethodRouter;
+
+use crate::{
+    Shared,
+    observe::Observe,
+    problem::{Kind, PROBLEM_JSON, Problem},
+};
+
+/// Every answer may be one of these.
+pub(crate) const ANY: &[Kind] = &[Kind::Internal];
+
+/// Calls that read or write the database.
+pub(crate) const STORE: &[Kind] = &[Kind::Unavailable];
+
+/// Calls with a JSON body.
+pub(crate) const BODY: &[Kind] =
+    &[Kind::InvalidRequest, Kind::MalformedJson, Kind::BodyTooLarge, Kind::UnsupportedMediaType];
+
+/// Calls with parameters in the path or the query string.
+pub(crate) const PARAMETERS: &[Kind] = &[Kind::InvalidRequest];
+
+/// Calls that need a log-in.
+pub(crate) const LOGGED_IN: &[Kind] = &[Kind::NotAuthenticated, Kind::InvalidToken];
+
+/// Calls for organisers.
+pub(crate) const ORGANISER: &[Kind] = &[Kind::NotAuthenticated, Kind::InvalidToken, Kind::Forbidden];
+
+/// Calls that go through the sale pipeline.
+pub(crate) const PIPELINE: &[Kind] = &[Kind::Overloaded, Kind::Unavailable, Kind::OutcomeUnknown];
+
+/// Calls that take an `Idempotency-Key`.
+pub(crate) const KEYED: &[Kind] = &[Kind::InvalidIdempotencyKey, Kind::IdempotencyKeyReused];
+
+/// Finishes the route of one operation: documents the problems it can answer and observes it.
+pub(crate) fn operation(
+    (schemas, mut paths, methods): UtoipaMethodRouter<Shared>,
+    problems: &[&[Kind]],
+) -> UtoipaMethodRouter<Shared> {
+    let route = paths.paths.keys().next().cloned().expect("an operation has a path");
+    for item in paths.paths.values_mut() {
+        for operation in operations(item) {
+            document(operation, problems.iter().copied().flatten().copied());
+        }
+    }
+    (schemas, paths, methods.layer(Observe::route(&route)))
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+        .into_iter()
+        .filter_map(Option::as_mut)
+}
+
+fn document(operation: &mut Operation, problems: impl Iterator<Item = Kind>) {
+    let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
+    for kind in problems.chain(ANY.iter().copied()) {
+        let kinds = by_status.entry(kind.status().as_u16()).or_default();
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    for (status, kinds) in by_status {
+        let responses = &mut operation.responses.responses;
+        responses.entry(status.to_string()).or_insert_with(|| RefOr::T(response(&kinds)));
+    }
+}
+
+fn response(kinds: &[Kind]) -> Response {
+    let lines: Vec<_> =
+        kinds.iter().map(|kind| format!("- `{}`: {}", kind.uri(), kind.description())).collect();
+    let mut content = Content::new(Some(Ref::from_schema_name("Problem")));
+    for kind in kinds {
+        let name = kind.uri().trim_start_matches("/problems/").to_owned();
+        let value = serde_json::to_value(Problem::new(*kind, kind.description())).ok();
+        let example = ExampleBuilder::new().summary(kind.title()).value(value).build();
+        content.examples.insert(name, RefOr::T(example));
+    }
+    ResponseBuilder::new().description(lines.join("\n")).content(PROBLEM_JSON, content).build()
+}
+
+/// The router that areas add their operations to.
+pub(crate) type Operations = utoipa_axum::router::OpenApiRouter<Shared>;
+
+/// Answers what no operation does: unknown addresses and methods.
+pub(crate) fn with_fallbacks(router: Router) -> Router {
+    router
+        .fallback(|| async { Problem::new(Kind::NotFound, "there is nothing at this address") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                Kind::MethodNotAllowed,
+                "this address has no such method; `Allow` names those it has",
+            )
+        })
+}

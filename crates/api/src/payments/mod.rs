@@ -1,0 +1,11 @@
+//! Payments from the wallet.
+
+use utoipa_axum::routes;
+
+use crate::operation::{BODY, KEYED, LOGGED_IN, Operations, PIPELINE, operation};
+
+mod pay;
+
+pub(crate) fn operations() -> Operations {
+    Operations::new().routes(operation(routes!(pay::pay), &[LOGGED_IN, BODY, KEYED, PIPELINE, pay::PROBLEMS]))
+}

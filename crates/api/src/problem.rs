@@ -1,0 +1,304 @@
+//! Everything that can go wrong, as RFC 9457 problems with a closed set of types.
+
+use std::borrow::Cow;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use onsale_domain::{decide::Refusal, time::Timestamp};
+use onsale_engine::{accounts::AccountError, catalogue::CatalogueError, ports::StoreError, sales::SaleError};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
+
+use crate::time::Rfc3339;
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $status:ident $slug:literal $title:literal;)*) => {
+        /// The closed set of problem types.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub(crate) enum Kind { $($(#[doc = $doc])+ $name,)* }
+
+        impl Kind {
+            /// All of them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The URI reference that names the type.
+            pub(crate) const fn uri(self) -> &'static str {
+                match self { $(Self::$name => concat!("/problems/", $slug),)* }
+            }
+
+            /// The same text for every problem of the type.
+            pub(crate) const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// The HTTP status it is answered with.
+            pub(crate) const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// When it happens and what to do about it.
+            pub(crate) fn description(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc,)+).trim(),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A field, parameter or identifier is not acceptable; `detail` says which and what is.
+    InvalidRequest = BAD_REQUEST "invalid-request" "The request is not valid";
+    /// The body is not JSON.
+    MalformedJson = BAD_REQUEST "malformed-json" "The body is not JSON";
+    /// `Idempotency-Key` must be 1 to 255 printable ASCII characters, given once.
+    InvalidIdempotencyKey = BAD_REQUEST "invalid-idempotency-key" "The idempotency key is not valid";
+    /// No seat is named.
+    NoSeats = BAD_REQUEST "no-seats" "No seat is named";
+    /// A seat is named twice; `seatId` is the one.
+    SeatTwice = BAD_REQUEST "seat-twice" "A seat is named twice";
+    /// The amount is below 1 or above `max`.
+    AmountOutOfBounds = BAD_REQUEST "amount-out-of-bounds" "The amount is out of bounds";
+
+    /// The call needs an access token in `Authorization: Bearer`.
+    NotAuthenticated = UNAUTHORIZED "not-authenticated" "Log in first";
+    /// The token is not one of ours, has run out, or its session has ended.
+    InvalidToken = UNAUTHORIZED "invalid-token" "The token is not valid";
+    /// The e-mail address or the password is wrong.
+    WrongCredentials = UNAUTHORIZED "wrong-credentials" "Wrong e-mail address or password";
+
+    /// The caller's role does not allow it; `requiredRole` would.
+    Forbidden = FORBIDDEN "forbidden" "Not allowed";
+    /// Sales have not opened yet; they do at `onSaleAt`.
+    NotOnSaleYet = FORBIDDEN "not-on-sale-yet" "Not on sale yet";
+    /// The performance has started; nothing more is sold.
+    SaleClosed = FORBIDDEN "sale-closed" "Sales have closed";
+
+    /// There is nothing at this address, or what was referred to does not exist.
+    NotFound = NOT_FOUND "not-found" "Not found";
+    /// There is no such performance.
+    NoSuchPerformance = NOT_FOUND "no-such-performance" "No such performance";
+    /// There is no such seat; `seatId` is the one.
+    UnknownSeat = NOT_FOUND "unknown-seat" "No such seat";
+    /// There is no such reservation, or it is somebody else's.
+    NoSuchReservation = NOT_FOUND "no-such-reservation" "No such reservation";
+    /// The account does not exist any more.
+    NoSuchUser = NOT_FOUND "no-such-user" "No such account";
+
+    /// The address exists, but not for this method; `Allow` names those that do.
+    MethodNotAllowed = METHOD_NOT_ALLOWED "method-not-allowed" "Method not allowed";
+
+    /// The e-mail address already has an account.
+    EmailTaken = CONFLICT "email-taken" "The e-mail address is taken";
+    /// The performance was called off.
+    PerformanceCancelled = CONFLICT "performance-cancelled" "The performance has been cancelled";
+    /// The seat exists, but in another hall; `seatId` is the one.
+    SeatOfAnotherPerformance = CONFLICT "seat-of-another-performance" "The seat is not one of this performance";
+    /// The seat is not for sale; `seatId` is the one.
+    SeatLocked = CONFLICT "seat-locked" "The seat is not for sale";
+    /// Another buyer holds the seat; it may become free again. `seatId` is the one.
+    SeatHeld = CONFLICT "seat-held" "The seat is held";
+    /// The seat is sold; `seatId` is the one.
+    SeatSold = CONFLICT "seat-sold" "The seat is sold";
+    /// More seats than a buyer may have at this performance (`max`, `have`, `asked`).
+    TooManySeats = CONFLICT "too-many-seats" "Too many seats";
+    /// The seats must be side by side in one row.
+    NotSideBySide = CONFLICT "not-side-by-side" "The seats are not side by side";
+    /// The hold has ended; reserve again.
+    HoldExpired = CONFLICT "hold-expired" "The hold has ended";
+    /// The reservation was cancelled.
+    ReservationCancelled = CONFLICT "reservation-cancelled" "The reservation was cancelled";
+    /// The reservation is already paid.
+    AlreadyPaid = CONFLICT "already-paid" "Already paid";
+    /// The wallet has too little (`amount`, `balance`). Charge points and pay again.
+    TooFewPoints = CONFLICT "too-few-points" "Too few points";
+    /// The performance has started; it can no longer be refunded.
+    TooLateToRefund = CONFLICT "too-late-to-refund" "Too late to refund";
+    /// What was to be added exists already.
+    AlreadyExists = CONFLICT "already-exists" "It exists already";
+    /// It cannot be done as things stand; `detail` says why.
+    NotPossible = CONFLICT "not-possible" "Not possible as things stand";
+
+    /// The body is larger than the call allows; `bytesMax` is how much it does.
+    BodyTooLarge = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large";
+    /// The body must be sent as `application/json`.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body must be JSON";
+    /// The same key was used with another request.
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY "idempotency-key-reused" "The idempotency key was used with another request";
+
+    /// A mistake of ours. It has been logged.
+    Internal = INTERNAL_SERVER_ERROR "internal" "Something went wrong on our side";
+    /// Too many requests are waiting. Nothing has changed; try again after `Retry-After`.
+    Overloaded = SERVICE_UNAVAILABLE "overloaded" "Too busy at this moment";
+    /// The database cannot be reached. Nothing has changed; try again after `Retry-After`.
+    Unavailable = SERVICE_UNAVAILABLE "unavailable" "Not available at this moment";
+    /// It may or may not have happened. Send the same request with the same `Idempotency-Key`
+    /// again: it tells which, and does nothing twice.
+    OutcomeUnknown = SERVICE_UNAVAILABLE "outcome-unknown" "The outcome is unknown";
+}
+
+/// A problem, as it is answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) kind: Kind,
+    detail: Cow<'static, str>,
+    members: Vec<(&'static str, Value)>,
+    retry_after_s: Option<i64>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        let retry_after_s = (kind.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        Self { kind, detail: detail.into(), members: Vec::new(), retry_after_s }
+    }
+
+    /// A field that is not acceptable.
+    pub(crate) fn field(field: &str, reason: &str) -> Self {
+        Self::new(Kind::InvalidRequest, format!("{field}: {reason}")).with("field", field)
+    }
+
+    /// Something referred to that does not exist.
+    pub(crate) fn missing(resource: &str) -> Self {
+        match resource {
+            "performance" => Self::new(Kind::NoSuchPerformance, "there is no such performance"),
+            _ => Self::new(Kind::NotFound, format!("there is no such {resource}")).with("resource", resource),
+        }
+    }
+
+    /// Adds a machine-readable member.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.members.push((name, value.into()));
+        self
+    }
+
+    fn retry_after(mut self, seconds: i64) -> Self {
+        self.retry_after_s = Some(seconds.max(1));
+        self
+    }
+
+    /// A refusal of the sale's rules at a time.
+    pub(crate) fn refused(refusal: &Refusal, now: Timestamp) -> Self {
+        let problem = |kind| Self::new(kind, refusal.to_string());
+        match refusal {
+            Refusal::NoSuchPerformance(_) => problem(Kind::NoSuchPerformance),
+            Refusal::PerformanceCancelled(_) => problem(Kind::PerformanceCancelled),
+            Refusal::NotOnSaleYet { on_sale_at } => problem(Kind::NotOnSaleYet)
+                .with("onSaleAt", Rfc3339(*on_sale_at).to_string())
+                .retry_after(on_sale_at.since_ms(now).saturating_add(999) / 1_000),
+            Refusal::SaleClosed => problem(Kind::SaleClosed),
+            Refusal::NoSeats => problem(Kind::NoSeats),
+            Refusal::SeatTwice(seat) => problem(Kind::SeatTwice).with("seatId", seat.0),
+            Refusal::NoSuchSeat(seat) => problem(Kind::UnknownSeat).with("seatId", seat.0),
+            Refusal::SeatLocked(seat) => problem(Kind::SeatLocked).with("seatId", seat.0),
+            Refusal::SeatHeld(seat) => problem(Kind::SeatHeld).with("seatId", seat.0),
+            Refusal::SeatSold(seat) => problem(Kind::SeatSold).with("seatId", seat.0),
+            Refusal::TooManySeats { max, have, asked } => {
+                problem(Kind::TooManySeats).with("max", *max).with("have", *have).with("asked", *asked)
+            }
+            Refusal::NotSideBySide => problem(Kind::NotSideBySide),
+            Refusal::NoSuchOrder => problem(Kind::NoSuchReservation),
+            Refusal::HoldExpired => problem(Kind::HoldExpired),
+            Refusal::OrderCancelled => problem(Kind::ReservationCancelled),
+            Refusal::AlreadyPaid => problem(Kind::AlreadyPaid),
+            // 409 rather than 402: RFC 9110 keeps 402 for future use, and charging points
+            // and sending the same request again resolves it, as with any conflict.
+            Refusal::TooFewPoints { amount, balance } => {
+                problem(Kind::TooFewPoints).with("amount", *amount).with("balance", *balance)
+            }
+            Refusal::AmountOutOfBounds { max } => problem(Kind::AmountOutOfBounds).with("max", *max),
+            Refusal::TooLateToRefund => problem(Kind::TooLateToRefund),
+            Refusal::KeyReused => problem(Kind::IdempotencyKeyReused),
+        }
+    }
+
+    /// A command that was not carried out.
+    pub(crate) fn sale(error: SaleError, now: Timestamp) -> Self {
+        match error {
+            SaleError::Refused(refusal) => Self::refused(&refusal, now),
+            SaleError::Overloaded => Self::new(Kind::Overloaded, error.to_string()),
+            SaleError::OutcomeUnknown => Self::new(Kind::OutcomeUnknown, error.to_string()),
+            SaleError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing(what) => Self::missing(what),
+            StoreError::Conflict(what) => Self::new(Kind::AlreadyExists, format!("{what} exists already")),
+            StoreError::Rejected(why) => Self::new(Kind::NotPossible, why),
+            // What the database said is for the log, not for the caller.
+            StoreError::Unavailable(why) => {
+                tracing::warn!(%why, "the database cannot be reached");
+                Self::new(Kind::Unavailable, "the database cannot be reached; try again in a moment")
+            }
+            StoreError::Broken(why) => {
+                tracing::error!(%why, "unexpected answer from the database");
+                Self::new(Kind::Internal, "the database gave an unexpected answer")
+            }
+        }
+    }
+}
+
+impl From<CatalogueError> for Problem {
+    fn from(error: CatalogueError) -> Self {
+        match error {
+            CatalogueError::Invalid { field, reason } => Self::field(field, &reason),
+            CatalogueError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        let text = error.to_string();
+        match error {
+            AccountError::Invalid { field, reason } => Self::field(field, reason),
+            AccountError::EmailTaken => Self::new(Kind::EmailTaken, text),
+            AccountError::WrongCredentials => Self::new(Kind::WrongCredentials, text),
+            AccountError::InvalidToken => Self::new(Kind::InvalidToken, text),
+            AccountError::NoSuchUser => Self::new(Kind::NoSuchUser, text),
+            AccountError::Overloaded => Self::new(Kind::Overloaded, text),
+            AccountError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(4 + self.members.len()))?;
+        map.serialize_entry("type", self.kind.uri())?;
+        map.serialize_entry("title", self.kind.title())?;
+        map.serialize_entry("status", &self.kind.status().as_u16())?;
+        map.serialize_entry("detail", &*self.detail)?;
+        for (name, value) in &self.members {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// The media type of problems.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = Vec::with_capacity(256);
+        serde_json::to_writer(&mut body, &self).expect("a problem is plain JSON");
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.kind.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.kind.status() == StatusCode::UNAUTHORIZED {
+            let challenge =
+                if self.kind == Kind::InvalidToken { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}
