@@ -95,10 +95,11 @@ fn money(schema: &mut Schema) {
 /// The rows stand in the order of their use, so that forgetting old ones is cutting off the
 /// front; only the small index entry of each goes to a random place.
 fn idempotency_keys(schema: &mut Schema) {
+    let seq = schema.dialect.row_number("seq");
     schema.table(
         Table::create()
             .table("idempotency_keys")
-            .col(counted_id("seq"))
+            .col(seq)
             .col(integer("user_id"))
             .col(ColumnDef::new("key_id").uuid().not_null())
             .col(integer("fingerprint"))

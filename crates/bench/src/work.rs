@@ -1,0 +1,327 @@
+//! The kinds of work that are measured, each with its contenders and its bars.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use onsale_domain::ids::UserId;
+use onsale_engine::sales::SaleSettings;
+
+use crate::{
+    Options,
+    http::{self, Captured},
+    loader::{self, Measured, Plan, Requests, Until},
+    progress::Progress,
+    requests::{self, RESERVATIONS},
+    server::{self, Server},
+    stage::{BUYERS, Failure, SEATS_PER_BUYER, Stage},
+    stage_times::StageTimes,
+};
+
+/// How long each contender is loaded before it is measured.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// More holds a second than any machine of today makes, to have seats enough.
+const HOLDS_A_SECOND_MAX: f64 = 100_000.0;
+
+/// The holds of one round of the growth measurement.
+const GROWTH_HOLDS: u64 = 10_000;
+
+/// What can be asked for with `--only`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Work {
+    /// A cached catalogue read
+    Catalogue,
+    /// Availability of a 100,000-seat hall
+    Availability,
+    /// A durable hold
+    Hold,
+    /// A hold of a sold seat
+    Refused,
+    /// The cost of a hold at 1,000 and at 1,000,000 seats and orders
+    Growth,
+}
+
+impl Work {
+    /// All, in the order in which they are measured.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Catalogue, Self::Availability, Self::Hold, Self::Refused, Self::Growth];
+
+    /// The name in the table.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Catalogue => "catalogue",
+            Self::Availability => "availability",
+            Self::Hold => "hold",
+            Self::Refused => "refused",
+            Self::Growth => "growth",
+        }
+    }
+}
+
+/// What the rounds of one contender measured.
+pub(crate) struct Rounds {
+    pub(crate) contender: &'static str,
+    pub(crate) rounds: Vec<Measured>,
+    /// Where the pipeline's time went, in all rounds together; only of Onsale's own.
+    pub(crate) stages: Option<StageTimes>,
+}
+
+/// A ratio that is to be reached.
+pub(crate) struct Bar {
+    /// This contender's rate ...
+    pub(crate) of: &'static str,
+    /// ... over that one's ...
+    pub(crate) over: &'static str,
+    /// ... is to be at least this.
+    pub(crate) least: f64,
+}
+
+/// The results of one kind of work.
+pub(crate) struct Results {
+    pub(crate) work: Work,
+    pub(crate) contenders: Vec<Rounds>,
+    pub(crate) bars: Vec<Bar>,
+}
+
+/// What all measurements share.
+pub(crate) struct Bench<'a> {
+    pub(crate) options: &'a Options,
+    /// A folder on a disk.
+    pub(crate) folder: PathBuf,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) progress: &'a Progress,
+}
+
+/// One of those that are compared.
+struct Contender {
+    name: &'static str,
+    address: SocketAddr,
+    requests: Requests,
+    /// How many requests it has been sent, over all rounds.
+    count: AtomicU64,
+}
+
+impl Contender {
+    fn new(name: &'static str, server: &Server, requests: &Requests) -> Self {
+        Self { name, address: server.address, requests: requests.clone(), count: AtomicU64::new(0) }
+    }
+
+    /// Sends the next request alone.
+    fn capture(&self, status: u16) -> Result<Captured, Failure> {
+        let mut request = Vec::new();
+        (self.requests)(self.count.fetch_add(1, Ordering::Relaxed), &mut request);
+        let captured = http::capture(self.address, &request)?;
+        if captured.status != status {
+            let body = String::from_utf8_lossy(&captured.body).into_owned();
+            return Err(format!("{} answered {}: {body}", self.name, captured.status).into());
+        }
+        Ok(captured)
+    }
+}
+
+impl Bench<'_> {
+    /// Measures one kind of work.
+    pub(crate) fn measure(&self, work: Work) -> Result<Results, Failure> {
+        self.progress.work(work.name());
+        match work {
+            Work::Catalogue => self.catalogue(),
+            Work::Availability => self.availability(),
+            Work::Hold => self.hold(),
+            Work::Refused => self.refused(),
+            Work::Growth => self.growth(),
+        }
+    }
+
+    fn catalogue(&self) -> Result<Results, Failure> {
+        let stage = self.stage("catalogue", SaleSettings::default())?;
+        stage.block_on(async { stage.add_films(&stage.add_hall(1_000).await?, 100).await })?;
+        let path = "/api/v1/movies";
+        self.compare_get(Work::Catalogue, &stage, path)
+    }
+
+    fn availability(&self) -> Result<Results, Failure> {
+        let stage = self.stage("availability", SaleSettings::default())?;
+        let performance = stage.block_on(async {
+            let hall = stage.add_hall(100_000).await?;
+            let performance = stage.add_performance(&hall).await?;
+            // Half of the seats at random: a bitmap that does not compress to nothing.
+            stage.fill(performance, &hall.seats[..hall.seats.len() / 2], |_| {}).await?;
+            Ok::<_, Failure>(performance)
+        })?;
+        self.compare_get(
+            Work::Availability,
+            &stage,
+            &format!("/api/v1/performances/{performance}/availability"),
+        )
+    }
+
+    fn compare_get(&self, work: Work, stage: &Stage, path: &str) -> Result<Results, Failure> {
+        let requests = requests::get(path);
+        let ours = Contender::new("onsale", &stage.server, &requests);
+        let captured = ours.capture(200)?;
+        let bare_server = Server::start(Server::runtime("bare")?, server::bare_get(path, &captured))?;
+        let bare = Contender::new("bare", &bare_server, &requests);
+        let contenders = self.rounds(&[&bare, &ours], 200)?;
+        Ok(Results { work, contenders, bars: vec![Bar { of: "onsale", over: "bare", least: 0.9 }] })
+    }
+
+    fn hold(&self) -> Result<Results, Failure> {
+        let classic_settings = SaleSettings { batch_max: 1, gate: false, ..SaleSettings::default() };
+        let (_stage, ours) = self.holds("onsale", SaleSettings::default(), HOLDS_A_SECOND_MAX)?;
+        let (_classic_stage, classic) = self.holds("classic", classic_settings, HOLDS_A_SECOND_MAX / 10.0)?;
+        classic.capture(201)?;
+        let captured = ours.capture(201)?;
+        let bare_server =
+            Server::start(Server::runtime("bare")?, server::bare_post(RESERVATIONS, &captured))?;
+        let bare = Contender::new("bare", &bare_server, &ours.requests);
+        let contenders = self.rounds(&[&bare, &ours, &classic], 201)?;
+        let bars = vec![
+            Bar { of: "onsale", over: "bare", least: 0.5 },
+            Bar { of: "onsale", over: "classic", least: 20.0 },
+        ];
+        Ok(Results { work: Work::Hold, contenders, bars })
+    }
+
+    /// A stage with enough free seats for all rounds, and holds of them.
+    fn holds(
+        &self,
+        name: &'static str,
+        sales: SaleSettings,
+        a_second_max: f64,
+    ) -> Result<(Stage, Contender), Failure> {
+        let stage = self.stage(name, sales)?;
+        let seconds = (self.options.seconds + WARM_UP.as_secs_f64()) * f64::from(self.options.rounds);
+        let halls = 1 + (seconds * a_second_max / 100_000.0) as usize;
+        let (hall, performances) = stage.block_on(async {
+            let hall = stage.add_hall(100_000).await?;
+            let mut performances = Vec::new();
+            for _ in 0..halls {
+                let performance = stage.add_performance(&hall).await?;
+                stage.engine.sales.view(performance).await?;
+                performances.push(performance);
+            }
+            Ok::<_, Failure>((hall, performances))
+        })?;
+        let requests = requests::holds(performances, hall.seats, requests::tokens());
+        let contender = Contender::new(name, &stage.server, &requests);
+        Ok((stage, contender))
+    }
+
+    fn refused(&self) -> Result<Results, Failure> {
+        let stage = self.stage("refused", SaleSettings::default())?;
+        let (performance, sold) = stage.block_on(async {
+            let hall = stage.add_hall(100_000).await?;
+            let performance = stage.add_performance(&hall).await?;
+            let sold = hall.seats[..SEATS_PER_BUYER as usize].to_vec();
+            stage.buy(UserId(BUYERS + 1), performance, &sold).await?;
+            Ok::<_, Failure>((performance, sold))
+        })?;
+        let requests = requests::holds(vec![performance], sold, requests::tokens());
+        let ours = Contender::new("onsale", &stage.server, &requests);
+        let captured = ours.capture(409)?;
+        let bare_server =
+            Server::start(Server::runtime("bare")?, server::bare_post(RESERVATIONS, &captured))?;
+        let bare = Contender::new("bare", &bare_server, &requests);
+        let contenders = self.rounds(&[&bare, &ours], 409)?;
+        let bars = vec![Bar { of: "onsale", over: "bare", least: 0.7 }];
+        Ok(Results { work: Work::Refused, contenders, bars })
+    }
+
+    /// The same number of holds, at random seats, in a database with 1,000 seats and orders, made
+    /// anew each round, and in one with a million.
+    fn growth(&self) -> Result<Results, Failure> {
+        let (few, many) = (1_000, if self.options.quick { 100_000 } else { 1_000_000 });
+        let big_stage = self.stage("growth-many", SaleSettings::default())?;
+        let big = self.grown(&big_stage, "many", many, 1)?;
+        let plan = Plan { until: Until::Requests(GROWTH_HOLDS), ..self.plan(201) };
+        let (mut small_rounds, mut big_rounds) = (Vec::new(), Vec::new());
+        // These rounds are short; twice as many make up for it.
+        let rounds = self.options.rounds * 2;
+        for round in 0..rounds {
+            self.progress.round("many", round, rounds);
+            big_rounds.push(loader::run(big.address, plan, &big.requests, &big.count)?);
+            self.progress.round("few", round, rounds);
+            let stage = self.stage(&format!("growth-few-{round}"), SaleSettings::default())?;
+            let small = self.grown(&stage, "few", few, GROWTH_HOLDS.div_ceil(few.into()) as usize)?;
+            small_rounds.push(loader::run(small.address, plan, &small.requests, &small.count)?);
+        }
+        let contenders = vec![
+            Rounds { contender: "few", rounds: small_rounds, stages: None },
+            Rounds { contender: "many", rounds: big_rounds, stages: None },
+        ];
+        // The cost may be 1.2 times that of few, so the rate is at least 1 / 1.2 of theirs.
+        let bars = vec![Bar { of: "many", over: "few", least: 1.0 / 1.2 }];
+        Ok(Results { work: Work::Growth, contenders, bars })
+    }
+
+    /// A stage with one performance of which every seat is taken, an order each, and free ones.
+    fn grown(
+        &self,
+        stage: &Stage,
+        name: &'static str,
+        seats: u32,
+        free: usize,
+    ) -> Result<Contender, Failure> {
+        let progress = self.progress.fill(seats);
+        let (hall, performances) = stage.block_on(async {
+            let hall = stage.add_hall(seats).await?;
+            let taken = stage.add_performance(&hall).await?;
+            stage.fill(taken, &hall.seats, |held| progress.inc(held)).await?;
+            let mut performances = Vec::new();
+            for _ in 0..free {
+                let performance = stage.add_performance(&hall).await?;
+                stage.engine.sales.view(performance).await?;
+                performances.push(performance);
+            }
+            Ok::<_, Failure>((hall, performances))
+        })?;
+        progress.finish_and_clear();
+        Ok(Contender::new(
+            name,
+            &stage.server,
+            &requests::holds(performances, hall.seats, requests::tokens()),
+        ))
+    }
+
+    fn stage(&self, name: &str, sales: SaleSettings) -> Result<Stage, Failure> {
+        Stage::open(&self.folder.join(name), sales, self.metrics.clone())
+    }
+
+    fn plan(&self, status: u16) -> Plan {
+        Plan {
+            connections: self.options.connections,
+            threads: self.options.loader_threads(),
+            warm_up: WARM_UP,
+            until: Until::Elapsed(Duration::from_secs_f64(self.options.seconds)),
+            status,
+        }
+    }
+
+    /// Loads one contender after the other, again and again, so that what the machine does
+    /// meanwhile touches them all alike.
+    fn rounds(&self, contenders: &[&Contender], status: u16) -> Result<Vec<Rounds>, Failure> {
+        let mut results: Vec<Rounds> = contenders
+            .iter()
+            .map(|contender| Rounds { contender: contender.name, rounds: Vec::new(), stages: None })
+            .collect();
+        for round in 0..self.options.rounds {
+            for (contender, result) in contenders.iter().zip(&mut results) {
+                self.progress.round(contender.name, round, self.options.rounds);
+                let before = StageTimes::read(&self.metrics);
+                let measured =
+                    loader::run(contender.address, self.plan(status), &contender.requests, &contender.count)?;
+                let stages = StageTimes::read(&self.metrics).since(before);
+                if stages.commands > 0.0 {
+                    result.stages = Some(result.stages.unwrap_or_default().and(stages));
+                }
+                result.rounds.push(measured);
+            }
+        }
+        Ok(results)
+    }
+}
