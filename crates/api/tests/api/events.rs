@@ -15,7 +15,7 @@ async fn read_until(stream: &mut Response, wanted: &str) -> String {
     while !text.contains(wanted) {
         let chunk = tokio::time::timeout(Duration::from_secs(10), stream.chunk()).await;
         let chunk = chunk.unwrap_or_else(|_| panic!("waited for {wanted:?}, read {text:?}")).unwrap();
-        text.push_str(&String::from_utf8(chunk.expect("the stream goes on").to_vec()).unwrap());
+        text.push_str(std::str::from_utf8(&chunk.expect("the stream goes on")).unwrap());
     }
     text
 }
