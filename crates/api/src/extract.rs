@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    extract::{
+        FromRequest, FromRequestParts, Path, Query, Request, path::ErrorKind, rejection::PathRejection,
+    },
     http::{Uri, request::Parts, uri::PathAndQuery},
 };
 use serde::de::DeserializeOwned;
@@ -19,8 +21,20 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Problem::new(Kind::InvalidRequest, rejection.body_text())),
+            Err(rejection) => Err(Problem::new(Kind::InvalidRequest, what_is_wrong(rejection))),
         }
+    }
+}
+
+fn what_is_wrong(rejection: PathRejection) -> String {
+    match rejection {
+        PathRejection::FailedToDeserializePathParams(error) => match error.into_kind() {
+            ErrorKind::ParseError { value, .. } | ErrorKind::ParseErrorAtKey { value, .. } => {
+                format!("`{value}` is not an id")
+            }
+            kind => kind.to_string(),
+        },
+        other => other.body_text(),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::problem::{Kind, Problem};
 
@@ -17,20 +17,40 @@ pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The most bytes of an organiser's body: seat lists and halls.
 pub(crate) const ADMIN_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// A JSON body of at most `BYTES_MAX` bytes. Anything else is a problem that says what is wrong.
+/// A JSON object of at most `BYTES_MAX` bytes. Anything else is a problem that says what is wrong.
 pub(crate) struct JsonBody<T, const BYTES_MAX: usize = BODY_BYTES_MAX>(pub(crate) T);
 
-/// A larger JSON body, for organisers.
+/// A larger JSON object, for organisers.
 pub(crate) type AdminBody<T> = JsonBody<T, ADMIN_BODY_BYTES_MAX>;
+
+/// A JSON array, for organisers.
+pub(crate) struct AdminList<T>(pub(crate) Vec<T>);
 
 impl<S: Sync, T: DeserializeOwned, const BYTES_MAX: usize> FromRequest<S> for JsonBody<T, BYTES_MAX> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        check_media_type(request.headers())?;
-        let bytes = read(request.into_body(), BYTES_MAX).await?;
+        let bytes = json_bytes(request, BYTES_MAX).await?;
+        // The parser would take an array for an object, its members in order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(not_an_object(&bytes));
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| not_acceptable(&error))
     }
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for AdminList<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let bytes = json_bytes(request, ADMIN_BODY_BYTES_MAX).await?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| not_acceptable(&error))
+    }
+}
+
+async fn json_bytes(request: Request, bytes_max: usize) -> Result<Bytes, Problem> {
+    check_media_type(request.headers())?;
+    read(request.into_body(), bytes_max).await
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -70,6 +90,13 @@ async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
 
 fn broken_off() -> Problem {
     Problem::new(Kind::MalformedJson, "the body broke off")
+}
+
+fn not_an_object(bytes: &[u8]) -> Problem {
+    match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Ok(_) => Problem::new(Kind::InvalidRequest, "the body must be a JSON object"),
+        Err(error) => not_acceptable(&error),
+    }
 }
 
 fn not_acceptable(error: &serde_json::Error) -> Problem {

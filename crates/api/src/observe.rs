@@ -139,3 +139,40 @@ impl<F: Future<Output = Result<Response, E>>, E> Future for Observing<F> {
         Poll::Ready(Ok(response))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, routing::get};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[test]
+    fn answers_are_counted_and_a_panic_is_a_500() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        metrics::with_local_recorder(&recorder, || {
+            runtime.block_on(async {
+                let fine = get(|| async { "fine" }).post(async || -> &'static str { panic!("a defect") });
+                let router = Router::new().route("/fine", fine.layer(Observe::route("/fine")));
+                for (method, status) in [("GET", 200), ("GET", 200), ("POST", 500), ("PUT", 405)] {
+                    let request = Request::builder().method(method).uri("/fine").body(Body::empty()).unwrap();
+                    let response = router.clone().oneshot(request).await.unwrap();
+                    assert_eq!(response.status().as_u16(), status);
+                }
+            });
+        });
+        let written = handle.render();
+        for (method, status, count) in [("GET", 200, 2), ("POST", 500, 1), ("PUT", 405, 1)] {
+            let line = format!(
+                "onsale_http_requests_total{{method=\"{method}\",route=\"/fine\",status=\"{status}\"}} {count}"
+            );
+            assert!(written.contains(&line), "{line} is not in\n{written}");
+        }
+        assert!(
+            written.contains("onsale_http_request_duration_seconds_count{method=\"GET\",route=\"/fine\"} 2")
+        );
+    }
+}

@@ -302,3 +302,39 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use onsale_engine::sales::SaleError;
+
+    use super::*;
+
+    fn written(problem: Problem) -> String {
+        let response = problem.clone().into_response();
+        let retry_after = response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
+        let json = serde_json::to_string(&problem).unwrap();
+        format!("{} {retry_after:?} {json}", response.status().as_u16())
+    }
+
+    #[test]
+    fn what_a_crowd_or_a_failing_database_brings_about_tells_nothing_of_the_inside() {
+        let unavailable = || StoreError::Unavailable("10.0.0.7: connection refused".to_owned());
+        let problems = [
+            Problem::sale(SaleError::Overloaded, Timestamp(0)),
+            Problem::sale(SaleError::OutcomeUnknown, Timestamp(0)),
+            Problem::sale(unavailable().into(), Timestamp(0)),
+            CatalogueError::from(unavailable()).into(),
+            AccountError::Overloaded.into(),
+            AccountError::Store(StoreError::Broken("column 7".to_owned())).into(),
+        ];
+        insta::assert_snapshot!(problems.map(written).join("\n"));
+    }
+
+    #[test]
+    fn each_kind_has_an_address_of_its_own() {
+        for (index, kind) in Kind::ALL.iter().enumerate() {
+            assert!(Kind::ALL[..index].iter().all(|other| other.uri() != kind.uri()), "{}", kind.uri());
+            assert!(!kind.description().is_empty() && kind.status().as_u16() >= 400);
+        }
+    }
+}

@@ -22,12 +22,13 @@ pub(super) const PROBLEMS: &[Kind] =
 #[schema(as = ProfileChange)]
 pub(super) struct Body {
     /// A new name.
-    #[schema(example = "Mina Kim")]
+    #[schema(min_length = 1, max_length = 100, example = "Mina Kim")]
     name: Option<String>,
     /// A new e-mail address. Needs `currentPassword`.
+    #[schema(min_length = 3, max_length = 254, example = "mina.kim@example.com")]
     email: Option<String>,
     /// A new password. Needs `currentPassword`; ends all other sessions.
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 8, max_length = 128)]
     password: Option<String>,
     /// The password as it is.
     #[schema(format = Password)]

@@ -20,13 +20,13 @@ pub(super) const PROBLEMS: &[Kind] = &[Kind::EmailTaken, Kind::Overloaded];
 #[schema(as = NewUser)]
 pub(super) struct Body {
     /// The e-mail address; upper and lower case are the same.
-    #[schema(example = "mina@example.com")]
+    #[schema(min_length = 3, max_length = 254, example = "mina@example.com")]
     email: String,
     /// The password.
-    #[schema(format = Password, example = "correct horse battery")]
+    #[schema(format = Password, min_length = 8, max_length = 128, example = "correct horse battery")]
     password: String,
     /// As they want to be called.
-    #[schema(example = "Mina")]
+    #[schema(min_length = 1, max_length = 100, example = "Mina")]
     name: String,
 }
 

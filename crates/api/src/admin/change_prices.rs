@@ -4,13 +4,7 @@ use axum::{Json, extract::State};
 use onsale_domain::ids::PerformanceId;
 
 use super::performance::{PerformanceBody, PriceBody, levels};
-use crate::{
-    Shared,
-    caller::Organiser,
-    extract::ApiPath,
-    json::{AdminBody, JsonBody},
-    problem::Problem,
-};
+use crate::{Shared, caller::Organiser, extract::ApiPath, json::AdminList, problem::Problem};
 
 /// Replace the prices of a performance
 ///
@@ -24,7 +18,7 @@ pub(super) async fn change_prices(
     State(api): State<Shared>,
     _: Organiser,
     ApiPath(id): ApiPath<i64>,
-    JsonBody(prices): AdminBody<Vec<PriceBody>>,
+    AdminList(prices): AdminList<PriceBody>,
 ) -> Result<Json<PerformanceBody>, Problem> {
     let mut performance = api.engine.catalogue.performance(PerformanceId(id)).await?;
     let categories = api.engine.catalogue.hall(performance.details.hall).await?.categories;

@@ -22,7 +22,7 @@ const NAME_CHARS_MAX: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(super) struct HallInput {
     /// Its name.
-    #[schema(example = "Main")]
+    #[schema(min_length = 1, max_length = 200, example = "Main")]
     pub(super) name: String,
     /// Sections of equal rows, one behind the other. Rows are labelled A to Z, then AA; seats are
     /// numbered from 1.
@@ -38,7 +38,7 @@ pub(super) struct HallInput {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SectionInput {
     /// Its name.
-    #[schema(example = "Stalls")]
+    #[schema(min_length = 1, max_length = 100, example = "Stalls")]
     name: String,
     /// How many rows it has.
     #[schema(minimum = 1, maximum = 1_000_000, example = 20)]
@@ -47,7 +47,7 @@ struct SectionInput {
     #[schema(minimum = 1, maximum = 1_000_000, example = 30)]
     seats_per_row: u32,
     /// The category of its seats; `Standard` if left out.
-    #[schema(example = "Standard")]
+    #[schema(min_length = 1, max_length = 100, example = "Standard")]
     category: Option<String>,
 }
 
@@ -56,10 +56,10 @@ struct SectionInput {
 #[serde(deny_unknown_fields)]
 struct RowInput {
     /// The section it stands in.
-    #[schema(example = "Balcony")]
+    #[schema(min_length = 1, max_length = 100, example = "Balcony")]
     section: String,
     /// What is written at its end.
-    #[schema(example = "A")]
+    #[schema(min_length = 1, max_length = 100, example = "A")]
     label: String,
     /// The category of seats that name none; `Standard` if left out.
     category: Option<String>,
@@ -72,7 +72,7 @@ struct RowInput {
 #[serde(deny_unknown_fields)]
 struct SeatInput {
     /// What is written on it.
-    #[schema(example = "12a")]
+    #[schema(min_length = 1, max_length = 100, example = "12a")]
     number: String,
     /// Its place along the row; neighbours differ by one, an aisle leaves one out. One more than
     /// that of the seat before, if left out.

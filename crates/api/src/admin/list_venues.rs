@@ -44,6 +44,9 @@ pub(super) async fn list_venues(
     ApiQuery(paging): ApiQuery<Paging>,
 ) -> Result<Json<Venues>, Problem> {
     let size = extract::size(paging.size, 100, 500)? as usize;
+    if paging.after.is_some_and(|after| after < 0) {
+        return Err(Problem::field("after", "must not be below 0"));
+    }
     // One more than asked for tells whether there is a next page.
     let mut venues = api.engine.catalogue.venues(paging.after.map(VenueId), size + 1).await?;
     let more = venues.len() > size;

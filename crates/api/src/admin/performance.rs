@@ -83,7 +83,7 @@ pub(crate) struct PriceBody {
     #[schema(example = "Standard")]
     category: String,
     /// The class printed on the ticket.
-    #[schema(example = "S")]
+    #[schema(min_length = 1, max_length = 50, example = "S")]
     grade: String,
     /// The price in minor units of the currency.
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 154_000)]

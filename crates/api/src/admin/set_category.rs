@@ -22,7 +22,7 @@ pub(super) struct Body {
     /// Which seats.
     seats: SeatsInput,
     /// The category; it is added if the hall has none of this name.
-    #[schema(example = "VIP")]
+    #[schema(min_length = 1, max_length = 100, example = "VIP")]
     category: String,
 }
 

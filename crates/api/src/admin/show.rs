@@ -25,25 +25,31 @@ pub(super) struct ShowInput {
     /// Film or concert.
     kind: KindBody,
     /// The title as it is printed.
-    #[schema(example = "Han River Nights")]
+    #[schema(min_length = 1, max_length = 500, example = "Han River Nights")]
     title: String,
     /// The audience it is rated for.
+    #[schema(min_length = 1, max_length = 100)]
     grade: Option<String>,
     /// The genre.
+    #[schema(min_length = 1, max_length = 100)]
     genre: Option<String>,
     /// The day it was first shown.
     #[schema(format = Date, example = "2024-04-24")]
     release_date: Option<String>,
     /// Where its small picture is.
+    #[schema(min_length = 1, max_length = 2000)]
     thumbnail_image: Option<String>,
     /// Its length in minutes.
     #[schema(minimum = 1, maximum = 6_000, example = 120)]
     running_time: Option<u32>,
     /// A text about it.
+    #[schema(min_length = 1, max_length = 10000)]
     description: Option<String>,
     /// Who directed or performs it.
+    #[schema(min_length = 1, max_length = 500)]
     creator: Option<String>,
     /// Names the record it was imported from, so that importing it again finds it.
+    #[schema(min_length = 1, max_length = 200)]
     source_key: Option<String>,
 }
 

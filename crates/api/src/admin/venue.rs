@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 #[schema(as = VenueInput)]
 pub(super) struct VenueInput {
     /// Its name, for a cinema the theatre's.
-    #[schema(example = "Seoul World Cup Stadium")]
+    #[schema(min_length = 1, max_length = 200, example = "Seoul World Cup Stadium")]
     pub(super) name: String,
     /// Its IANA time zone; local times are told in it.
     #[schema(example = "Asia/Seoul")]

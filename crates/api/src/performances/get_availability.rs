@@ -76,7 +76,8 @@ pub(super) async fn get_availability(
 ) -> Result<Response, Problem> {
     let id = PerformanceId(id);
     let view = api.engine.sales.view(id).await.map_err(|error| api.sale_problem(error))?;
-    let encoded = api.live.latest(id, Answer::Availability, &view, async { encode(id, &view) }).await;
+    let encoded =
+        api.live.latest(id, Answer::Availability, Stamp::of(&view), async { encode(id, &view) }).await;
     Ok(encoded.answer(&head.0.headers).await)
 }
 

@@ -108,7 +108,7 @@ pub(super) async fn list_seats(
         let view = view.clone();
         tokio::task::spawn_blocking(move || encode(&view, status)).await.expect("encoding does not panic")
     };
-    let encoded = api.live.latest(id, Answer::Seats(status), &view, encode).await;
+    let encoded = api.live.latest(id, Answer::Seats(status), Stamp::of(&view), encode).await;
     Ok(encoded.answer(&head.0.headers).await)
 }
 

@@ -1,0 +1,150 @@
+//! What organisers do.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::server::Server;
+
+#[tokio::test]
+async fn an_organiser_sets_everything_up() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    let organiser = walk.organiser.clone();
+    let venue = json!({"name": "강남점", "timeZone": "Asia/Seoul"});
+    walk.put(&organiser, "/api/v1/admin/venues/1", venue).await;
+    walk.get_as(&organiser, "/api/v1/admin/venues").await;
+    walk.get_as(&organiser, "/api/v1/admin/venues?after=1").await;
+    walk.get_as(&organiser, "/api/v1/admin/venues/1").await;
+    walk.get_as(&organiser, "/api/v1/admin/venues/1/halls").await;
+    walk.get_as(&organiser, "/api/v1/admin/halls/1").await;
+    walk.get_as(&organiser, "/api/v1/admin/shows/1").await;
+    let show = json!({"kind": "movie", "title": "범죄도시 4 (재개봉)"});
+    walk.put(&organiser, "/api/v1/admin/shows/1", show).await;
+    walk.get_as(&organiser, "/api/v1/admin/performances/1").await;
+    insta::assert_snapshot!(walk.text());
+}
+
+#[tokio::test]
+async fn seats_are_priced_locked_and_unlocked() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    walk.forget();
+    let (organiser, buyer) = (walk.organiser.clone(), walk.buyer.clone());
+    let vip = json!({"seats": {"section": "Stalls", "rows": ["A"]}, "category": "VIP"});
+    walk.call(Method::PATCH, "/api/v1/admin/halls/1/seats", Some(&organiser), Some(vip)).await;
+    let prices = json!([
+        {"category": "VIP", "grade": "VIP", "price": 50_000},
+        {"category": "Standard", "grade": "A", "price": 15_000},
+    ]);
+    walk.put(&organiser, "/api/v1/admin/performances/1/prices", prices).await;
+    walk.post(&buyer, "/api/v1/reservations", json!({"performanceId": 1, "seatIds": [1]})).await;
+    let lock = "/api/v1/admin/performances/1/seats/lock";
+    walk.post(&organiser, lock, json!({"section": "Stalls", "rows": ["A"]})).await;
+    walk.post(&organiser, lock, json!({"seatIds": [2, 2, 11]})).await;
+    walk.post(&organiser, "/api/v1/admin/performances/1/seats/unlock", json!({"all": true})).await;
+    walk.post(&organiser, lock, json!({"section": "Pit"})).await;
+    walk.post(&organiser, lock, json!({"seatIds": [999]})).await;
+    walk.post(&organiser, lock, json!({"all": true, "section": "Stalls"})).await;
+    walk.post(&organiser, lock, json!({"all": false})).await;
+    walk.post(&organiser, "/api/v1/admin/performances/9/seats/lock", json!({"all": true})).await;
+    insta::assert_snapshot!(walk.text());
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    let (organiser, buyer) = (walk.organiser.clone(), walk.buyer.clone());
+    let second = json!({"name": "2관", "sections": [{"name": "Stalls", "rows": 1, "seatsPerRow": 2, "category": "Standard"}]});
+    walk.post(&organiser, "/api/v1/admin/venues/1/halls", second).await;
+    walk.post(&buyer, "/api/v1/reservations", json!({"performanceId": 1, "seatIds": [1]})).await;
+    let performance = json!({
+        "showId": 1, "hallId": 1, "onSaleAt": "2026-11-01T00:00:00Z",
+        "startsAt": "2026-11-22T12:00:00Z", "endsAt": "2026-11-22T14:00:00Z", "prices": [],
+    });
+    let with = |name: &str, value: serde_json::Value| {
+        let mut changed = performance.clone();
+        changed[name] = value;
+        changed
+    };
+    walk.forget();
+    let base = "/api/v1/admin";
+    walk.post(&organiser, &format!("{base}/venues"), json!({"name": "x", "timeZone": "Seoul"})).await;
+    walk.post(
+        &organiser,
+        &format!("{base}/venues/9/halls"),
+        json!({"name": "x", "sections": [{"name": "s", "rows": 1, "seatsPerRow": 1}]}),
+    )
+    .await;
+    walk.post(&organiser, &format!("{base}/venues/1/halls"), json!({"name": "x"})).await;
+    walk.post(
+        &organiser,
+        &format!("{base}/venues/1/halls"),
+        json!({"name": "x", "sections": [{"name": "s", "rows": 1001, "seatsPerRow": 1000}]}),
+    )
+    .await;
+    walk.get_as(&organiser, &format!("{base}/venues/9/halls")).await;
+    walk.get_as(&organiser, &format!("{base}/halls/9")).await;
+    walk.post(
+        &organiser,
+        &format!("{base}/shows"),
+        json!({"kind": "movie", "title": "x", "releaseDate": "24.4.2024"}),
+    )
+    .await;
+    walk.post(&organiser, &format!("{base}/shows"), json!({"kind": "opera", "title": "x"})).await;
+    walk.post(&organiser, &format!("{base}/shows"), json!({"kind": "movie", "title": " "})).await;
+    walk.put(&organiser, &format!("{base}/shows/9"), json!({"kind": "movie", "title": "x"})).await;
+    for body in [
+        with("endsAt", json!("2026-11-22T12:00:00Z")),
+        with("startsAt", json!("2026-11-22T12:00:00")),
+        with("showId", json!(9)),
+        with("hallId", json!(9)),
+        with("rules", json!({"holdSeconds": 0, "seatsPerBuyerMax": 5, "sideBySide": false})),
+        with("prices", json!([{"category": "Gold", "grade": "A", "price": 1}])),
+        with("prices", json!([{"category": "Box", "grade": "A", "price": -1}])),
+        with("cancelled", json!(true)),
+    ] {
+        walk.post(&organiser, &format!("{base}/performances"), body).await;
+    }
+    walk.put(&organiser, &format!("{base}/performances/9"), performance.clone()).await;
+    walk.put(&organiser, &format!("{base}/performances/1"), with("hallId", json!(2))).await;
+    walk.put(&organiser, &format!("{base}/performances/9/prices"), json!([])).await;
+    walk.get_as(&buyer, &format!("{base}/venues")).await;
+    walk.get(&format!("{base}/venues")).await;
+    insta::assert_snapshot!(walk.text());
+}
+
+#[tokio::test]
+async fn a_source_names_one_show() {
+    let mut walk = Server::start().await.walk().await;
+    let organiser = walk.organiser.clone();
+    let show = json!({"kind": "movie", "title": "x", "sourceKey": "movies/1"});
+    walk.post(&organiser, "/api/v1/admin/shows", show.clone()).await;
+    walk.post(&organiser, "/api/v1/admin/shows", show).await;
+    insta::assert_snapshot!(walk.text());
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_seats_are_made_listed_and_locked() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    let organiser = walk.organiser.clone();
+    let stadium =
+        json!({"name": "Stadium", "sections": [{"name": "Field", "rows": 250, "seatsPerRow": 400}]});
+    let hall = walk.post(&organiser, "/api/v1/admin/venues/1/halls", stadium).await.json;
+    assert_eq!(hall["seatTotal"], 100_000);
+    let performance = json!({
+        "showId": 2, "hallId": hall["id"], "onSaleAt": "2026-11-01T00:00:00Z",
+        "startsAt": "2026-11-22T12:00:00Z", "endsAt": "2026-11-22T14:00:00Z",
+        "prices": [{"category": "Standard", "grade": "R", "price": 10}],
+    });
+    let id = walk.post(&organiser, "/api/v1/admin/performances", performance).await.json["id"].clone();
+    let seats = walk.get(&format!("/api/v1/performances/{id}/seats")).await.json;
+    assert_eq!(seats.as_array().unwrap().len(), 100_000);
+    let all: Vec<_> = seats.as_array().unwrap().iter().map(|seat| seat["seatId"].clone()).collect();
+    let lock = format!("/api/v1/admin/performances/{id}/seats/lock");
+    let locked = walk.post(&organiser, &lock, json!({"seatIds": all})).await.json;
+    assert_eq!(locked["changed"], 100_000);
+    let counts = walk.get(&format!("/api/v1/performances/{id}/availability")).await.json["counts"].clone();
+    assert_eq!((&counts["locked"], &counts["available"]), (&json!(100_000), &json!(0)));
+}
