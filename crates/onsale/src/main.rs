@@ -1,2 +1,93 @@
-//! Work in progress.
-fn main() {}
+//! The binary: command line, configuration, composition and lifecycle.
+
+mod audit;
+mod cli;
+mod compose;
+mod config;
+mod data_folder;
+mod demo;
+mod failure;
+mod import;
+mod progress;
+mod serve;
+mod telemetry;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command, Import, User};
+use config::Config;
+use data_folder::DataFolder;
+use failure::Failure;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            let _ = answer.print();
+            return ExitCode::from(if answer.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::Reported) {
+                eprintln!("onsale: {failure}");
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    if let Command::Openapi = cli.command {
+        let document = onsale_api::openapi();
+        println!("{}", document.to_pretty_json().map_err(Failure::of("cannot write the document"))?);
+        return Ok(());
+    }
+    let config = Config::load(cli.place.config.as_deref())?;
+    if let Command::Config = cli.command {
+        print!("{}", config.to_toml_without_secrets());
+        return Ok(());
+    }
+    telemetry::install_log(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::of("cannot start the runtime"))?;
+    runtime.block_on(run_on_data(cli, config))
+}
+
+/// The commands that touch data.
+async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
+    let data = cli.place.data.as_deref();
+    if let Command::Serve(arguments) = &cli.command {
+        return serve::serve(arguments, config, data).await;
+    }
+    let folder = compose::data_folder(data, false);
+    // An audit of what does not exist must not make it and call it clean.
+    let create = !matches!(cli.command, Command::Audit);
+    let folder = if create { DataFolder::create(&folder)? } else { DataFolder::existing(&folder)? };
+    let base = compose::open(config, folder, create).await?;
+    let done = match &cli.command {
+        Command::Import(Import::Movies(arguments)) => {
+            import::import_movies(&base.catalogue(), arguments).await
+        }
+        Command::Import(Import::SeatingPlan(arguments)) => {
+            import::import_seating_plan(&base.catalogue(), arguments).await
+        }
+        Command::User(User::Add(arguments)) => user::add_user(&base, arguments).await,
+        Command::Audit => audit::run_audit(&base).await,
+        // Opening has brought the tables up to date.
+        Command::Migrate => {
+            println!("the database is up to date");
+            Ok(())
+        }
+        Command::Serve(_) | Command::Openapi | Command::Config => Ok(()),
+    };
+    base.close().await.and(done)
+}

@@ -55,7 +55,7 @@ impl FrozenStore for SqlFrozenStore {
             query = query.filter(order::Column::Id.gt(after.0));
         }
         let models = query.all(&self.read).await.map_err(store_error)?;
-        models.into_iter().map(order_from_model).collect()
+        models.iter().map(order_from_model).collect()
     }
 
     async fn claims(
@@ -100,7 +100,7 @@ impl FrozenStore for SqlFrozenStore {
             query = query.filter(payment::Column::OrderId.gt(after.0));
         }
         let models = query.all(&self.read).await.map_err(store_error)?;
-        models.into_iter().map(payment_from_model).collect()
+        models.iter().map(payment_from_model).collect()
     }
 
     async fn ledger(
@@ -121,7 +121,7 @@ impl FrozenStore for SqlFrozenStore {
             let last = ledger().filter(Column::TransferId.eq(transfer));
             models.extend(last.all(&self.read).await.map_err(store_error)?);
         }
-        models.into_iter().map(ledger_row).collect()
+        models.iter().map(ledger_row).collect()
     }
 
     async fn wallets(
@@ -149,7 +149,7 @@ impl FrozenStore for SqlFrozenStore {
             );
         }
         let models = query.all(&self.read).await.map_err(store_error)?;
-        models.into_iter().map(key_row).collect()
+        models.iter().map(key_row).collect()
     }
 }
 
@@ -167,7 +167,7 @@ fn ledger() -> sea_orm::Select<ledger_entry::Entity> {
     ledger_entry::Entity::find().order_by_asc(Column::TransferId).order_by_asc(Column::Account)
 }
 
-fn ledger_row(model: ledger_entry::Model) -> Result<LedgerRow, StoreError> {
+fn ledger_row(model: &ledger_entry::Model) -> Result<LedgerRow, StoreError> {
     let kind = [TransferKind::Charge, TransferKind::Payment, TransferKind::Refund]
         .into_iter()
         .find(|kind| kind.as_str() == model.kind)
@@ -181,7 +181,7 @@ fn ledger_row(model: ledger_entry::Model) -> Result<LedgerRow, StoreError> {
     })
 }
 
-fn key_row(model: idempotency_key::Model) -> Result<KeyRow, StoreError> {
+fn key_row(model: &idempotency_key::Model) -> Result<KeyRow, StoreError> {
     Ok(KeyRow {
         user: UserId(model.user_id),
         key: model.key_id.as_u128(),

@@ -55,8 +55,9 @@ fn sqlite_writer(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
             // A commit is on disk when it returns: what was answered survives a power cut.
             .pragma("synchronous", "FULL")
             .pragma("foreign_keys", "OFF")
-            // 256 MiB of pages, so that random keys rarely cost a read.
-            .pragma("cache_size", "-262144")
+            // 128 MiB of pages, so that random keys rarely cost a read. Not more: at a commit
+            // SQLite may look at every page that it has in memory.
+            .pragma("cache_size", "-131072")
             .pragma("temp_store", "MEMORY")
             // Moving pages from the log into the file in larger runs: a page that many
             // commits touched is moved once.

@@ -2,7 +2,8 @@
 
 use onsale_engine::ports::StoreError;
 use sea_orm::{
-    DbBackend, SqliteTransactionMode, Statement, TransactionOptions, Value, sea_query::TableCreateStatement,
+    DbBackend, SqliteTransactionMode, Statement, TransactionOptions, Value,
+    sea_query::{ColumnDef, TableCreateStatement},
 };
 
 use crate::hot::{self, HotStatements};
@@ -73,5 +74,15 @@ impl Dialect {
         match self {
             Self::Sqlite => table.extra("WITHOUT ROWID"),
         };
+    }
+
+    /// A primary key that numbers rows in the order in which they are written. After the highest
+    /// row is deleted its number may be given out again; never giving one out twice would make
+    /// SQLite keep a copy of every page that a batch of such rows touches, indexes included.
+    pub(crate) fn row_number(self, column: &'static str) -> ColumnDef {
+        let mut column = ColumnDef::new(column);
+        match self {
+            Self::Sqlite => column.integer().not_null().primary_key().take(),
+        }
     }
 }

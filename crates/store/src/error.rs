@@ -58,6 +58,7 @@ pub(crate) fn conflict_on(what: &'static str) -> impl Fn(DbErr) -> StoreError {
 }
 
 /// The database holds something that it should not.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 pub(crate) fn broken(what: impl ToString) -> StoreError {
     StoreError::Broken(what.to_string())
 }

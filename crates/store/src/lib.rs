@@ -14,13 +14,15 @@ mod entity;
 mod error;
 mod hot;
 mod migrations;
+#[doc(hidden)]
+pub mod negative_control;
 mod sales;
 
 use std::time::Duration;
 
 use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
-use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionOptions, TransactionTrait};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
 use crate::{catalogue::SeatMapCache, dialect::Dialect, error::store_error};
 
@@ -85,7 +87,6 @@ impl SqlStore {
 
     /// Begins a transaction that reads one state of the database.
     async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
-        let options = TransactionOptions { ..self.dialect.read_transaction() };
-        self.readers.begin_with_options(options).await.map_err(store_error)
+        self.readers.begin_with_options(self.dialect.read_transaction()).await.map_err(store_error)
     }
 }

@@ -100,7 +100,7 @@ pub async fn venues_and_halls_are_listed(store: Arc<dyn Store>) {
 }
 
 pub async fn what_does_not_exist_is_missing(store: Arc<dyn Store>) {
-    fn missing<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
+    fn missing<T: std::fmt::Debug>(answer: &Result<T, StoreError>) {
         assert!(matches!(answer, Err(StoreError::Missing(_))), "{answer:?}");
     }
     let (show_id, hall, nobody) = (ShowId(9), HallId(9), PerformanceId(9));
@@ -112,22 +112,22 @@ pub async fn what_does_not_exist_is_missing(store: Arc<dyn Store>) {
     assert_eq!(store.hall_of_seat(SeatId(1)).await.unwrap(), None);
     assert_eq!(store.listing(ShowKind::Movie, show_id, OPENS).await.unwrap(), None);
     let venue = Venue { id: VenueId(9), name: "x".to_owned(), time_zone: "UTC".to_owned() };
-    missing(store.change_venue(&venue).await);
-    missing(store.change_show(show_id, film()).await);
-    missing(store.add_hall(VenueId(9), "1", &hall_plan("A", 1, 1)).await);
-    missing(store.set_category(hall, &SeatSelector::All, "VIP").await);
+    missing(&store.change_venue(&venue).await);
+    missing(&store.change_show(show_id, film()).await);
+    missing(&store.add_hall(VenueId(9), "1", &hall_plan("A", 1, 1)).await);
+    missing(&store.set_category(hall, &SeatSelector::All, "VIP").await);
 
     let world = Fixture::new(store.clone()).await;
-    missing(store.add_performance(&performance(show_id, world.hall)).await);
-    missing(store.add_performance(&performance(world.show, hall)).await);
+    missing(&store.add_performance(&performance(show_id, world.hall)).await);
+    missing(&store.add_performance(&performance(world.show, hall)).await);
     let unknown = Performance { id: nobody, details: performance(world.show, world.hall), cancelled: false };
-    missing(store.change_performance(&unknown).await);
-    missing(store.set_category(world.hall, &SeatSelector::Section("Roof".to_owned()), "VIP").await);
+    missing(&store.change_performance(&unknown).await);
+    missing(&store.set_category(world.hall, &SeatSelector::Section("Roof".to_owned()), "VIP").await);
     let row =
         SeatSelector::Rows { section: "Stalls".to_owned(), rows: vec!["A".to_owned(), "ZZ".to_owned()] };
-    missing(store.set_category(world.hall, &row, "VIP").await);
+    missing(&store.set_category(world.hall, &row, "VIP").await);
     let seats = SeatSelector::Seats(vec![world.seats[0], SeatId(world.seats[99].0 + 1)]);
-    missing(store.set_category(world.hall, &seats, "VIP").await);
+    missing(&store.set_category(world.hall, &seats, "VIP").await);
     let hall = store.hall(world.hall).await.unwrap().unwrap();
     assert_eq!(hall.categories, ["Standard"], "a refusal adds no category");
     assert_eq!(store.listing(ShowKind::Concert, world.show, OPENS).await.unwrap(), None, "it is a film");

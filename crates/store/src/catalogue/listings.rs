@@ -21,6 +21,9 @@ use crate::{
     error::{broken, store_error},
 };
 
+/// Ids that one statement names; each is a parameter, of which there is a limit.
+const IDS_PER_STATEMENT: usize = 1_000;
+
 /// Films that match, the newest release first.
 pub(super) async fn movies(
     read: &impl ConnectionTrait,
@@ -127,7 +130,7 @@ pub(super) async fn with_performances(
     shows: Vec<show::Model>,
     now: Timestamp,
 ) -> Result<Vec<ShowListing>, StoreError> {
-    let mut coming = performances(read, shows.iter().map(|show| show.id).collect(), now).await?;
+    let mut coming = performances(read, &shows.iter().map(|show| show.id).collect::<Vec<_>>(), now).await?;
     shows
         .into_iter()
         .map(|model| {
@@ -139,20 +142,21 @@ pub(super) async fn with_performances(
 
 async fn performances(
     read: &impl ConnectionTrait,
-    shows: Vec<i64>,
+    shows: &[i64],
     now: Timestamp,
 ) -> Result<HashMap<i64, Vec<PerformanceSummary>>, StoreError> {
-    let models = performance::Entity::find()
-        .filter(performance::Column::ShowId.is_in(shows))
-        .filter(performance::Column::EndsAt.gt(now.0))
-        .order_by_asc(performance::Column::StartsAt)
-        .order_by_asc(performance::Column::Id)
-        .all(read)
-        .await
-        .map_err(store_error)?;
+    let mut models = Vec::new();
+    for chunk in shows.chunks(IDS_PER_STATEMENT) {
+        let coming = performance::Entity::find()
+            .filter(performance::Column::ShowId.is_in(chunk.iter().copied()))
+            .filter(performance::Column::EndsAt.gt(now.0))
+            .order_by_asc(performance::Column::StartsAt)
+            .order_by_asc(performance::Column::Id);
+        models.extend(coming.all(read).await.map_err(store_error)?);
+    }
     let halls = halls(read, models.iter().map(|model| model.hall_id)).await?;
     let venues = venues(read, halls.values().map(|hall| hall.venue_id)).await?;
-    let prices = price_ranges(read, models.iter().map(|model| model.id).collect()).await?;
+    let prices = price_ranges(read, &models).await?;
     let mut of_show: HashMap<i64, Vec<PerformanceSummary>> = HashMap::new();
     for model in models {
         let hall = halls.get(&model.hall_id).ok_or_else(|| broken("a performance's hall is missing"))?;
@@ -174,40 +178,54 @@ async fn performances(
     Ok(of_show)
 }
 
+/// The lowest and the highest price of each of these performances.
 async fn price_ranges(
     read: &impl ConnectionTrait,
-    performances: Vec<i64>,
+    performances: &[performance::Model],
 ) -> Result<HashMap<i64, (i64, i64)>, StoreError> {
-    let rows: Vec<(i64, i64, i64)> = price_level::Entity::find()
-        .select_only()
-        .column(price_level::Column::PerformanceId)
-        .column_as(price_level::Column::Price.min(), "lowest")
-        .column_as(price_level::Column::Price.max(), "highest")
-        .filter(price_level::Column::PerformanceId.is_in(performances))
-        .group_by(price_level::Column::PerformanceId)
-        .into_tuple()
-        .all(read)
-        .await
-        .map_err(store_error)?;
-    Ok(rows.into_iter().map(|(performance, lowest, highest)| (performance, (lowest, highest))).collect())
+    let mut ranges = HashMap::with_capacity(performances.len());
+    for chunk in performances.chunks(IDS_PER_STATEMENT) {
+        let rows: Vec<(i64, i64, i64)> = price_level::Entity::find()
+            .select_only()
+            .column(price_level::Column::PerformanceId)
+            .column_as(price_level::Column::Price.min(), "lowest")
+            .column_as(price_level::Column::Price.max(), "highest")
+            .filter(price_level::Column::PerformanceId.is_in(chunk.iter().map(|model| model.id)))
+            .group_by(price_level::Column::PerformanceId)
+            .into_tuple()
+            .all(read)
+            .await
+            .map_err(store_error)?;
+        ranges
+            .extend(rows.into_iter().map(|(performance, lowest, highest)| (performance, (lowest, highest))));
+    }
+    Ok(ranges)
 }
 
 async fn halls(
     read: &impl ConnectionTrait,
     ids: impl Iterator<Item = i64>,
 ) -> Result<HashMap<i64, hall::Model>, StoreError> {
-    let wanted: BTreeSet<i64> = ids.collect();
-    let models =
-        hall::Entity::find().filter(hall::Column::Id.is_in(wanted)).all(read).await.map_err(store_error)?;
-    Ok(models.into_iter().map(|model| (model.id, model)).collect())
+    let wanted: Vec<i64> = ids.collect::<BTreeSet<_>>().into_iter().collect();
+    let mut found = HashMap::with_capacity(wanted.len());
+    for chunk in wanted.chunks(IDS_PER_STATEMENT) {
+        let models = hall::Entity::find().filter(hall::Column::Id.is_in(chunk.iter().copied()));
+        let models = models.all(read).await.map_err(store_error)?;
+        found.extend(models.into_iter().map(|model| (model.id, model)));
+    }
+    Ok(found)
 }
 
 async fn venues(
     read: &impl ConnectionTrait,
     ids: impl Iterator<Item = i64>,
 ) -> Result<HashMap<i64, venue::Model>, StoreError> {
-    let wanted: BTreeSet<i64> = ids.collect();
-    let models =
-        venue::Entity::find().filter(venue::Column::Id.is_in(wanted)).all(read).await.map_err(store_error)?;
-    Ok(models.into_iter().map(|model| (model.id, model)).collect())
+    let wanted: Vec<i64> = ids.collect::<BTreeSet<_>>().into_iter().collect();
+    let mut found = HashMap::with_capacity(wanted.len());
+    for chunk in wanted.chunks(IDS_PER_STATEMENT) {
+        let models = venue::Entity::find().filter(venue::Column::Id.is_in(chunk.iter().copied()));
+        let models = models.all(read).await.map_err(store_error)?;
+        found.extend(models.into_iter().map(|model| (model.id, model)));
+    }
+    Ok(found)
 }

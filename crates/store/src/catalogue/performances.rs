@@ -71,12 +71,12 @@ pub(super) async fn performance(
         .all(read)
         .await
         .map_err(store_error)?;
-    performance_from_models(model, levels).map(Some)
+    performance_from_models(&model, levels).map(Some)
 }
 
 /// A performance from its row and those of its prices.
 pub(crate) fn performance_from_models(
-    model: performance::Model,
+    model: &performance::Model,
     levels: Vec<price_level::Model>,
 ) -> Result<Performance, StoreError> {
     let price = |level: price_level::Model| {

@@ -8,61 +8,78 @@ mod sqlite;
 
 pub(crate) use sqlite::SQLITE;
 
-/// One text per statement. The rows that a statement gives are the same in every dialect.
-#[derive(Debug)]
-pub(crate) struct HotStatements {
+/// Makes the struct of statements, and for the tests the list of all.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One text per statement. The rows that a statement gives are the same in every dialect.
+        #[derive(Debug)]
+        pub(crate) struct HotStatements {
+            $($(#[$doc])* pub(crate) $name: &'static str,)*
+        }
+
+        #[cfg(test)]
+        impl HotStatements {
+            /// Every statement with its name.
+            pub(crate) fn all(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+        }
+    };
+}
+
+statements! {
     /// `[performance, ...]` -> id, revision, version.
-    pub(crate) load_performances: &'static str,
+    load_performances,
     /// `{"performance": [seat, ...]}` -> performance, seat, order (null: locked), then the
     /// order's columns.
-    pub(crate) load_claims: &'static str,
+    load_claims,
     /// `{"performance": [user, ...]}` -> the columns of each buyer's held and paid orders.
-    pub(crate) load_buyers: &'static str,
+    load_buyers,
     /// `["order in hex", ...]` -> the order's columns.
-    pub(crate) load_orders: &'static str,
+    load_orders,
     /// `["order in hex", ...]` -> the payment's columns.
-    pub(crate) load_payments: &'static str,
+    load_payments,
     /// `[user, ...]` -> user, balance, version.
-    pub(crate) load_wallets: &'static str,
+    load_wallets,
     /// `["key in hex, then user", ...]` -> user, key, fingerprint, target, order, balance after.
-    pub(crate) load_keys: &'static str,
+    load_keys,
 
     /// `[[performance, seat, "order in hex" or null], ...]`
-    pub(crate) delete_claims: &'static str,
+    delete_claims,
     /// `[[performance, seat, "order in hex" or null], ...]`
-    pub(crate) insert_claims: &'static str,
+    insert_claims,
     /// `[["id in hex", user, performance, status, [[seat, price], ...], amount, "currency",
     /// created, expires, version], ...]`
-    pub(crate) insert_orders: &'static str,
+    insert_orders,
     /// `[["id in hex", version before, version, status], ...]`
-    pub(crate) update_orders: &'static str,
+    update_orders,
     /// `[["order in hex", "id in hex", user, amount, "currency", balance after, refunded,
     /// created], ...]`
-    pub(crate) insert_payments: &'static str,
+    insert_payments,
     /// `["order in hex", ...]`
-    pub(crate) refund_payments: &'static str,
+    refund_payments,
     /// `[["transfer in hex", account, amount, "kind", "order in hex" or null, created], ...]`
-    pub(crate) insert_ledger: &'static str,
+    insert_ledger,
     /// `[[user, version before, balance, version], ...]`
-    pub(crate) insert_wallets: &'static str,
+    insert_wallets,
     /// `[[user, version before, balance, version], ...]`
-    pub(crate) update_wallets: &'static str,
+    update_wallets,
     /// `[[user, "key in hex", fingerprint, target, "order in hex" or null, balance after or null,
     /// created], ...]`
-    pub(crate) insert_keys: &'static str,
+    insert_keys,
     /// `[["type", "order in hex", version, {data}, created], ...]`
-    pub(crate) insert_events: &'static str,
+    insert_events,
     /// `[[performance, version], ...]`; the version before is one less.
-    pub(crate) update_versions: &'static str,
+    update_versions,
 
     /// `[[row, place, "number", category, x, y, "guid" or null], ...]`, and the first one's id.
-    pub(crate) insert_seats: &'static str,
+    insert_seats,
     /// A category, the first and the last id of a hall's seats.
-    pub(crate) categorise_all: &'static str,
+    categorise_all,
     /// The same and `[row, ...]`.
-    pub(crate) categorise_rows: &'static str,
+    categorise_rows,
     /// The same and `[seat, ...]`.
-    pub(crate) categorise_seats: &'static str,
+    categorise_seats,
     /// `["gram", ...]`, and the show's id.
-    pub(crate) insert_grams: &'static str,
+    insert_grams,
 }

@@ -4,7 +4,7 @@
 //! to in the same transaction, and checking them again would touch more pages than the rows
 //! themselves. `onsale audit` proves the references.
 
-use sea_orm::sea_query::{ColumnDef, Expr, ExprTrait, Table};
+use sea_orm::sea_query::{ColumnDef, Expr, ExprTrait, IndexCreateStatement, Table, TableCreateStatement};
 
 use super::{Schema, counted_id, index, integer, key, text, uuid};
 
@@ -41,15 +41,22 @@ fn orders(schema: &mut Schema) {
 /// A row exactly while a seat is held, sold or locked. The primary key is the last guard against
 /// selling a seat twice.
 fn claims(schema: &mut Schema) {
-    schema.table_in_key_order(
-        Table::create()
-            .table("claims")
-            .col(integer("performance_id"))
-            .col(integer("seat_id"))
-            // None: an organiser has taken the seat off sale.
-            .col(ColumnDef::new("order_id").uuid())
-            .primary_key(&mut key(["performance_id", "seat_id"])),
-    );
+    schema.table_in_key_order(claims_table().primary_key(&mut key(["performance_id", "seat_id"])));
+}
+
+fn claims_table() -> TableCreateStatement {
+    Table::create()
+        .table("claims")
+        .col(integer("performance_id"))
+        .col(integer("seat_id"))
+        // None: an organiser has taken the seat off sale.
+        .col(ColumnDef::new("order_id").uuid())
+        .take()
+}
+
+/// The claims without their guard: an index as fast as the key, but not unique.
+pub(crate) fn claims_without_key() -> (TableCreateStatement, IndexCreateStatement) {
+    (claims_table(), index("claims_by_seat", "claims", ["performance_id", "seat_id"]))
 }
 
 fn money(schema: &mut Schema) {
@@ -88,10 +95,11 @@ fn money(schema: &mut Schema) {
 /// The rows stand in the order of their use, so that forgetting old ones is cutting off the
 /// front; only the small index entry of each goes to a random place.
 fn idempotency_keys(schema: &mut Schema) {
+    let seq = schema.dialect.row_number("seq");
     schema.table(
         Table::create()
             .table("idempotency_keys")
-            .col(counted_id("seq"))
+            .col(seq)
             .col(integer("user_id"))
             .col(ColumnDef::new("key_id").uuid().not_null())
             .col(integer("fingerprint"))

@@ -5,6 +5,7 @@ mod m0001_catalogue;
 mod m0002_accounts;
 mod m0003_sales;
 
+pub(crate) use m0003_sales::claims_without_key;
 use onsale_engine::ports::StoreError;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, TransactionTrait,

@@ -23,7 +23,7 @@ impl Json {
 
     /// An array of integers.
     pub(crate) fn integers(values: impl IntoIterator<Item = i64>) -> Self {
-        Self::list(values, |text, value| push(text, value))
+        Self::list(values, push)
     }
 
     /// An array of UUIDs in hex.

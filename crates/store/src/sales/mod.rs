@@ -120,7 +120,7 @@ impl SaleStore for SqlStore {
 
     async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
         let model = order::Entity::find_by_id(order.0).one(&self.readers).await.map_err(store_error)?;
-        model.map(order_from_model).transpose()
+        model.as_ref().map(order_from_model).transpose()
     }
 
     async fn orders_of(
@@ -139,7 +139,7 @@ impl SaleStore for SqlStore {
         let mut models = query.all(&self.readers).await.map_err(store_error)?;
         let more = models.len() > limit;
         models.truncate(limit);
-        let orders = models.into_iter().map(order_from_model).collect::<Result<_, _>>()?;
+        let orders = models.iter().map(order_from_model).collect::<Result<_, _>>()?;
         Ok(OrderPage { orders, more })
     }
 

@@ -40,7 +40,7 @@ pub(crate) fn order_status(code: i16) -> Result<OrderStatus, StoreError> {
     })
 }
 
-pub(crate) fn order_from_model(model: order::Model) -> Result<Order, StoreError> {
+pub(crate) fn order_from_model(model: &order::Model) -> Result<Order, StoreError> {
     Ok(Order {
         id: OrderId(model.id),
         user: UserId(model.user_id),
@@ -57,7 +57,7 @@ pub(crate) fn order_from_model(model: order::Model) -> Result<Order, StoreError>
 
 /// The order in a row of a hot statement, whose columns begin at `first`.
 pub(super) fn order_from_row(row: &QueryResult, first: usize) -> Result<Order, StoreError> {
-    order_from_model(order::Model {
+    order_from_model(&order::Model {
         id: get(row, first)?,
         user_id: get(row, first + 1)?,
         performance_id: get(row, first + 2)?,
@@ -71,7 +71,7 @@ pub(super) fn order_from_row(row: &QueryResult, first: usize) -> Result<Order, S
     })
 }
 
-pub(crate) fn payment_from_model(model: payment::Model) -> Result<Payment, StoreError> {
+pub(crate) fn payment_from_model(model: &payment::Model) -> Result<Payment, StoreError> {
     Ok(Payment {
         id: PaymentId(model.id),
         order: OrderId(model.order_id),
@@ -86,7 +86,7 @@ pub(crate) fn payment_from_model(model: payment::Model) -> Result<Payment, Store
 
 /// The payment in a row of a hot statement.
 pub(super) fn payment_from_row(row: &QueryResult) -> Result<Payment, StoreError> {
-    payment_from_model(payment::Model {
+    payment_from_model(&payment::Model {
         order_id: get(row, 0)?,
         id: get(row, 1)?,
         user_id: get(row, 2)?,

@@ -35,7 +35,7 @@ pub(super) async fn sale_terms(
         .await?
         .ok_or_else(|| broken(format!("performance {performance} is in a hall that does not exist")))?;
     let revision = model.revision;
-    let performance = performance_from_models(model, levels)?;
+    let performance = performance_from_models(&model, levels)?;
     let mut prices = vec![None; seats.categories().len()];
     for level in performance.details.prices {
         let price = prices.get_mut(usize::from(level.category)).ok_or_else(|| {

@@ -1,0 +1,137 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use onsale_domain::user::Role;
+
+/// The engine for high-demand ticket sales.
+#[derive(Debug, Parser)]
+#[command(name = "onsale", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the configuration and the data are.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The folder that holds everything the embedded default writes [default: onsale-data, or
+    /// onsale-data/demo for `serve --demo`]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// A configuration file in TOML; see onsale.example.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sell: serve the API over HTTP
+    Serve(Serve),
+    /// Bring the database's tables up to date
+    Migrate,
+    /// Bring in data that you already have
+    #[command(subcommand)]
+    Import(Import),
+    /// Look after accounts
+    #[command(subcommand)]
+    User(User),
+    /// Check that seats, orders, payments, ledger and keys agree, on a live or stopped database
+    Audit,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print the effective configuration as TOML, secrets hidden
+    Config,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The address to listen on; port 0 takes any free one [default: server.listen]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Fill an empty database with a lively example, for this machine only
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Films, from the `movies` table of the vega datasets (JSON)
+    Movies(ImportMovies),
+    /// A hall, from a pretix seating plan (JSON)
+    SeatingPlan(ImportSeatingPlan),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportMovies {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Write what was mended or left out to this file instead of printing it; CSV if it ends in .csv
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// The year in which the list was made: a film that has been seen cannot be more than two
+    /// years younger
+    #[arg(long, value_name = "YEAR", default_value_t = 2010, value_parser = clap::value_parser!(i16).range(1990..=2900))]
+    pub(crate) made_in: i16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportSeatingPlan {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The venue it belongs to; made if there is none of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) venue: String,
+    /// The hall's name [default: the plan's name]
+    #[arg(long, value_name = "HALL")]
+    pub(crate) name: Option<String>,
+    /// The IANA time zone of the venue if it is made
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub(crate) time_zone: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add an account
+    Add(AddUser),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddUser {
+    /// The e-mail address to log in with
+    #[arg(value_name = "EMAIL")]
+    pub(crate) email: String,
+    /// What the account may do: user, organiser or admin
+    #[arg(long)]
+    pub(crate) role: Role,
+    /// The person's name [default: what stands before the @]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Read the password from standard input, one line; command lines are seen by others
+    #[arg(long, required = true)]
+    pub(crate) password_stdin: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_data_folder_may_stand_before_or_after_the_subcommand() {
+        for line in [["onsale", "--data", "x", "audit"], ["onsale", "audit", "--data", "x"]] {
+            assert_eq!(Cli::try_parse_from(line).unwrap().place.data, Some(PathBuf::from("x")));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Composition: from configuration to store and engine. The one place that names adapters.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use onsale_engine::{
+    Engine, accounts::Accounts, catalogue::Catalogue, clock::SystemClock, ids::RandomIds, ports::StoreError,
+};
+use onsale_store::{SqlStore, StoreOptions};
+
+use crate::{
+    config::Config,
+    data_folder::{DataFolder, ServeLock},
+    failure::Failure,
+};
+
+const DATA: &str = "onsale-data";
+const DEMO_DATA: &str = "onsale-data/demo";
+
+/// What every command that touches data works with.
+pub(crate) struct Base {
+    pub(crate) config: Config,
+    pub(crate) folder: DataFolder,
+    pub(crate) store: Arc<SqlStore>,
+}
+
+/// Opens the database, and brings its tables up to date. It is made if there is none and `create`
+/// says so.
+pub(crate) async fn open(config: Config, folder: DataFolder, create: bool) -> Result<Base, Failure> {
+    let url = database_url(&config, &folder)?;
+    let readers = config.database.readers;
+    let options = StoreOptions { create, readers, ..StoreOptions::new(config.currency()) };
+    let store = SqlStore::open(&url, &options).await.map_err(|error| match error {
+        StoreError::Rejected(reason) => Failure::Usage(format!("database.url: {reason}")),
+        error => Failure::of("cannot open the database")(error),
+    })?;
+    Ok(Base { config, folder, store: Arc::new(store) })
+}
+
+/// The data folder that the command line or the default names.
+pub(crate) fn data_folder(named: Option<&Path>, demo: bool) -> PathBuf {
+    // The demo's log-ins are known to everybody: a later `serve` must not find them.
+    let default = || PathBuf::from(if demo { DEMO_DATA } else { DATA });
+    named.map_or_else(default, Path::to_owned)
+}
+
+/// Locks the data folder if the database is in it.
+pub(crate) fn lock_if_embedded(config: &Config, folder: &DataFolder) -> Result<Option<ServeLock>, Failure> {
+    if config.database.url.is_empty() { folder.lock().map(Some) } else { Ok(None) }
+}
+
+impl Base {
+    /// The whole engine, which sells.
+    pub(crate) async fn engine(&self) -> Result<Arc<Engine>, Failure> {
+        let settings = self.config.engine_settings(self.signing_key()?);
+        let engine = Engine::start(
+            self.store.clone(),
+            Arc::new(SystemClock),
+            Arc::new(RandomIds::default()),
+            settings,
+        );
+        engine.await.map(Arc::new).map_err(Failure::of("cannot start"))
+    }
+
+    /// The catalogue alone, beside a server that may be running.
+    pub(crate) fn catalogue(&self) -> Catalogue {
+        Catalogue::without_sales(self.store.clone(), Arc::new(SystemClock))
+    }
+
+    /// Accounts alone, beside a server that may be running.
+    pub(crate) async fn accounts(&self) -> Result<Accounts, Failure> {
+        let settings = self.config.engine_settings(self.signing_key()?).accounts;
+        let ids = Arc::new(RandomIds::default());
+        let accounts = Accounts::start(self.store.clone(), Arc::new(SystemClock), ids, settings);
+        accounts.await.map_err(Failure::of("cannot start"))
+    }
+
+    /// Closes the database, which folds the embedded one's log into its file. Whoever still uses
+    /// the store keeps it open.
+    pub(crate) async fn close(self) -> Result<(), Failure> {
+        match Arc::try_unwrap(self.store) {
+            Ok(store) => store.close().await.map_err(Failure::of("cannot close the database")),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn signing_key(&self) -> Result<Vec<u8>, Failure> {
+        match self.config.signing_key().map_err(Failure::Usage)? {
+            Some(key) => Ok(key),
+            None => self.folder.signing_key(),
+        }
+    }
+}
+
+fn database_url(config: &Config, folder: &DataFolder) -> Result<String, Failure> {
+    if config.database.url.is_empty() { folder.database_url() } else { Ok(config.database.url.clone()) }
+}

@@ -1,0 +1,355 @@
+//! The configuration: defaults, then the file, then variables. `onsale.example.toml` in the
+//! repository's root explains each key and is the defaults; a test says so.
+
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use onsale_domain::money::Currency;
+use onsale_engine::{Settings, accounts::AccountSettings, sales::SaleSettings};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+
+/// Variables that begin so belong to the tests and are passed over.
+const TEST_PREFIX: &str = "ONSALE_TEST_";
+const PREFIX: &str = "ONSALE_";
+const HIDDEN: &str = "(hidden)";
+
+/// Everything that can be set. A text that may be left out is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) sales: Sales,
+    pub(crate) accounts: Accounts,
+    pub(crate) log: Log,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    pub(crate) watchers_max: usize,
+    pub(crate) stop_seconds_max: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) readers: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Sales {
+    pub(crate) currency: String,
+    pub(crate) batch_max: usize,
+    pub(crate) queue_max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Accounts {
+    pub(crate) signing_key: String,
+    pub(crate) access_minutes: u32,
+    pub(crate) refresh_days: u32,
+    pub(crate) argon2_memory_kib: u32,
+    pub(crate) argon2_passes: u32,
+    pub(crate) hashing_threads: usize,
+    pub(crate) hashing_queue_max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            watchers_max: 10_000,
+            stop_seconds_max: 10,
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: String::new(), readers: 4 }
+    }
+}
+
+impl Default for Sales {
+    fn default() -> Self {
+        let engine = SaleSettings::default();
+        Self {
+            currency: Currency::KRW.as_str().to_owned(),
+            batch_max: engine.batch_max,
+            queue_max: engine.queue_max,
+        }
+    }
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self {
+            signing_key: String::new(),
+            access_minutes: 60,
+            refresh_days: 7,
+            argon2_memory_kib: 19_456,
+            argon2_passes: 2,
+            hashing_threads: 1,
+            hashing_queue_max: 256,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+impl Config {
+    /// The configuration from a file, if one is named, and this process's variables.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, Failure> {
+        let text = match file {
+            None => String::new(),
+            Some(file) => std::fs::read_to_string(file)
+                .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?,
+        };
+        let origin = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
+        Self::parse(&text, std::env::vars_os()).map_err(|error| Failure::Usage(format!("{origin}{error}")))
+    }
+
+    /// The configuration from a file's text and variables.
+    fn parse(text: &str, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, String> {
+        // Read on its own first, so that errors point at the line.
+        let _: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        for (name, value) in variables {
+            apply(&mut table, &name, value)?;
+        }
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What types cannot say.
+    fn check(&self) -> Result<(), String> {
+        self.sales.currency.parse::<Currency>().map_err(|error| format!("sales.currency: {error}"))?;
+        self.signing_key()?;
+        let at_least_one = [
+            ("server.watchers_max", self.server.watchers_max),
+            ("database.readers", self.database.readers as usize),
+            ("sales.batch_max", self.sales.batch_max),
+            ("sales.queue_max", self.sales.queue_max),
+            ("accounts.access_minutes", self.accounts.access_minutes as usize),
+            ("accounts.refresh_days", self.accounts.refresh_days as usize),
+            ("accounts.argon2_passes", self.accounts.argon2_passes as usize),
+            ("accounts.hashing_threads", self.accounts.hashing_threads),
+            ("accounts.hashing_queue_max", self.accounts.hashing_queue_max),
+        ];
+        for (key, value) in at_least_one {
+            if value == 0 {
+                return Err(format!("{key}: must be at least 1"));
+            }
+        }
+        if self.accounts.argon2_memory_kib < 8 {
+            return Err("accounts.argon2_memory_kib: must be at least 8".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The key that signs access tokens, if it is set.
+    pub(crate) fn signing_key(&self) -> Result<Option<Vec<u8>>, String> {
+        if self.accounts.signing_key.is_empty() {
+            return Ok(None);
+        }
+        match BASE64_STANDARD.decode(&self.accounts.signing_key) {
+            Ok(key) if key.len() >= 32 => Ok(Some(key)),
+            Ok(key) => Err(format!("accounts.signing_key: {} bytes; at least 32 are needed", key.len())),
+            Err(error) => Err(format!("accounts.signing_key: not base64: {error}")),
+        }
+    }
+
+    /// The currency of all prices and wallets.
+    pub(crate) fn currency(&self) -> Currency {
+        self.sales.currency.parse().expect("checked when the configuration was read")
+    }
+
+    /// What the engine needs of it.
+    pub(crate) fn engine_settings(&self, signing_key: Vec<u8>) -> Settings {
+        Settings {
+            currency: self.currency(),
+            sales: SaleSettings {
+                batch_max: self.sales.batch_max,
+                queue_max: self.sales.queue_max,
+                ..SaleSettings::default()
+            },
+            accounts: AccountSettings {
+                signing_key,
+                access_s: i64::from(self.accounts.access_minutes) * 60,
+                refresh_s: i64::from(self.accounts.refresh_days) * 86_400,
+                argon2_memory_kib: self.accounts.argon2_memory_kib,
+                argon2_passes: self.accounts.argon2_passes,
+                hashing_threads: self.accounts.hashing_threads,
+                hashing_queue_max: self.accounts.hashing_queue_max,
+            },
+            claim_check: onsale_domain::decide::ClaimCheck::On,
+        }
+    }
+
+    /// As TOML, without secrets: the signing key, and a password in the database's URL.
+    pub(crate) fn to_toml_without_secrets(&self) -> String {
+        let mut shown = self.clone();
+        if !shown.accounts.signing_key.is_empty() {
+            shown.accounts.signing_key = HIDDEN.to_owned();
+        }
+        shown.database.url = hide_password(&shown.database.url);
+        toml::to_string_pretty(&shown).expect("the configuration is plain values")
+    }
+}
+
+/// `postgres://user:secret@host` with the secret hidden.
+fn hide_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority_end = rest.find('/').unwrap_or(rest.len());
+    let Some(at) = rest[..authority_end].rfind('@') else { return url.to_owned() };
+    match rest[..at].split_once(':') {
+        Some((user, _)) => format!("{scheme}://{user}:{HIDDEN}{}", &rest[at..]),
+        None => url.to_owned(),
+    }
+}
+
+/// Puts a variable such as `ONSALE_DATABASE_URL` in its place, read as what the default is.
+fn apply(table: &mut toml::Table, name: &OsString, value: OsString) -> Result<(), String> {
+    let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { return Ok(()) };
+    if name.starts_with(TEST_PREFIX) {
+        return Ok(());
+    }
+    let defaults = defaults();
+    let Some((section, key, default)) =
+        keys(&defaults).find(|(section, key, _)| variable(section, key) == name)
+    else {
+        let mut error = format!("there is no setting for the variable {name}; there are:");
+        for (section, key, _) in keys(&defaults) {
+            write!(error, "\n  {}", variable(section, key)).expect("writing to a string");
+        }
+        return Err(error);
+    };
+    let text = value.into_string().map_err(|_| format!("{name}: not UTF-8"))?;
+    let value = match default {
+        toml::Value::Integer(_) => text
+            .trim()
+            .parse()
+            .map(toml::Value::Integer)
+            .map_err(|_| format!("{name}: `{text}` is not a whole number"))?,
+        _ => toml::Value::String(text),
+    };
+    let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    section
+        .as_table_mut()
+        .ok_or("a section of the configuration is not a table")?
+        .insert(key.to_owned(), value);
+    Ok(())
+}
+
+fn variable(section: &str, key: &str) -> String {
+    format!("{PREFIX}{}_{}", section.to_uppercase(), key.to_uppercase())
+}
+
+fn defaults() -> toml::Table {
+    toml::Table::try_from(Config::default()).expect("the configuration is plain values")
+}
+
+/// (section, key, default) of every setting.
+fn keys(defaults: &toml::Table) -> impl Iterator<Item = (&str, &str, &toml::Value)> {
+    defaults.iter().flat_map(|(section, keys)| {
+        let keys = keys.as_table().expect("the configuration has sections and nothing else");
+        keys.iter().map(move |(key, value)| (section.as_str(), key.as_str(), value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../onsale.example.toml");
+
+    fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+        Config::parse(text, variables.iter().map(|(name, value)| (name.into(), value.into())))
+    }
+
+    #[test]
+    fn the_example_is_the_defaults_and_names_every_key() {
+        assert_eq!(parse(EXAMPLE, &[]).unwrap(), Config::default());
+        let example: toml::Table = toml::from_str(EXAMPLE).unwrap();
+        let defaults = defaults();
+        for (section, key, _) in keys(&defaults) {
+            assert!(example.get(section).is_some_and(|keys| keys.get(key).is_some()), "{section}.{key}");
+        }
+    }
+
+    #[test]
+    fn variables_override_the_file_which_overrides_the_defaults() {
+        let file = "[sales]\nbatch_max = 1\nqueue_max = 2\n[log]\nformat = \"json\"";
+        let variables = [
+            ("ONSALE_SALES_QUEUE_MAX", "3"),
+            ("ONSALE_DATABASE_URL", "sqlite:x"),
+            ("ONSALE_SERVER_LISTEN", "0.0.0.0:1"),
+            ("ONSALE_TEST_DATA", "not ours"),
+            ("PATH", "not ours either"),
+        ];
+        let config = parse(file, &variables).unwrap();
+        assert_eq!((config.sales.batch_max, config.sales.queue_max), (1, 3));
+        assert_eq!(config.database.url, "sqlite:x");
+        assert_eq!(config.server.listen.to_string(), "0.0.0.0:1");
+        assert_eq!(config.log.format, LogFormat::Json);
+    }
+
+    #[test]
+    fn what_is_unknown_or_wrong_is_said() {
+        let error = |text: &str, variables: &[(&str, &str)]| parse(text, variables).unwrap_err();
+        let unknown = error("[sales]\nbatch = 1", &[]);
+        assert!(unknown.contains("batch_max") && unknown.contains("line 2"), "{unknown}");
+        assert!(error("[shop]", &[]).contains("`sales`"));
+        let variable = error("", &[("ONSALE_DATABSE_URL", "x")]);
+        assert!(variable.contains("ONSALE_DATABSE_URL") && variable.contains("ONSALE_DATABASE_URL"));
+        assert!(error("", &[("ONSALE_SALES_BATCH_MAX", "many")]).contains("whole number"));
+        assert!(error("", &[("ONSALE_SERVER_LISTEN", "here")]).contains("socket address"));
+        assert!(error("", &[("ONSALE_SALES_CURRENCY", "won")]).contains("KRW"));
+        assert!(error("[sales]\nbatch_max = 0", &[]).contains("at least 1"));
+        assert!(error("[accounts]\nsigning_key = \"c2hvcnQ=\"", &[]).contains("at least 32"));
+        assert!(error("[log]\nformat = \"xml\"", &[]).contains("`text` or `json`"));
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let mut config = Config::default();
+        config.accounts.signing_key = BASE64_STANDARD.encode([7; 32]);
+        config.database.url = "postgres://shop:pa:ss@db:5432/onsale".to_owned();
+        let shown = config.to_toml_without_secrets();
+        assert!(!shown.contains(&config.accounts.signing_key) && !shown.contains("pa:ss"), "{shown}");
+        assert!(shown.contains("postgres://shop:(hidden)@db:5432/onsale"), "{shown}");
+        assert_eq!(hide_password("sqlite:a/b.db"), "sqlite:a/b.db");
+        assert_eq!(hide_password("postgres://db/onsale"), "postgres://db/onsale");
+    }
+}

@@ -1,0 +1,109 @@
+//! `onsale import movies FILE`
+
+use std::{fs, path::Path};
+
+use onsale_engine::{catalogue::Catalogue, ports::ImportOutcome};
+
+use super::{SEEN_WITHIN, film_list::FilmList, read_text};
+use crate::{cli::ImportMovies, failure::Failure, progress::Progress};
+
+/// Films written in one transaction.
+const BATCH: usize = 500;
+
+/// How many films were new, changed and as they were.
+#[derive(Debug, Default)]
+struct Written {
+    added: usize,
+    changed: usize,
+    unchanged: usize,
+}
+
+/// Reads the list, writes its films, and reports.
+pub(crate) async fn import_movies(catalogue: &Catalogue, arguments: &ImportMovies) -> Result<(), Failure> {
+    let file = &arguments.file;
+    let list = FilmList::read(&read_text(file)?, arguments.made_in)
+        .map_err(Failure::of(format!("{} is not a list of films", file.display())))?;
+    // Before anything is written, so that a wrong path stops the import.
+    match &arguments.report {
+        Some(path) => write_report(path, &list)?,
+        None => print!("{}", report_text(&list)),
+    }
+    let written = write(catalogue, &list).await?;
+    print_summary(&list, &written);
+    Ok(())
+}
+
+async fn write(catalogue: &Catalogue, list: &FilmList) -> Result<Written, Failure> {
+    let progress = Progress::new("films");
+    let mut written = Written::default();
+    for (index, batch) in list.films.chunks(BATCH).enumerate() {
+        let done = index * BATCH;
+        let outcomes = catalogue
+            .import_shows(batch)
+            .await
+            .map_err(Failure::of(format!("stopped after {done} films; run it again to go on")))?;
+        for outcome in outcomes {
+            match outcome {
+                ImportOutcome::Added(_) => written.added += 1,
+                ImportOutcome::Changed(_) => written.changed += 1,
+                ImportOutcome::Unchanged(_) => written.unchanged += 1,
+            }
+        }
+        progress.set((done + batch.len()) as u64, list.films.len() as u64);
+    }
+    Ok(written)
+}
+
+fn print_summary(list: &FilmList, written: &Written) {
+    let lacking = &list.lacking;
+    println!(
+        "Of {} films, {} have no running time, {} no genre, {} no rating, {} no director, {} no release date.",
+        list.films.len(),
+        lacking.running_time,
+        lacking.genre,
+        lacking.rating,
+        lacking.director,
+        lacking.release_date
+    );
+    println!(
+        "read {}: added {}, changed {}, unchanged {}, left out {}; mended {}",
+        list.read,
+        written.added,
+        written.changed,
+        written.unchanged,
+        list.left_out(),
+        list.mended()
+    );
+    if written.added + written.changed > 0 {
+        println!("{SEEN_WITHIN}");
+    }
+}
+
+fn write_report(path: &Path, list: &FilmList) -> Result<(), Failure> {
+    let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let text = if csv { report_csv(list) } else { report_text(list) };
+    fs::write(path, text).map_err(Failure::of(format!("cannot write {}", path.display())))
+}
+
+fn report_text(list: &FilmList) -> String {
+    list.notes
+        .iter()
+        .map(|note| {
+            format!("line {}: {:?} {}: {}\n", note.line, note.title, note.outcome.as_str(), note.reason)
+        })
+        .collect()
+}
+
+fn report_csv(list: &FilmList) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let rows = list.notes.iter().map(|note| {
+        format!(
+            "{},{},{},{}\r\n",
+            note.line,
+            quoted(&note.title),
+            note.outcome.as_str(),
+            quoted(&note.reason)
+        )
+    });
+    std::iter::once("line,title,outcome,reason\r\n".to_owned()).chain(rows).collect()
+}

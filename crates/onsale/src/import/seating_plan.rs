@@ -1,0 +1,79 @@
+//! `onsale import seating-plan FILE --venue NAME`
+
+use onsale_domain::{catalogue::Venue, ids::VenueId};
+use onsale_engine::catalogue::Catalogue;
+
+use super::{SEEN_WITHIN, pretix, read_text};
+use crate::{cli::ImportSeatingPlan, failure::Failure};
+
+/// Venues read at once.
+const PAGE: usize = 500;
+
+/// Reads the plan and makes the hall, and its venue if there is none of that name.
+pub(crate) async fn import_seating_plan(
+    catalogue: &Catalogue,
+    arguments: &ImportSeatingPlan,
+) -> Result<(), Failure> {
+    let file = &arguments.file;
+    let imported = pretix::read(&read_text(file)?)
+        .map_err(Failure::of(format!("{} is not a seating plan that can be used", file.display())))?;
+    let name = arguments.name.as_deref().map_or(imported.name.as_str(), str::trim);
+    if name.is_empty() {
+        return Err(Failure::Usage("the plan has no name; give the hall one with --name".to_owned()));
+    }
+    let (venue, new) = venue(catalogue, arguments).await?;
+    if !new {
+        refuse_twice(catalogue, &venue, name).await?;
+    }
+    let failed = format!("cannot add the hall `{name}`");
+    let hall = catalogue.add_hall(venue.id, name, &imported.plan).await.map_err(Failure::of(failed))?;
+
+    println!(
+        "{} venue `{}` ({}, {})",
+        if new { "added" } else { "found" },
+        venue.name,
+        venue.id,
+        venue.time_zone
+    );
+    println!(
+        "added hall `{name}` ({hall}): {} seats in {} rows, categories {}",
+        imported.plan.seats.len(),
+        imported.plan.rows.len(),
+        imported.plan.categories.join(", ")
+    );
+    if imported.areas > 0 {
+        println!("{} areas of the plan have no seats and were passed over", imported.areas);
+    }
+    println!("{SEEN_WITHIN}");
+    Ok(())
+}
+
+/// The venue with the name given, and whether it is new.
+async fn venue(catalogue: &Catalogue, arguments: &ImportSeatingPlan) -> Result<(Venue, bool), Failure> {
+    let name = arguments.venue.trim();
+    let mut after: Option<VenueId> = None;
+    loop {
+        let page = catalogue.venues(after, PAGE).await.map_err(Failure::of("cannot read the venues"))?;
+        if let Some(found) = page.iter().find(|venue| venue.name == name) {
+            return Ok((found.clone(), false));
+        }
+        match page.last() {
+            Some(last) => after = Some(last.id),
+            None => break,
+        }
+    }
+    let added = catalogue.add_venue(name, &arguments.time_zone).await;
+    Ok((added.map_err(Failure::of("cannot add the venue"))?, true))
+}
+
+/// A plan imported again would make the same hall again.
+async fn refuse_twice(catalogue: &Catalogue, venue: &Venue, name: &str) -> Result<(), Failure> {
+    let halls = catalogue.halls(venue.id).await.map_err(Failure::of("cannot read the halls"))?;
+    match halls.iter().find(|hall| hall.name == name) {
+        None => Ok(()),
+        Some(hall) => Err(Failure::Failed(format!(
+            "the venue `{}` has a hall `{name}` ({}) already; nothing was imported. Give another name with --name",
+            venue.name, hall.id
+        ))),
+    }
+}
