@@ -55,6 +55,9 @@ struct Options {
     /// Measure only this; may be given more than once
     #[arg(long)]
     only: Vec<Work>,
+    /// Load only this contender, for a profiler: bare, onsale or classic
+    #[arg(long)]
+    contender: Option<String>,
     /// Short rounds and a smaller database, to see that it works
     #[arg(long)]
     quick: bool,

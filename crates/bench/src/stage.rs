@@ -38,8 +38,9 @@ const DAY_MS: i64 = 86_400_000;
 /// buyers of one run are enough for all its seats.
 pub(crate) const SEATS_PER_BUYER: u32 = 100;
 
-/// How many buyers there are. Each hold comes from another one.
-pub(crate) const BUYERS: i64 = 20_000;
+/// How many buyers there are. Each hold comes from another one: nobody takes two seats of the same
+/// performance before everybody has one.
+pub(crate) const BUYERS: i64 = 100_000;
 
 /// Holds under way at once while a database is being filled.
 const FILLING_AT_ONCE: usize = 4_096;
@@ -215,7 +216,7 @@ fn performance(show: ShowId, hall: HallId, now: Timestamp) -> PerformanceDetails
     }
 }
 
-/// An access token of a buyer, signed as Onsale signs it. Logging 20,000 buyers in would take
+/// An access token of a buyer, signed as Onsale signs it. Logging so many buyers in would take
 /// longer than all measurements.
 pub(crate) fn access_token(buyer: i64) -> String {
     #[derive(Serialize)]

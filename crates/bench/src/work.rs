@@ -305,6 +305,9 @@ impl Bench<'_> {
     /// Loads one contender after the other, again and again, so that what the machine does
     /// meanwhile touches them all alike.
     fn rounds(&self, contenders: &[&Contender], status: u16) -> Result<Vec<Rounds>, Failure> {
+        let only = self.options.contender.as_deref();
+        let contenders: Vec<&Contender> =
+            contenders.iter().copied().filter(|one| only.is_none_or(|only| one.name == only)).collect();
         let mut results: Vec<Rounds> = contenders
             .iter()
             .map(|contender| Rounds { contender: contender.name, rounds: Vec::new(), stages: None })
