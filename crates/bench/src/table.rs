@@ -60,12 +60,7 @@ fn verdict(result: &Results, bar: &Bar) -> (String, bool) {
     let ratio = of.of(Measured::rate) / over.of(Measured::rate);
     let reached = ratio >= bar.least;
     let word = if reached { "PASS" } else { "MISSED" };
-    let mut text =
-        format!("  {word}: {} is {ratio:.2} x {}, the bar is {:.2}\n", bar.of, bar.over, bar.least);
-    if !reached && let Some(stages) = of.stages {
-        text.push_str(&where_time_goes(of, stages));
-    }
-    (text, reached)
+    (format!("  {word}: {} is {ratio:.2} x {}, the bar is {:.2}\n", bar.of, bar.over, bar.least), reached)
 }
 
 /// Which part of the pipeline dominates, per command. What is not in a stage is HTTP and waiting.
@@ -104,6 +99,9 @@ fn remarks(rounds: &Rounds, loader_threads: usize) -> String {
         )
     };
     let _ = writeln!(text, "  {}: the limit was {limit}", rounds.contender);
+    if let Some(stages) = rounds.stages {
+        text.push_str(&where_time_goes(rounds, stages));
+    }
     for round in &rounds.rounds {
         for (status, (count, body)) in &round.unexpected {
             let _ = writeln!(text, "  {}: {count} answers with {status}, such as {body}", rounds.contender);
