@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use axum::Router;
+use axum::{
+    Router,
+    handler::Handler,
+    routing::{MethodFilter, MethodRouter},
+};
 use utoipa::openapi::{
     Content, Ref, RefOr, Response, ResponseBuilder,
     example::ExampleBuilder,
@@ -41,24 +45,41 @@ pub(crate) const PIPELINE: &[Kind] = &[Kind::Overloaded, Kind::Unavailable, Kind
 /// Calls that take an `Idempotency-Key`.
 pub(crate) const KEYED: &[Kind] = &[Kind::InvalidIdempotencyKey, Kind::IdempotencyKeyReused];
 
-/// Finishes the route of one operation: documents the problems it can answer and observes it.
-pub(crate) fn operation(
-    (schemas, mut paths, methods): UtoipaMethodRouter<Shared>,
+/// The route of one operation: its documentation with the problems it can answer, and its handler,
+/// observed.
+macro_rules! operation {
+    ($handler:path, $problems:expr $(,)?) => {
+        $crate::operation::finish(::utoipa_axum::routes!($handler), $handler, $problems)
+    };
+}
+pub(crate) use operation;
+
+/// The rest of [`operation!`].
+pub(crate) fn finish<H: Handler<T, Shared>, T: 'static>(
+    (schemas, mut paths, _): UtoipaMethodRouter<Shared>,
+    handler: H,
     problems: &[&[Kind]],
 ) -> UtoipaMethodRouter<Shared> {
-    let route = paths.paths.keys().next().cloned().expect("an operation has a path");
-    for item in paths.paths.values_mut() {
-        for operation in operations(item) {
-            document(operation, problems.iter().copied().flatten().copied());
-        }
+    let (route, item) = paths.paths.iter_mut().next().expect("an operation has a path");
+    let handler = Observe::route(route).handler(handler);
+    let mut methods = MethodRouter::new();
+    for (method, operation) in operations(item) {
+        document(operation, problems.iter().copied().flatten().copied());
+        methods = methods.on(method, handler.clone());
     }
-    (schemas, paths, methods.layer(Observe::route(&route)))
+    (schemas, paths, methods)
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
-        .into_iter()
-        .filter_map(Option::as_mut)
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (MethodFilter, &mut Operation)> {
+    [
+        (MethodFilter::GET, &mut item.get),
+        (MethodFilter::POST, &mut item.post),
+        (MethodFilter::PUT, &mut item.put),
+        (MethodFilter::PATCH, &mut item.patch),
+        (MethodFilter::DELETE, &mut item.delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 fn document(operation: &mut Operation, problems: impl Iterator<Item = Kind>) {

@@ -4,7 +4,6 @@ use onsale_domain::user::Role;
 use onsale_engine::{accounts::Tokens, ports::User};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use crate::operation::{BODY, KEYED, LOGGED_IN, Operations, PIPELINE, STORE, operation};
 
@@ -20,22 +19,19 @@ mod register;
 
 pub(crate) fn operations() -> Operations {
     Operations::new()
-        .routes(operation(routes!(register::register), &[BODY, STORE, register::PROBLEMS]))
-        .routes(operation(routes!(log_in::log_in), &[BODY, STORE, log_in::PROBLEMS]))
-        .routes(operation(routes!(refresh::refresh), &[BODY, STORE, refresh::PROBLEMS]))
-        .routes(operation(routes!(log_out::log_out), &[LOGGED_IN, STORE]))
-        .routes(operation(routes!(get_profile::get_profile), &[LOGGED_IN, STORE, get_profile::PROBLEMS]))
-        .routes(operation(
-            routes!(change_profile::change_profile),
+        .routes(operation!(register::register, &[BODY, STORE, register::PROBLEMS]))
+        .routes(operation!(log_in::log_in, &[BODY, STORE, log_in::PROBLEMS]))
+        .routes(operation!(refresh::refresh, &[BODY, STORE, refresh::PROBLEMS]))
+        .routes(operation!(log_out::log_out, &[LOGGED_IN, STORE]))
+        .routes(operation!(get_profile::get_profile, &[LOGGED_IN, STORE, get_profile::PROBLEMS]))
+        .routes(operation!(
+            change_profile::change_profile,
             &[LOGGED_IN, BODY, STORE, change_profile::PROBLEMS],
         ))
-        .routes(operation(
-            routes!(close_account::close_account),
-            &[LOGGED_IN, STORE, close_account::PROBLEMS],
-        ))
-        .routes(operation(routes!(get_points::get_points), &[LOGGED_IN, STORE]))
-        .routes(operation(
-            routes!(charge_points::charge_points),
+        .routes(operation!(close_account::close_account, &[LOGGED_IN, STORE, close_account::PROBLEMS]))
+        .routes(operation!(get_points::get_points, &[LOGGED_IN, STORE]))
+        .routes(operation!(
+            charge_points::charge_points,
             &[LOGGED_IN, BODY, KEYED, PIPELINE, charge_points::PROBLEMS],
         ))
 }

@@ -1,7 +1,5 @@
 //! What organisers do: venues, halls, shows, performances, prices, locks.
 
-use utoipa_axum::routes;
-
 use crate::operation::{BODY, ORGANISER, Operations, PARAMETERS, PIPELINE, STORE, operation};
 use crate::problem::Kind;
 
@@ -47,22 +45,22 @@ pub(crate) fn operations() -> Operations {
     let write_performance: &[&[Kind]] = &[ORGANISER, BODY, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND, CONFLICT];
     let lock: &[&[Kind]] = &[ORGANISER, BODY, PIPELINE, NO_SUCH_PERFORMANCE, NOT_FOUND, lock_seats::PROBLEMS];
     Operations::new()
-        .routes(operation(routes!(list_venues::list_venues), &[ORGANISER, PARAMETERS, STORE]))
-        .routes(operation(routes!(add_venue::add_venue), write))
-        .routes(operation(routes!(get_venue::get_venue), read))
-        .routes(operation(routes!(change_venue::change_venue), write))
-        .routes(operation(routes!(list_halls::list_halls), read))
-        .routes(operation(routes!(add_hall::add_hall), write))
-        .routes(operation(routes!(get_hall::get_hall), read))
-        .routes(operation(routes!(get_hall_layout::get_hall_layout), read))
-        .routes(operation(routes!(set_category::set_category), write))
-        .routes(operation(routes!(add_show::add_show), write))
-        .routes(operation(routes!(get_show::get_show), read))
-        .routes(operation(routes!(change_show::change_show), write))
-        .routes(operation(routes!(add_performance::add_performance), write))
-        .routes(operation(routes!(get_performance::get_admin_performance), read_performance))
-        .routes(operation(routes!(change_performance::change_performance), write_performance))
-        .routes(operation(routes!(change_prices::change_prices), write_performance))
-        .routes(operation(routes!(lock_seats::lock_seats), lock))
-        .routes(operation(routes!(unlock_seats::unlock_seats), lock))
+        .routes(operation!(list_venues::list_venues, &[ORGANISER, PARAMETERS, STORE]))
+        .routes(operation!(add_venue::add_venue, write))
+        .routes(operation!(get_venue::get_venue, read))
+        .routes(operation!(change_venue::change_venue, write))
+        .routes(operation!(list_halls::list_halls, read))
+        .routes(operation!(add_hall::add_hall, write))
+        .routes(operation!(get_hall::get_hall, read))
+        .routes(operation!(get_hall_layout::get_hall_layout, read))
+        .routes(operation!(set_category::set_category, write))
+        .routes(operation!(add_show::add_show, write))
+        .routes(operation!(get_show::get_show, read))
+        .routes(operation!(change_show::change_show, write))
+        .routes(operation!(add_performance::add_performance, write))
+        .routes(operation!(get_performance::get_admin_performance, read_performance))
+        .routes(operation!(change_performance::change_performance, write_performance))
+        .routes(operation!(change_prices::change_prices, write_performance))
+        .routes(operation!(lock_seats::lock_seats, lock))
+        .routes(operation!(unlock_seats::unlock_seats, lock))
 }

@@ -3,7 +3,6 @@
 use onsale_engine::ports::PerformanceSummary;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use crate::operation::{Operations, PARAMETERS, STORE, operation};
 
@@ -20,12 +19,12 @@ pub(crate) use cache::{CatalogueCache, cached};
 
 pub(crate) fn operations() -> Operations {
     Operations::new()
-        .routes(operation(routes!(list_movies::list_movies), &[PARAMETERS, STORE]))
-        .routes(operation(routes!(get_movie::get_movie), &[PARAMETERS, STORE, get_movie::PROBLEMS]))
-        .routes(operation(routes!(list_concerts::list_concerts), &[PARAMETERS, STORE]))
-        .routes(operation(routes!(get_concert::get_concert), &[PARAMETERS, STORE, get_concert::PROBLEMS]))
-        .routes(operation(
-            routes!(list_concert_dates::list_concert_dates),
+        .routes(operation!(list_movies::list_movies, &[PARAMETERS, STORE]))
+        .routes(operation!(get_movie::get_movie, &[PARAMETERS, STORE, get_movie::PROBLEMS]))
+        .routes(operation!(list_concerts::list_concerts, &[PARAMETERS, STORE]))
+        .routes(operation!(get_concert::get_concert, &[PARAMETERS, STORE, get_concert::PROBLEMS]))
+        .routes(operation!(
+            list_concert_dates::list_concert_dates,
             &[PARAMETERS, STORE, list_concert_dates::PROBLEMS],
         ))
 }

@@ -1,11 +1,9 @@
 //! Payments from the wallet.
 
-use utoipa_axum::routes;
-
 use crate::operation::{BODY, KEYED, LOGGED_IN, Operations, PIPELINE, operation};
 
 mod pay;
 
 pub(crate) fn operations() -> Operations {
-    Operations::new().routes(operation(routes!(pay::pay), &[LOGGED_IN, BODY, KEYED, PIPELINE, pay::PROBLEMS]))
+    Operations::new().routes(operation!(pay::pay, &[LOGGED_IN, BODY, KEYED, PIPELINE, pay::PROBLEMS]))
 }

@@ -1,7 +1,5 @@
 //! Performances: their terms and, as it changes, what is still to be had.
 
-use utoipa_axum::routes;
-
 use crate::{
     operation::{Operations, PARAMETERS, STORE, operation},
     problem::Kind,
@@ -23,15 +21,12 @@ const NO_SUCH_PERFORMANCE: &[Kind] = &[Kind::NoSuchPerformance];
 pub(crate) fn operations() -> Operations {
     let read: &[&[Kind]] = &[PARAMETERS, STORE, NO_SUCH_PERFORMANCE];
     Operations::new()
-        .routes(operation(
-            routes!(get_performance::get_performance),
-            &[PARAMETERS, STORE, get_performance::PROBLEMS],
-        ))
-        .routes(operation(routes!(list_seats::list_seats), read))
-        .routes(operation(routes!(get_layout::get_layout), read))
-        .routes(operation(routes!(get_availability::get_availability), read))
-        .routes(operation(
-            routes!(watch_seats::watch_seats),
+        .routes(operation!(get_performance::get_performance, &[PARAMETERS, STORE, get_performance::PROBLEMS]))
+        .routes(operation!(list_seats::list_seats, read))
+        .routes(operation!(get_layout::get_layout, read))
+        .routes(operation!(get_availability::get_availability, read))
+        .routes(operation!(
+            watch_seats::watch_seats,
             &[PARAMETERS, STORE, NO_SUCH_PERFORMANCE, watch_seats::PROBLEMS],
         ))
 }

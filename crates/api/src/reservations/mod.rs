@@ -1,7 +1,5 @@
 //! Reservations: orders for seats.
 
-use utoipa_axum::routes;
-
 use crate::operation::{BODY, KEYED, LOGGED_IN, Operations, PARAMETERS, PIPELINE, STORE, operation};
 
 mod cancel;
@@ -12,11 +10,11 @@ mod reserve;
 
 pub(crate) fn operations() -> Operations {
     Operations::new()
-        .routes(operation(routes!(reserve::reserve), &[LOGGED_IN, BODY, KEYED, PIPELINE, reserve::PROBLEMS]))
-        .routes(operation(routes!(list_reservations::list_reservations), &[LOGGED_IN, PARAMETERS, STORE]))
-        .routes(operation(
-            routes!(get_reservation::get_reservation),
+        .routes(operation!(reserve::reserve, &[LOGGED_IN, BODY, KEYED, PIPELINE, reserve::PROBLEMS]))
+        .routes(operation!(list_reservations::list_reservations, &[LOGGED_IN, PARAMETERS, STORE]))
+        .routes(operation!(
+            get_reservation::get_reservation,
             &[LOGGED_IN, PARAMETERS, STORE, get_reservation::PROBLEMS],
         ))
-        .routes(operation(routes!(cancel::cancel), &[LOGGED_IN, PARAMETERS, PIPELINE, cancel::PROBLEMS]))
+        .routes(operation!(cancel::cancel, &[LOGGED_IN, PARAMETERS, PIPELINE, cancel::PROBLEMS]))
 }

@@ -80,20 +80,49 @@ impl From<CommitError> for Failure {
     }
 }
 
-pub(super) struct Lane {
+/// A running lane. Dropping it stops it too, without waiting.
+pub(super) struct LaneHandle {
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl LaneHandle {
+    /// Waits until everything that is in the queue has been answered.
+    pub(super) async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.ended.await;
+    }
+}
+
+/// Starts a lane on a thread of its own. On the threads that serve requests, the lane would wait
+/// behind hundreds of them at every step of a transaction, and everybody for it.
+pub(super) fn spawn(shared: Arc<Shared>, queue: mpsc::Receiver<Message>) -> Result<LaneHandle, StoreError> {
+    let failed = |error: std::io::Error| StoreError::Unavailable(format!("no thread for the sale: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+    let ((stop, stopped), (end, ended)) = (oneshot::channel(), oneshot::channel());
+    let lane = Lane::new(shared);
+    let run = move || {
+        runtime.block_on(lane.run(queue, stopped));
+        let _ = end.send(());
+    };
+    std::thread::Builder::new().name("onsale-lane".to_owned()).spawn(run).map_err(failed)?;
+    Ok(LaneHandle { stop, ended })
+}
+
+struct Lane {
     shared: Arc<Shared>,
     /// No decision is made at an earlier time than the one before it, even if the clock is set back.
     last_decided_at: Timestamp,
 }
 
 impl Lane {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    fn new(shared: Arc<Shared>) -> Self {
         Self { shared, last_decided_at: Timestamp(i64::MIN) }
     }
 
     /// Works until the queue is closed and empty, or until `stop` is told to; then what is already
     /// in the queue is still answered.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Message>, mut stop: oneshot::Receiver<()>) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Message>, mut stop: oneshot::Receiver<()>) {
         let batch_max = self.shared.settings.batch_max.max(1);
         let mut inbox = Vec::with_capacity(batch_max);
         loop {

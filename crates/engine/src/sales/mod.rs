@@ -27,7 +27,7 @@ use tokio::{
 
 use self::{
     deadlines::Deadlines,
-    lane::{Lane, Message, Pending},
+    lane::{LaneHandle, Message, Pending},
     metrics::Metrics,
     views::Views,
 };
@@ -141,7 +141,7 @@ struct Shared {
 
 /// The background tasks.
 struct Running {
-    lanes: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    lanes: Vec<LaneHandle>,
     helpers: Vec<JoinHandle<()>>,
 }
 
@@ -170,12 +170,9 @@ impl Sales {
             lanes,
         });
         deadlines::recover(&shared).await?;
-        let lanes = queues.into_iter().map(|queue| {
-            let (stop, stopped) = oneshot::channel();
-            (stop, tokio::spawn(Lane::new(shared.clone()).run(queue, stopped)))
-        });
+        let lanes = queues.into_iter().map(|queue| lane::spawn(shared.clone(), queue));
         let running = Running {
-            lanes: lanes.collect(),
+            lanes: lanes.collect::<Result<_, _>>()?,
             helpers: vec![
                 tokio::spawn(deadlines::release_when_due(shared.clone())),
                 tokio::spawn(deadlines::sweep(shared.clone())),
@@ -346,9 +343,8 @@ impl Sales {
         for helper in running.helpers {
             helper.abort();
         }
-        for (stop, lane) in running.lanes {
-            let _ = stop.send(());
-            let _ = lane.await;
+        for lane in running.lanes {
+            lane.stop().await;
         }
     }
 
