@@ -28,20 +28,23 @@ macro_rules! statements {
 }
 
 statements! {
-    /// `[performance, ...]` -> id, revision, version.
+    // The first column of what the load statements give is a number that tells them apart, given
+    // in brackets: they are run together.
+
+    /// `[performance, ...]` -> (0) id, revision, version.
     load_performances,
-    /// `{"performance": [seat, ...]}` -> performance, seat, order (null: locked), then the
+    /// `{"performance": [seat, ...]}` -> (1) performance, seat, order (null: locked), then the
     /// order's columns.
     load_claims,
-    /// `{"performance": [user, ...]}` -> the columns of each buyer's held and paid orders.
+    /// `{"performance": [user, ...]}` -> (2) the columns of each buyer's held and paid orders.
     load_buyers,
-    /// `["order in hex", ...]` -> the order's columns.
+    /// `["order in hex", ...]` -> (3) the order's columns.
     load_orders,
-    /// `["order in hex", ...]` -> the payment's columns.
+    /// `["order in hex", ...]` -> (4) the payment's columns.
     load_payments,
-    /// `[user, ...]` -> user, balance, version.
+    /// `[user, ...]` -> (5) user, balance, version.
     load_wallets,
-    /// `["key in hex, then user", ...]` -> user, key, fingerprint, target, order, balance after.
+    /// `["key in hex, then user", ...]` -> (6) user, key, fingerprint, target, order, balance after.
     load_keys,
 
     /// `[[performance, seat, "order in hex" or null], ...]`

@@ -13,102 +13,102 @@ macro_rules! order_columns {
 
 pub(crate) static SQLITE: HotStatements = HotStatements {
     load_performances: "
-        SELECT p.id, p.revision, p.version
-        FROM jsonb_each(?1) k CROSS JOIN performances p ON p.id = k.value",
+        SELECT 0, p.id, p.revision, p.version
+        FROM jsonb_each(?) k CROSS JOIN performances p ON p.id = k.value",
 
     load_claims: concat!(
-        "SELECT c.performance_id, c.seat_id, c.order_id, ",
+        "SELECT 1, c.performance_id, c.seat_id, c.order_id, ",
         order_columns!(),
-        " FROM jsonb_each(?1) p CROSS JOIN jsonb_each(p.value) s
+        " FROM jsonb_each(?) p CROSS JOIN jsonb_each(p.value) s
         CROSS JOIN claims c ON c.performance_id = CAST(p.key AS INTEGER) AND c.seat_id = s.value
         LEFT JOIN orders o ON o.id = c.order_id"
     ),
 
     load_buyers: concat!(
-        "SELECT ",
+        "SELECT 2, ",
         order_columns!(),
-        " FROM jsonb_each(?1) p CROSS JOIN jsonb_each(p.value) u
+        " FROM jsonb_each(?) p CROSS JOIN jsonb_each(p.value) u
         CROSS JOIN orders o INDEXED BY orders_by_buyer
             ON o.user_id = u.value AND o.performance_id = CAST(p.key AS INTEGER) AND o.status IN (0, 1)"
     ),
 
     load_orders: concat!(
-        "SELECT ",
+        "SELECT 3, ",
         order_columns!(),
-        " FROM jsonb_each(?1) k CROSS JOIN orders o ON o.id = unhex(k.value)"
+        " FROM jsonb_each(?) k CROSS JOIN orders o ON o.id = unhex(k.value)"
     ),
 
     load_payments: "
-        SELECT p.order_id, p.id, p.user_id, p.amount, p.currency, p.balance_after, p.refunded, p.created_at
-        FROM jsonb_each(?1) k CROSS JOIN payments p ON p.order_id = unhex(k.value)",
+        SELECT 4, p.order_id, p.id, p.user_id, p.amount, p.currency, p.balance_after, p.refunded, p.created_at
+        FROM jsonb_each(?) k CROSS JOIN payments p ON p.order_id = unhex(k.value)",
 
     load_wallets: "
-        SELECT w.user_id, w.balance, w.version
-        FROM jsonb_each(?1) k CROSS JOIN wallets w ON w.user_id = k.value",
+        SELECT 5, w.user_id, w.balance, w.version
+        FROM jsonb_each(?) k CROSS JOIN wallets w ON w.user_id = k.value",
 
     load_keys: "
-        SELECT i.user_id, i.key_id, i.fingerprint, i.target, i.order_id, i.balance_after
-        FROM jsonb_each(?1) k CROSS JOIN idempotency_keys i
+        SELECT 6, i.user_id, i.key_id, i.fingerprint, i.target, i.order_id, i.balance_after
+        FROM jsonb_each(?) k CROSS JOIN idempotency_keys i
             ON i.user_id = CAST(substr(k.value, 33) AS INTEGER) AND i.key_id = unhex(substr(k.value, 1, 32))",
 
     delete_claims: "
         DELETE FROM claims WHERE (performance_id, seat_id, coalesce(order_id, x'')) IN (
-            SELECT value ->> 0, value ->> 1, coalesce(unhex(value ->> 2), x'') FROM jsonb_each(?1))",
+            SELECT value ->> 0, value ->> 1, coalesce(unhex(value ->> 2), x'') FROM jsonb_each(?))",
 
     insert_claims: "
         INSERT OR FAIL INTO claims (performance_id, seat_id, order_id)
-        SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM jsonb_each(?1)",
+        SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM jsonb_each(?)",
 
     insert_orders: "
         INSERT OR FAIL INTO orders (id, user_id, performance_id, status, seats, amount, currency,
             created_at, expires_at, version)
         SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
             value ->> 6, value ->> 7, value ->> 8, value ->> 9
-        FROM jsonb_each(?1)",
+        FROM jsonb_each(?)",
 
     update_orders: "
         UPDATE OR FAIL orders SET version = k.value ->> 2, status = k.value ->> 3
-        FROM jsonb_each(?1) k
+        FROM jsonb_each(?) k
         WHERE orders.id = unhex(k.value ->> 0) AND orders.version = k.value ->> 1",
 
     insert_payments: "
         INSERT OR FAIL INTO payments (order_id, id, user_id, amount, currency, balance_after, refunded, created_at)
         SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5,
             value ->> 6, value ->> 7
-        FROM jsonb_each(?1)",
+        FROM jsonb_each(?)",
 
     refund_payments: "
         UPDATE OR FAIL payments SET refunded = 1
-        WHERE order_id IN (SELECT unhex(value) FROM jsonb_each(?1))",
+        WHERE order_id IN (SELECT unhex(value) FROM jsonb_each(?))",
 
     insert_ledger: "
         INSERT OR FAIL INTO ledger_entries (transfer_id, account, amount, kind, order_id, created_at)
         SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5
-        FROM jsonb_each(?1)",
+        FROM jsonb_each(?)",
 
     insert_wallets: "
         INSERT OR FAIL INTO wallets (user_id, balance, version)
-        SELECT value ->> 0, value ->> 2, value ->> 3 FROM jsonb_each(?1)",
+        SELECT value ->> 0, value ->> 2, value ->> 3 FROM jsonb_each(?)",
 
     update_wallets: "
         UPDATE OR FAIL wallets SET balance = k.value ->> 2, version = k.value ->> 3
-        FROM jsonb_each(?1) k
+        FROM jsonb_each(?) k
         WHERE wallets.user_id = k.value ->> 0 AND wallets.version = k.value ->> 1",
 
     insert_keys: "
         INSERT OR FAIL INTO idempotency_keys (user_id, key_id, fingerprint, target, order_id, balance_after, created_at)
         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5,
             value ->> 6
-        FROM jsonb_each(?1)",
+        FROM jsonb_each(?)",
 
     insert_events: "
         INSERT OR FAIL INTO outbox (type, order_id, version, data, created_at)
         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value -> 3, value ->> 4
-        FROM jsonb_each(?1)",
+        FROM jsonb_each(?)",
 
     update_versions: "
         UPDATE OR FAIL performances SET version = k.value ->> 1
-        FROM jsonb_each(?1) k
+        FROM jsonb_each(?) k
         WHERE performances.id = k.value ->> 0 AND performances.version = (k.value ->> 1) - 1",
 
     insert_seats: "

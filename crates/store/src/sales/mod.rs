@@ -3,6 +3,7 @@
 mod json;
 mod load;
 mod rows;
+mod script;
 mod terms;
 mod write;
 

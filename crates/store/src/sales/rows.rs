@@ -84,17 +84,17 @@ pub(crate) fn payment_from_model(model: &payment::Model) -> Result<Payment, Stor
     })
 }
 
-/// The payment in a row of a hot statement.
-pub(super) fn payment_from_row(row: &QueryResult) -> Result<Payment, StoreError> {
+/// The payment in a row of a hot statement, whose columns begin at `first`.
+pub(super) fn payment_from_row(row: &QueryResult, first: usize) -> Result<Payment, StoreError> {
     payment_from_model(&payment::Model {
-        order_id: get(row, 0)?,
-        id: get(row, 1)?,
-        user_id: get(row, 2)?,
-        amount: get(row, 3)?,
-        currency: get(row, 4)?,
-        balance_after: get(row, 5)?,
-        refunded: get(row, 6)?,
-        created_at: get(row, 7)?,
+        order_id: get(row, first)?,
+        id: get(row, first + 1)?,
+        user_id: get(row, first + 2)?,
+        amount: get(row, first + 3)?,
+        currency: get(row, first + 4)?,
+        balance_after: get(row, first + 5)?,
+        refunded: get(row, first + 6)?,
+        created_at: get(row, first + 7)?,
     })
 }
 

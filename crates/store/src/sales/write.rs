@@ -1,22 +1,21 @@
-//! Write: what a batch has changed, in one statement for each kind of change that it made.
+//! Write: what a batch has changed, in one statement for each kind of change that it made, all in
+//! one trip to the database.
 
 use onsale_domain::{
     decide::{Changes, ClaimChange, Event, KeyTarget, NewKey, WalletChange},
     order::{Claim, Line, Order},
     wallet::Transfer,
 };
-use onsale_engine::ports::{StoreError, WriteError};
+use onsale_engine::ports::WriteError;
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
     json::{Json, Row, push},
     rows::{TARGET_CHARGE, TARGET_HOLD, TARGET_PAY, status_code},
+    script::Script,
 };
-use crate::{
-    dialect::Dialect,
-    error::{broken, write_error},
-};
+use crate::{dialect::Dialect, hot::HotStatements};
 
 /// Writes the changes.
 pub(super) async fn write(
@@ -24,36 +23,37 @@ pub(super) async fn write(
     dialect: Dialect,
     changes: &Changes,
 ) -> Result<(), WriteError> {
-    let writer = Writer { connection, dialect };
+    let mut writer = Writer { hot: dialect.hot(), script: Script::new(dialect) };
     // First what others may have been faster with, so that a lost race costs little.
-    writer.versions(changes).await?;
-    writer.orders(changes).await?;
-    writer.claims(changes).await?;
-    writer.payments(changes).await?;
-    writer.wallets(changes).await?;
-    writer.keys(changes).await?;
-    writer.events(changes).await
+    writer.versions(changes);
+    writer.orders(changes);
+    writer.claims(changes);
+    writer.payments(changes);
+    writer.wallets(changes);
+    writer.keys(changes);
+    writer.events(changes);
+    writer.script.execute(connection).await
 }
 
-struct Writer<'a, C> {
-    connection: &'a C,
-    dialect: Dialect,
+struct Writer {
+    hot: &'static HotStatements,
+    script: Script,
 }
 
-impl<C: ConnectionTrait> Writer<'_, C> {
-    async fn versions(&self, changes: &Changes) -> Result<(), WriteError> {
+impl Writer {
+    fn versions(&mut self, changes: &Changes) {
         let batch = || {
             Json::rows(&changes.versions, |row, (performance, version)| {
                 row.integer(performance.0);
                 row.integer(*version);
             })
         };
-        self.change(self.dialect.hot().update_versions, changes.versions.len(), batch).await
+        self.script.add(self.hot.update_versions, changes.versions.len(), batch);
     }
 
-    async fn orders(&self, changes: &Changes) -> Result<(), WriteError> {
+    fn orders(&mut self, changes: &Changes) {
         let new = || Json::rows(&changes.orders_new, order_row);
-        self.insert(self.dialect.hot().insert_orders, changes.orders_new.len(), new).await?;
+        self.script.add(self.hot.insert_orders, changes.orders_new.len(), new);
         let changed = || {
             Json::rows(&changes.orders_changed, |row, change| {
                 row.uuid(change.id.0);
@@ -62,17 +62,17 @@ impl<C: ConnectionTrait> Writer<'_, C> {
                 row.integer(status_code(change.status).into());
             })
         };
-        self.change(self.dialect.hot().update_orders, changes.orders_changed.len(), changed).await
+        self.script.add(self.hot.update_orders, changes.orders_changed.len(), changed);
     }
 
-    async fn claims(&self, changes: &Changes) -> Result<(), WriteError> {
+    fn claims(&mut self, changes: &Changes) {
         let gone = || Json::rows(&changes.claims_gone, claim_row);
-        self.change(self.dialect.hot().delete_claims, changes.claims_gone.len(), gone).await?;
+        self.script.add(self.hot.delete_claims, changes.claims_gone.len(), gone);
         let new = || Json::rows(&changes.claims_new, claim_row);
-        self.insert(self.dialect.hot().insert_claims, changes.claims_new.len(), new).await
+        self.script.add(self.hot.insert_claims, changes.claims_new.len(), new);
     }
 
-    async fn payments(&self, changes: &Changes) -> Result<(), WriteError> {
+    fn payments(&mut self, changes: &Changes) {
         let new = || {
             Json::rows(&changes.payments_new, |row, payment| {
                 row.uuid(payment.order.0);
@@ -85,71 +85,31 @@ impl<C: ConnectionTrait> Writer<'_, C> {
                 row.integer(payment.created_at.0);
             })
         };
-        self.insert(self.dialect.hot().insert_payments, changes.payments_new.len(), new).await?;
+        self.script.add(self.hot.insert_payments, changes.payments_new.len(), new);
         let refunded = || Json::uuids(changes.payments_refunded.iter().map(|order| order.0));
-        self.change(self.dialect.hot().refund_payments, changes.payments_refunded.len(), refunded).await
+        self.script.add(self.hot.refund_payments, changes.payments_refunded.len(), refunded);
     }
 
-    async fn wallets(&self, changes: &Changes) -> Result<(), WriteError> {
+    fn wallets(&mut self, changes: &Changes) {
         let entries = || {
             let entries = changes.transfers.iter().flat_map(|transfer| [(transfer, true), (transfer, false)]);
             Json::rows(entries, ledger_row)
         };
-        self.insert(self.dialect.hot().insert_ledger, changes.transfers.len() * 2, entries).await?;
+        self.script.add(self.hot.insert_ledger, changes.transfers.len() * 2, entries);
         let (new, known): (Vec<WalletChange>, Vec<WalletChange>) =
             changes.wallets.iter().partition(|change| change.version_before == 0);
-        self.insert(self.dialect.hot().insert_wallets, new.len(), || Json::rows(&new, wallet_row)).await?;
-        self.change(self.dialect.hot().update_wallets, known.len(), || Json::rows(&known, wallet_row)).await
+        self.script.add(self.hot.insert_wallets, new.len(), || Json::rows(&new, wallet_row));
+        self.script.add(self.hot.update_wallets, known.len(), || Json::rows(&known, wallet_row));
     }
 
-    async fn keys(&self, changes: &Changes) -> Result<(), WriteError> {
+    fn keys(&mut self, changes: &Changes) {
         let new = || Json::rows(&changes.keys_new, key_row);
-        self.insert(self.dialect.hot().insert_keys, changes.keys_new.len(), new).await
+        self.script.add(self.hot.insert_keys, changes.keys_new.len(), new);
     }
 
-    async fn events(&self, changes: &Changes) -> Result<(), WriteError> {
+    fn events(&mut self, changes: &Changes) {
         let new = || Json::rows(&changes.events, event_row);
-        self.insert(self.dialect.hot().insert_events, changes.events.len(), new).await
-    }
-
-    /// Inserts rows; one that exists already is a conflict.
-    async fn insert(
-        &self,
-        sql: &'static str,
-        rows: usize,
-        batch: impl Fn() -> Json,
-    ) -> Result<(), WriteError> {
-        if rows == 0 {
-            return Ok(());
-        }
-        let written = self.execute(sql, batch()).await?;
-        if written != rows as u64 {
-            return Err(StoreError::Broken(format!("{written} of {rows} rows were inserted")).into());
-        }
-        Ok(())
-    }
-
-    /// Changes or deletes rows; one that is not as it was loaded is a conflict.
-    async fn change(
-        &self,
-        sql: &'static str,
-        rows: usize,
-        batch: impl Fn() -> Json,
-    ) -> Result<(), WriteError> {
-        if rows == 0 {
-            return Ok(());
-        }
-        match self.execute(sql, batch()).await? {
-            written if written == rows as u64 => Ok(()),
-            written if written < rows as u64 => Err(WriteError::Conflict),
-            written => Err(broken(format!("{written} rows were changed instead of {rows}")).into()),
-        }
-    }
-
-    async fn execute(&self, sql: &'static str, batch: Json) -> Result<u64, WriteError> {
-        let statement = self.dialect.statement(sql, [batch.into()]);
-        let done = self.connection.execute_raw(statement).await.map_err(write_error)?;
-        Ok(done.rows_affected())
+        self.script.add(self.hot.insert_events, changes.events.len(), new);
     }
 }
 
