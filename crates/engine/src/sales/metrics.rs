@@ -1,7 +1,10 @@
 //! What the pipeline tells about itself.
 
+use std::collections::HashMap;
+
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use onsale_domain::decide::Refusal;
+use parking_lot::RwLock;
 use tokio::time::Instant;
 
 pub(super) struct Metrics {
@@ -11,11 +14,37 @@ pub(super) struct Metrics {
     pub(super) queue_depth: Gauge,
     /// Commands refused because the queue was full.
     pub(super) overloaded: Counter,
+    by_gate: Refusals,
+    by_pipeline: Refusals,
     commits: Counter,
     load: Histogram,
     decide: Histogram,
     write: Histogram,
     commit: Histogram,
+}
+
+/// Refused commands by reason. In a rush nearly every request is refused, so a counter is looked
+/// up by name only the first time.
+struct Refusals {
+    by: &'static str,
+    counters: RwLock<HashMap<&'static str, Counter>>,
+}
+
+impl Refusals {
+    fn new(by: &'static str) -> Self {
+        Self { by, counters: RwLock::default() }
+    }
+
+    fn count(&self, refusal: &Refusal) {
+        let reason = refusal.reason();
+        if let Some(counter) = self.counters.read().get(reason) {
+            counter.increment(1);
+            return;
+        }
+        let counter = counter!("onsale_sale_refusals_total", "reason" => reason, "by" => self.by);
+        counter.increment(1);
+        self.counters.write().insert(reason, counter);
+    }
 }
 
 /// When a stage of a batch began.
@@ -28,6 +57,8 @@ impl Metrics {
             batch_commands: histogram!("onsale_sale_batch_commands"),
             queue_depth: gauge!("onsale_sale_queue_depth"),
             overloaded: counter!("onsale_sale_overloaded_total"),
+            by_gate: Refusals::new("gate"),
+            by_pipeline: Refusals::new("pipeline"),
             commits: counter!("onsale_sale_commits_total"),
             load: stage("load"),
             decide: stage("decide"),
@@ -37,11 +68,11 @@ impl Metrics {
     }
 
     pub(super) fn refused(&self, refusal: &Refusal) {
-        counter!("onsale_sale_refusals_total", "reason" => refusal.reason(), "by" => "pipeline").increment(1);
+        self.by_pipeline.count(refusal);
     }
 
     pub(super) fn refused_at_gate(&self, refusal: &Refusal) {
-        counter!("onsale_sale_refusals_total", "reason" => refusal.reason(), "by" => "gate").increment(1);
+        self.by_gate.count(refusal);
     }
 
     pub(super) fn stage(&self) -> Stage {
