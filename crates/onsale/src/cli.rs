@@ -109,7 +109,7 @@ pub(crate) struct AddUser {
     /// What the account may do: user, organiser or admin
     #[arg(long)]
     pub(crate) role: Role,
-    /// The person's name [default: what stands before the @]
+    /// The person's name; what stands before the @, if left out
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Read the password from standard input, one line; command lines are seen by others
