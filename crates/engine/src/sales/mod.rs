@@ -1,6 +1,6 @@
 //! Selling: the use cases around the pipeline.
 //!
-//! A hold goes: gate ([`view`]), lane ([`lane`]: load, decide, write, commit, announce), answer.
+//! A hold goes: gate (`view.rs`), lane (`lane.rs`: load, decide, write, commit, announce), answer.
 //! The decision itself is `onsale_domain::decide`.
 
 mod deadlines;
