@@ -25,8 +25,11 @@ use crate::{
 /// How long each contender is loaded before it is measured.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// More holds a second than any machine of today makes, to have seats enough.
-const HOLDS_A_SECOND_MAX: f64 = 100_000.0;
+/// Seats of the halls that holds are made in: a large arena.
+const HOLD_SEATS: u32 = 20_000;
+
+/// More holds a second than are to be expected, to have seats enough.
+const HOLDS_A_SECOND_MAX: f64 = 60_000.0;
 
 /// The holds of one round of the growth measurement.
 const GROWTH_HOLDS: u64 = 10_000;
@@ -196,9 +199,9 @@ impl Bench<'_> {
     ) -> Result<(Stage, Contender), Failure> {
         let stage = self.stage(name, sales)?;
         let seconds = (self.options.seconds + WARM_UP.as_secs_f64()) * f64::from(self.options.rounds);
-        let halls = 1 + (seconds * a_second_max / 100_000.0) as usize;
+        let halls = 1 + (seconds * a_second_max / f64::from(HOLD_SEATS)) as usize;
         let (hall, performances) = stage.block_on(async {
-            let hall = stage.add_hall(100_000).await?;
+            let hall = stage.add_hall(HOLD_SEATS).await?;
             let mut performances = Vec::new();
             for _ in 0..halls {
                 let performance = stage.add_performance(&hall).await?;
