@@ -24,7 +24,8 @@ macro_rules! store_contract {
                 a_plan_that_contradicts_itself_is_rejected,
                 categories_change_for_all_kinds_of_selections,
                 performances_are_kept_and_their_revisions_rise,
-                the_hall_stays_once_there_are_orders,
+                a_performance_stays_in_its_hall,
+                prices_are_set_alone,
                 terms_of_one_hall_share_its_seats,
                 a_hundred_thousand_seats,
             }

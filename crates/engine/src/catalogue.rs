@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use onsale_domain::{
-    catalogue::{Hall, Performance, PerformanceDetails, Show, ShowDetails, ShowKind, Venue},
+    catalogue::{Hall, Performance, PerformanceDetails, PriceLevel, Show, ShowDetails, ShowKind, Venue},
     hall::{Plan, SeatMap},
     ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
     money::AMOUNT_MAX,
@@ -262,6 +262,23 @@ impl Catalogue {
         Ok(())
     }
 
+    /// Replaces what seats cost at a performance, and nothing else.
+    ///
+    /// # Errors
+    /// If a price is not acceptable or there is no such performance.
+    pub async fn set_prices(
+        &self,
+        id: PerformanceId,
+        prices: &[PriceLevel],
+    ) -> Result<Performance, CatalogueError> {
+        let performance = self.performance(id).await?;
+        self.check_prices(performance.details.hall, prices).await?;
+        self.store.set_prices(id, prices).await?;
+        self.terms_changed(id).await;
+        self.changed();
+        self.performance(id).await
+    }
+
     /// A performance.
     ///
     /// # Errors
@@ -311,8 +328,12 @@ impl Catalogue {
                 ),
             ));
         }
-        let hall = self.hall(details.hall).await?;
-        for (index, level) in details.prices.iter().enumerate() {
+        self.check_prices(details.hall, &details.prices).await
+    }
+
+    async fn check_prices(&self, hall: HallId, prices: &[PriceLevel]) -> Result<(), CatalogueError> {
+        let hall = self.hall(hall).await?;
+        for (index, level) in prices.iter().enumerate() {
             if usize::from(level.category) >= hall.categories.len() {
                 return Err(invalid("prices", format!("the hall has no category {}", level.category)));
             }
@@ -320,7 +341,7 @@ impl Catalogue {
                 return Err(invalid("prices", "a price is not below 0 and not above 10^12"));
             }
             check_text("grade", &level.grade, 50)?;
-            if details.prices[..index].iter().any(|other| other.category == level.category) {
+            if prices[..index].iter().any(|other| other.category == level.category) {
                 return Err(invalid("prices", format!("category {} is priced twice", level.category)));
             }
         }

@@ -1,7 +1,7 @@
 //! The data folder: everything that the embedded default writes.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
@@ -36,7 +36,12 @@ impl DataFolder {
 
     /// The folder, made if there is none.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
-        fs::create_dir_all(path).map_err(Failure::of(format!("cannot make {}", path.display())))?;
+        let mut folder = DirBuilder::new();
+        folder.recursive(true);
+        // It holds password hashes and the signing key.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.create(path).map_err(Failure::of(format!("cannot make {}", path.display())))?;
         Ok(Self { path: path.to_owned() })
     }
 

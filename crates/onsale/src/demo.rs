@@ -37,6 +37,11 @@ pub(crate) async fn prepare(
     banner::text(engine, data, address).await
 }
 
+/// Whether a database has the demo's accounts.
+pub(crate) async fn is_here(store: &dyn Store) -> Result<bool, Failure> {
+    people::are_here(store).await
+}
+
 fn failed<E: std::fmt::Display>() -> impl FnOnce(E) -> Failure {
     Failure::of("cannot fill the database with the demo")
 }

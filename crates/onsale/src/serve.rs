@@ -31,6 +31,12 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
     let address = listener.local_addr().map_err(Failure::of("cannot listen"))?;
     let metrics = telemetry::install_metrics()?;
     let base = compose::open(config, folder, true).await?;
+    if !listen.ip().is_loopback() && demo::is_here(&*base.store).await? {
+        return Err(Failure::Usage(format!(
+            "this database has the demo's accounts, whose passwords are public, so it is served on \
+             loopback only, not on {listen}"
+        )));
+    }
     let engine = base.engine().await?;
     let banner = if arguments.demo {
         Some(demo::prepare(&engine, &*base.store, base.folder.path(), address).await?)

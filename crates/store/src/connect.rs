@@ -1,11 +1,17 @@
 //! Connecting: one writer, several readers.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use onsale_engine::ports::StoreError;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, sqlx};
 
 use crate::{StoreOptions, dialect::Dialect, error::store_error};
+
+/// How long to wait before connecting is tried again.
+const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Connects to a database; the first connection is the one that writes.
 pub(crate) async fn connect(
@@ -25,9 +31,24 @@ async fn connect_sqlite(
     options: &StoreOptions,
 ) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
     let path = sqlite_path(url)?;
-    let writer = Database::connect(sqlite_writer(path.clone(), options)).await.map_err(store_error)?;
+    let writer = connect_writer(&path, options).await?;
     let readers = Database::connect(sqlite_readers(path, options)).await.map_err(store_error)?;
     Ok((writer, readers))
+}
+
+/// Connects the writer. Of two processes that make a new file into a database at the same moment,
+/// SQLite turns one away at once, whatever its patience; it only has to try again.
+async fn connect_writer(path: &Path, options: &StoreOptions) -> Result<DatabaseConnection, StoreError> {
+    let mut left = options.patience;
+    loop {
+        match Database::connect(sqlite_writer(path.to_owned(), options)).await {
+            Err(error) if error.to_string().contains("database is locked") && left > CONNECT_PAUSE => {
+                left -= CONNECT_PAUSE;
+                tokio::time::sleep(CONNECT_PAUSE).await;
+            }
+            connected => return connected.map_err(store_error),
+        }
+    }
 }
 
 fn sqlite_path(url: &str) -> Result<PathBuf, StoreError> {
@@ -97,4 +118,23 @@ fn pool(connections: u32, options: &StoreOptions) -> ConnectOptions {
         .test_before_acquire(false)
         .sqlx_logging(false);
     connect
+}
+
+/// Whether the writing connection can begin no transaction any more. When a disk is full, SQLite
+/// undoes a transaction by itself; the driver then still counts it as open, for good.
+pub(crate) fn is_stuck(error: &DbErr) -> bool {
+    matches!(
+        error,
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+            | DbErr::Exec(RuntimeErr::SqlxError(error))
+            | DbErr::Query(RuntimeErr::SqlxError(error))
+            if matches!(**error, sqlx::Error::InvalidSavePointStatement)
+    )
+}
+
+/// Closes the writing connection; the pool opens a new one.
+pub(crate) async fn replace_writer(writer: &DatabaseConnection) -> Result<(), StoreError> {
+    let broken = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
+    let connection = writer.get_sqlite_connection_pool().acquire().await.map_err(broken)?;
+    connection.close().await.map_err(broken)
 }

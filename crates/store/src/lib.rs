@@ -82,7 +82,13 @@ impl SqlStore {
 
     /// Begins a transaction that writes.
     async fn begin_write(&self) -> Result<DatabaseTransaction, StoreError> {
-        self.writer.begin_with_options(self.dialect.write_transaction()).await.map_err(store_error)
+        match self.writer.begin_with_options(self.dialect.write_transaction()).await {
+            Err(error) if connect::is_stuck(&error) => {
+                connect::replace_writer(&self.writer).await?;
+                self.writer.begin_with_options(self.dialect.write_transaction()).await.map_err(store_error)
+            }
+            begun => begun.map_err(store_error),
+        }
     }
 
     /// Begins a transaction that reads one state of the database.

@@ -18,3 +18,13 @@ pub async fn drop_claims_key(store: &SqlStore) -> Result<(), StoreError> {
     write.execute(&index).await.map_err(store_error)?;
     write.commit().await.map_err(store_error)
 }
+
+/// Lets the database grow to so many pages, as on a disk of that size, for as long as the writing
+/// connection is open. SQLite raises the limit to what there is.
+///
+/// # Errors
+/// If the database cannot be reached.
+pub async fn limit_pages(store: &SqlStore, pages: u32) -> Result<(), StoreError> {
+    let limit = format!("PRAGMA max_page_count = {pages}");
+    store.writer.execute_unprepared(&limit).await.map(drop).map_err(store_error)
+}

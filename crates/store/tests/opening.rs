@@ -1,6 +1,12 @@
 //! Opening a database file: again, beside another process, and when it cannot be.
 
-use onsale_domain::{ids::UserId, money::Currency, time::Timestamp, user::Role};
+use onsale_domain::{
+    hall::{Plan, SectionSpec},
+    ids::UserId,
+    money::Currency,
+    time::Timestamp,
+    user::Role,
+};
 use onsale_engine::ports::{AccountStore, AuditStore, CatalogueStore, NewUser, StoreError};
 use onsale_store::{SqlStore, StoreOptions};
 use sea_orm::{ConnectionTrait, Database};
@@ -72,4 +78,20 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     raw.close().await.unwrap();
     let refused = open(&url).await.err();
     assert!(matches!(&refused, Some(StoreError::Broken(text)) if text.contains("newer")), "{refused:?}");
+}
+
+/// SQLite may undo a transaction by itself when there is no more room, which must not keep the
+/// connection from beginning another.
+#[tokio::test]
+async fn a_full_disk_is_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&url(&folder)).await.unwrap();
+    let venue = store.add_venue("Grand", "Asia/Seoul").await.unwrap();
+    onsale_store::negative_control::limit_pages(&store, 1).await.unwrap();
+    let sections = [SectionSpec { name: "A".into(), rows: 100, seats_per_row: 100, category: "S".into() }];
+    let plan = Plan::generate(&sections).unwrap();
+    assert!(store.add_hall(venue, "1", &plan).await.is_err(), "there is no room");
+    onsale_store::negative_control::limit_pages(&store, 1 << 20).await.unwrap();
+    store.add_hall(venue, "1", &plan).await.expect("there is room again, and somebody to write");
+    assert_eq!(store.halls(venue).await.unwrap().len(), 1);
 }

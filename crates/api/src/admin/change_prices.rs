@@ -20,9 +20,9 @@ pub(super) async fn change_prices(
     ApiPath(id): ApiPath<i64>,
     AdminList(prices): AdminList<PriceBody>,
 ) -> Result<Json<PerformanceBody>, Problem> {
-    let mut performance = api.engine.catalogue.performance(PerformanceId(id)).await?;
-    let categories = api.engine.catalogue.hall(performance.details.hall).await?.categories;
-    performance.details.prices = levels(prices, &categories)?;
-    api.engine.catalogue.change_performance(&performance).await?;
+    let catalogue = &api.engine.catalogue;
+    let hall = catalogue.performance(PerformanceId(id)).await?.details.hall;
+    let categories = catalogue.hall(hall).await?.categories;
+    let performance = catalogue.set_prices(PerformanceId(id), &levels(prices, &categories)?).await?;
     Ok(Json(PerformanceBody::new(&performance, &categories)))
 }

@@ -12,13 +12,19 @@ use crate::{
 };
 
 /// Which films are wanted.
+/// The longest text to search for, in characters. Every other text is another place in the cache.
+const SEARCH_CHARS_MAX: usize = 200;
+
+/// Which films are wanted.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// A part of the title, in any case and script.
+    #[param(max_length = 200)]
     title: Option<String>,
     /// The genre, whole, in any case.
+    #[param(max_length = 200)]
     genre: Option<String>,
     /// `true`: only films with coming screenings. `false`: the whole catalogue. Left out: films
     /// with coming screenings, unless there is a `title` or a `genre`.
@@ -49,6 +55,11 @@ pub(super) async fn list_movies(State(api): State<Shared>, head: Head) -> Result
         let filter: Filter = extract::query(&head.0.uri)?;
         let page = extract::page(filter.page)?;
         let size = extract::size(filter.size, 100, 500)?;
+        for (field, text) in [("title", &filter.title), ("genre", &filter.genre)] {
+            if text.as_ref().is_some_and(|text| text.chars().count() > SEARCH_CHARS_MAX) {
+                return Err(Problem::field(field, "at most 200 characters"));
+            }
+        }
         let title = filter.title.filter(|title| !title.trim().is_empty());
         let genre = filter.genre.filter(|genre| !genre.trim().is_empty());
         let showing_only = filter.showing.unwrap_or(title.is_none() && genre.is_none());

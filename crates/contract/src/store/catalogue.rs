@@ -3,10 +3,10 @@
 use std::{collections::HashSet, sync::Arc};
 
 use onsale_domain::{
-    catalogue::{Hall, Performance, PriceLevel, Show, ShowDetails, ShowKind, Venue},
+    catalogue::{Hall, Performance, PerformanceDetails, PriceLevel, Show, ShowDetails, ShowKind, Venue},
     hall::{Plan, PlannedSeat, Row, SectionSpec},
     ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
-    sale::{Price, SaleRules},
+    sale::{Price, SaleRules, SaleTerms},
     time::Timestamp,
 };
 use onsale_engine::ports::{ImportOutcome, SeatSelector, Store, StoreError};
@@ -271,19 +271,32 @@ pub async fn performances_are_kept_and_their_revisions_rise(store: Arc<dyn Store
     assert_eq!((terms.revision, terms.prices), (4, vec![None, None]));
 }
 
-pub async fn the_hall_stays_once_there_are_orders(store: Arc<dyn Store>) {
+pub async fn a_performance_stays_in_its_hall(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
     let other = store.add_hall(world.venue, "2", &hall_plan("A", 1, 1)).await.unwrap();
     let mut performance = store.performance(world.performance).await.unwrap().unwrap();
     performance.details.hall = other;
-    store.change_performance(&performance).await.expect("there are no orders yet");
-    performance.details.hall = world.hall;
-    store.change_performance(&performance).await.expect("there are still none");
-    world.held(1, None, &[0], OPENS).await;
-    performance.details.hall = other;
     let refused = store.change_performance(&performance).await;
     assert!(matches!(refused, Err(StoreError::Rejected(_))), "{refused:?}");
     assert_eq!(store.performance(world.performance).await.unwrap().unwrap().details.hall, world.hall);
+}
+
+/// New prices leave everything else as it is, and are noticed by whoever sells and watches.
+pub async fn prices_are_set_alone(store: Arc<dyn Store>) {
+    let world = Fixture::new(store.clone()).await;
+    let before = store.performance(world.performance).await.unwrap().unwrap();
+    let versions = |terms: Option<SaleTerms>| terms.unwrap().revision;
+    let revision = versions(store.sale_terms(world.performance).await.unwrap());
+    let version = store.claims(world.performance).await.unwrap().version;
+    let prices = vec![PriceLevel { category: 0, grade: "B".into(), price: 7 }];
+    store.set_prices(world.performance, &prices).await.unwrap();
+    let after = store.performance(world.performance).await.unwrap().unwrap();
+    assert_eq!(after.details.prices, prices);
+    assert_eq!(PerformanceDetails { prices: before.details.prices.clone(), ..after.details }, before.details);
+    assert_eq!(versions(store.sale_terms(world.performance).await.unwrap()), revision + 1);
+    assert_eq!(store.claims(world.performance).await.unwrap().version, version + 1);
+    let missing = store.set_prices(PerformanceId(99), &prices).await;
+    assert!(matches!(missing, Err(StoreError::Missing(_))), "{missing:?}");
 }
 
 pub async fn terms_of_one_hall_share_its_seats(store: Arc<dyn Store>) {

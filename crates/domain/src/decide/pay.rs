@@ -15,6 +15,12 @@ impl Decider {
             OrderStatus::Expired => return Err(Refusal::HoldExpired),
             OrderStatus::Cancelled => return Err(Refusal::OrderCancelled),
         }
+        // A hold made in time may be paid after the start: its minutes were promised. Nothing is
+        // paid for what will not take place.
+        let performance = self.facts.performances.get(&pay.performance).ok_or(Refusal::NoSuchOrder)?;
+        if performance.terms.cancelled {
+            return Err(Refusal::PerformanceCancelled(pay.performance));
+        }
         let (amount, currency) = (order.amount, order.currency);
         let balance = self.balance(request.caller);
         if balance < amount {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use onsale_domain::{
-    catalogue::{Hall, Performance, PerformanceDetails, Show, ShowDetails, ShowKind, Venue},
+    catalogue::{Hall, Performance, PerformanceDetails, PriceLevel, Show, ShowDetails, ShowKind, Venue},
     hall::{Plan, SeatMap},
     ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
     time::Timestamp,
@@ -78,13 +78,17 @@ pub trait CatalogueStore: Send + Sync + 'static {
     async fn add_performance(&self, details: &PerformanceDetails) -> Result<PerformanceId, StoreError>;
 
     /// Replaces what is known of a performance, prices included; its revision rises. The hall
-    /// cannot change once there are orders ([`StoreError::Rejected`]).
+    /// cannot change ([`StoreError::Rejected`]): bitmaps and claims are about its seats.
     async fn change_performance(&self, performance: &Performance) -> Result<(), StoreError>;
+
+    /// Replaces what the categories cost at a performance and nothing else; its revision rises.
+    /// [`StoreError::Missing`] if there is none.
+    async fn set_prices(&self, id: PerformanceId, prices: &[PriceLevel]) -> Result<(), StoreError>;
 
     /// A performance.
     async fn performance(&self, id: PerformanceId) -> Result<Option<Performance>, StoreError>;
 
-    /// Whether nothing has been put into the catalogue yet.
+    /// Whether there are no shows, no venues and no people yet.
     async fn is_empty(&self) -> Result<bool, StoreError>;
 
     /// The hall a seat is in, if the seat exists.

@@ -19,6 +19,9 @@ use crate::ports::{DueHold, StoreError};
 /// another node made them and died.
 const SWEEP_EVERY_MS: i64 = 30_000;
 
+/// How long to wait before a release that failed is tried again.
+const AGAIN_AFTER_MS: i64 = 200;
+
 /// How many holds are read or released at once.
 const CHUNK: usize = 1_024;
 
@@ -108,7 +111,7 @@ async fn wait(shared: &Shared) {
 }
 
 async fn release(shared: &Shared, due: Vec<DueHold>) {
-    let mut answers = Vec::with_capacity(due.len());
+    let (mut answers, mut again) = (Vec::with_capacity(due.len()), Vec::new());
     for hold in due {
         let command = Command::Expire(Expire { order: hold.order, performance: hold.performance });
         answers.push((hold, shared.command_waiting(lane::HOUSE, command).await));
@@ -119,9 +122,13 @@ async fn release(shared: &Shared, due: Vec<DueHold>) {
             Err(_) => true,
         };
         if failed {
-            // The sweep finds it again.
             tracing::warn!(order = %hold.order, "a hold that has ended could not be released yet");
+            again.push(hold);
         }
+    }
+    if !again.is_empty() {
+        shared.clock.sleep_until(shared.clock.now().plus_ms(AGAIN_AFTER_MS)).await;
+        shared.deadlines.add(again);
     }
 }
 

@@ -179,7 +179,9 @@ impl Lane {
         };
         match failure {
             // One command that cannot be written must not take the others down with it.
-            Failure::Again | Failure::Store(_) if batch.len() > 1 => self.carry_out_singly(batch).await,
+            Failure::Again | Failure::Store(StoreError::Broken(_)) if batch.len() > 1 => {
+                self.carry_out_singly(batch).await;
+            }
             Failure::Again => {
                 let reason = || StoreError::Unavailable("other writers were first, again and again".into());
                 refuse(batch, || SaleError::Unavailable(reason()));

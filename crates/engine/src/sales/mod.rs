@@ -321,6 +321,10 @@ impl Sales {
         if let Some(view) = self.shared.views.get(performance) {
             return Ok(view);
         }
+        // Asked here, so that made-up ids do not keep the lane from selling.
+        if self.shared.store.performance(performance).await?.is_none() {
+            return Err(Refusal::NoSuchPerformance(performance).into());
+        }
         let (answer, view) = oneshot::channel();
         self.shared.send_now(performance.0, Message::View(performance, answer))?;
         view.await.map_err(|_| SaleError::Overloaded)?

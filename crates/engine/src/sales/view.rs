@@ -80,6 +80,8 @@ pub struct SeatChanges {
 /// The seats by ordinal.
 struct Seats {
     version: i64,
+    /// The revision of the terms that the statuses were made with.
+    revision: i64,
     statuses: Vec<SeatStatus>,
     counts: SeatCounts,
     taken: Vec<u8>,
@@ -115,7 +117,8 @@ impl PerformanceView {
     /// Names the state of [`PerformanceView::snapshot`]: (terms revision, seat version).
     #[must_use]
     pub fn tag(&self) -> (i64, i64) {
-        (self.terms.load().revision, self.version())
+        let seats = self.seats.read();
+        (seats.revision, seats.version)
     }
 
     /// A seat's status; `Locked` also for a seat whose category has no price.
@@ -136,7 +139,7 @@ impl PerformanceView {
         let seats = self.seats.read();
         SeatSnapshot {
             version: seats.version,
-            revision: self.terms.load().revision,
+            revision: seats.revision,
             counts: seats.counts,
             taken: seats.taken.clone(),
         }
@@ -198,18 +201,23 @@ impl PerformanceView {
 
     /// Takes over everything anew: after a gap, or when the outcome of a commit was unknown.
     pub(super) fn reload(&self, claims: &ClaimsSnapshot) {
-        let terms = self.terms.load();
-        let fresh = Seats::new(&terms, claims);
-        self.buyers.write().extend(claims.buyers.iter().copied());
-        let mut seats = self.seats.write();
-        let changed = seats.differences(&fresh);
-        self.announce(&mut seats, claims.version, changed);
+        self.take_over(self.terms(), claims);
     }
 
     /// Takes over terms that an organiser has changed, and the seats under them.
     pub(super) fn reload_terms(&self, terms: SaleTerms, claims: &ClaimsSnapshot) {
-        self.terms.store(Arc::new(terms));
-        self.reload(claims);
+        self.take_over(Arc::new(terms), claims);
+    }
+
+    fn take_over(&self, terms: Arc<SaleTerms>, claims: &ClaimsSnapshot) {
+        let fresh = Seats::new(&terms, claims);
+        self.buyers.write().extend(claims.buyers.iter().copied());
+        let mut seats = self.seats.write();
+        // Inside the lock, so that nobody sees new terms beside old seats.
+        self.terms.store(terms);
+        seats.revision = fresh.revision;
+        let changed = seats.differences(&fresh);
+        self.announce(&mut seats, claims.version, changed);
     }
 
     pub(super) fn add_buyer(&self, user: UserId) {
@@ -243,6 +251,7 @@ impl Seats {
         let total = terms.seats.seats().len();
         let mut seats = Self {
             version: claims.version,
+            revision: terms.revision,
             statuses: vec![SeatStatus::Available; total],
             counts: SeatCounts { total: count(total), available: count(total), ..SeatCounts::default() },
             taken: vec![0; total.div_ceil(8)],

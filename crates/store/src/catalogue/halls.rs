@@ -326,6 +326,7 @@ async fn raise_revisions(
 ) -> Result<Vec<PerformanceId>, StoreError> {
     performance::Entity::update_many()
         .col_expr(performance::Column::Revision, Expr::col(performance::Column::Revision).add(1))
+        .col_expr(performance::Column::Version, Expr::col(performance::Column::Version).add(1))
         .filter(performance::Column::HallId.eq(hall.0))
         .exec(write)
         .await

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use onsale_domain::{
-    catalogue::{Hall, Performance, PerformanceDetails, Show, ShowDetails, ShowKind, Venue},
+    catalogue::{Hall, Performance, PerformanceDetails, PriceLevel, Show, ShowDetails, ShowKind, Venue},
     hall::{Plan, SeatMap},
     ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
     time::Timestamp,
@@ -25,7 +25,7 @@ use sea_orm::{
 
 use crate::{
     SqlStore,
-    entity::{show, venue},
+    entity::{show, user, venue},
     error::store_error,
 };
 
@@ -168,6 +168,12 @@ impl CatalogueStore for SqlStore {
         Ok(id)
     }
 
+    async fn set_prices(&self, id: PerformanceId, prices: &[PriceLevel]) -> Result<(), StoreError> {
+        let write = self.begin_write().await?;
+        performances::set_prices(&write, id, prices).await?;
+        write.commit().await.map_err(store_error)
+    }
+
     async fn change_performance(&self, performance: &Performance) -> Result<(), StoreError> {
         let write = self.begin_write().await?;
         performances::change(&write, performance).await?;
@@ -181,7 +187,9 @@ impl CatalogueStore for SqlStore {
 
     async fn is_empty(&self) -> Result<bool, StoreError> {
         let read = self.begin_read().await?;
-        Ok(is_empty::<show::Entity>(&read).await? && is_empty::<venue::Entity>(&read).await?)
+        Ok(is_empty::<show::Entity>(&read).await?
+            && is_empty::<venue::Entity>(&read).await?
+            && is_empty::<user::Entity>(&read).await?)
     }
 
     async fn hall_of_seat(&self, seat: SeatId) -> Result<Option<HallId>, StoreError> {

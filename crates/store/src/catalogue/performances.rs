@@ -10,10 +10,11 @@ use onsale_engine::ports::StoreError;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
 };
 
 use crate::{
-    entity::{hall, order, performance, price_level, show},
+    entity::{hall, performance, price_level, show},
     error::{broken, conflict_on, store_error},
 };
 
@@ -37,13 +38,15 @@ pub(super) async fn change(write: &impl ConnectionTrait, changed: &Performance) 
         .map_err(store_error)?
         .ok_or(StoreError::Missing("performance"))?;
     check_references(write, &changed.details).await?;
-    if before.hall_id != changed.details.hall.0 && has_orders(write, changed.id).await? {
+    if before.hall_id != changed.details.hall.0 {
         return Err(StoreError::Rejected(
-            "the hall cannot be changed any more: there are orders for seats in it".to_owned(),
+            "a performance stays in its hall; cancel it and add another one elsewhere".to_owned(),
         ));
     }
     let values = performance::ActiveModel {
         revision: Set(before.revision + 1),
+        // Seats may have gone on or off sale, which whoever watches them wants to know.
+        version: Set(before.version + 1),
         ..values(&changed.details, changed.cancelled)
     };
     performance::Entity::update_many()
@@ -52,12 +55,38 @@ pub(super) async fn change(write: &impl ConnectionTrait, changed: &Performance) 
         .exec(write)
         .await
         .map_err(store_error)?;
-    price_level::Entity::delete_many()
-        .filter(price_level::Column::PerformanceId.eq(id))
+    replace_prices(write, changed.id, &changed.details.prices).await
+}
+
+pub(super) async fn set_prices(
+    write: &impl ConnectionTrait,
+    id: PerformanceId,
+    prices: &[PriceLevel],
+) -> Result<(), StoreError> {
+    let raised = performance::Entity::update_many()
+        .col_expr(performance::Column::Revision, Expr::col(performance::Column::Revision).add(1))
+        .col_expr(performance::Column::Version, Expr::col(performance::Column::Version).add(1))
+        .filter(performance::Column::Id.eq(id.0))
         .exec(write)
         .await
         .map_err(store_error)?;
-    add_prices(write, changed.id, &changed.details.prices).await
+    if raised.rows_affected == 0 {
+        return Err(StoreError::Missing("performance"));
+    }
+    replace_prices(write, id, prices).await
+}
+
+async fn replace_prices(
+    write: &impl ConnectionTrait,
+    id: PerformanceId,
+    prices: &[PriceLevel],
+) -> Result<(), StoreError> {
+    price_level::Entity::delete_many()
+        .filter(price_level::Column::PerformanceId.eq(id.0))
+        .exec(write)
+        .await
+        .map_err(store_error)?;
+    add_prices(write, id, prices).await
 }
 
 pub(super) async fn performance(
@@ -113,11 +142,6 @@ async fn check_references(
         return Err(StoreError::Missing("hall"));
     }
     Ok(())
-}
-
-async fn has_orders(connection: &impl ConnectionTrait, id: PerformanceId) -> Result<bool, StoreError> {
-    let any = order::Entity::find().filter(order::Column::PerformanceId.eq(id.0)).one(connection).await;
-    Ok(any.map_err(store_error)?.is_some())
 }
 
 async fn add_prices(
