@@ -31,7 +31,7 @@ const HOLD_SEATS: u32 = 20_000;
 /// More holds a second than are to be expected, to have seats enough.
 const HOLDS_A_SECOND_MAX: f64 = 60_000.0;
 
-/// The holds of one round of the growth measurement.
+/// The holds of one round of the growth measurement, a multiple of 1,000.
 const GROWTH_HOLDS: u64 = 10_000;
 
 /// What can be asked for with `--only`.
@@ -72,6 +72,12 @@ pub(crate) struct Rounds {
     pub(crate) rounds: Vec<Measured>,
     /// Where the pipeline's time went, in all rounds together; only of Onsale's own.
     pub(crate) stages: Option<StageTimes>,
+}
+
+impl Rounds {
+    const fn new(contender: &'static str) -> Self {
+        Self { contender, rounds: Vec::new(), stages: None }
+    }
 }
 
 /// A ratio that is to be reached.
@@ -235,48 +241,49 @@ impl Bench<'_> {
         Ok(Results { work: Work::Refused, contenders, bars })
     }
 
-    /// The same number of holds, at random seats, in a database with 1,000 seats and orders, made
-    /// anew each round, and in one with a million.
+    /// The same load, holds in halls of 1,000 seats, in a database with 1,000 seats and orders
+    /// besides, made anew each round, and in one with a million.
     fn growth(&self) -> Result<Results, Failure> {
-        let (few, many) = (1_000, if self.options.quick { 100_000 } else { 1_000_000 });
-        let big_stage = self.stage("growth-many", SaleSettings::default())?;
-        let big = self.grown(&big_stage, "many", many, 1)?;
-        let plan = Plan { until: Until::Requests(GROWTH_HOLDS), ..self.plan(201) };
-        let (mut small_rounds, mut big_rounds) = (Vec::new(), Vec::new());
+        let many_halls = if self.options.quick { 5 } else { 50 };
+        let many_stage = self.stage("growth-many", SaleSettings::default())?;
         // These rounds are short; twice as many make up for it.
         let rounds = self.options.rounds * 2;
+        let many = self.grown(&many_stage, "many", (many_halls, 20_000), rounds)?;
+        let plan = Plan { until: Until::Requests(GROWTH_HOLDS), ..self.plan(201) };
+        let (mut few_rounds, mut many_rounds) = (Rounds::new("few"), Rounds::new("many"));
         for round in 0..rounds {
             self.progress.round("many", round, rounds);
-            big_rounds.push(loader::run(big.address, plan, &big.requests, &big.count)?);
+            self.load(&many, plan, &mut many_rounds)?;
             self.progress.round("few", round, rounds);
             let stage = self.stage(&format!("growth-few-{round}"), SaleSettings::default())?;
-            let small = self.grown(&stage, "few", few, GROWTH_HOLDS.div_ceil(few.into()) as usize)?;
-            small_rounds.push(loader::run(small.address, plan, &small.requests, &small.count)?);
+            let few = self.grown(&stage, "few", (1, 1_000), 1)?;
+            self.load(&few, plan, &mut few_rounds)?;
         }
-        let contenders = vec![
-            Rounds { contender: "few", rounds: small_rounds, stages: None },
-            Rounds { contender: "many", rounds: big_rounds, stages: None },
-        ];
+        let contenders = vec![few_rounds, many_rounds];
         // The cost may be 1.2 times that of few, so the rate is at least 1 / 1.2 of theirs.
         let bars = vec![Bar { of: "many", over: "few", least: 1.0 / 1.2 }];
         Ok(Results { work: Work::Growth, contenders, bars })
     }
 
-    /// A stage with one performance of which every seat is taken, an order each, and free ones.
+    /// A stage with `halls` halls of `seats` seats, all taken with an order each, and free seats
+    /// in a hall of 1,000 for so many rounds.
     fn grown(
         &self,
         stage: &Stage,
         name: &'static str,
-        seats: u32,
-        free: usize,
+        (halls, seats): (u32, u32),
+        rounds: u32,
     ) -> Result<Contender, Failure> {
-        let progress = self.progress.fill(seats);
+        let progress = self.progress.fill(halls * seats);
         let (hall, performances) = stage.block_on(async {
-            let hall = stage.add_hall(seats).await?;
-            let taken = stage.add_performance(&hall).await?;
-            stage.fill(taken, &hall.seats, |held| progress.inc(held)).await?;
+            for _ in 0..halls {
+                let hall = stage.add_hall(seats).await?;
+                let taken = stage.add_performance(&hall).await?;
+                stage.fill(taken, &hall.seats, |held| progress.inc(held)).await?;
+            }
+            let hall = stage.add_hall(1_000).await?;
             let mut performances = Vec::new();
-            for _ in 0..free {
+            for _ in 0..u64::from(rounds) * GROWTH_HOLDS / 1_000 {
                 let performance = stage.add_performance(&hall).await?;
                 stage.engine.sales.view(performance).await?;
                 performances.push(performance);
@@ -311,23 +318,26 @@ impl Bench<'_> {
         let only = self.options.contender.as_deref();
         let contenders: Vec<&Contender> =
             contenders.iter().copied().filter(|one| only.is_none_or(|only| one.name == only)).collect();
-        let mut results: Vec<Rounds> = contenders
-            .iter()
-            .map(|contender| Rounds { contender: contender.name, rounds: Vec::new(), stages: None })
-            .collect();
+        let mut results: Vec<Rounds> =
+            contenders.iter().map(|contender| Rounds::new(contender.name)).collect();
         for round in 0..self.options.rounds {
             for (contender, result) in contenders.iter().zip(&mut results) {
                 self.progress.round(contender.name, round, self.options.rounds);
-                let before = StageTimes::read(&self.metrics);
-                let measured =
-                    loader::run(contender.address, self.plan(status), &contender.requests, &contender.count)?;
-                let stages = StageTimes::read(&self.metrics).since(before);
-                if stages.commands > 0.0 {
-                    result.stages = Some(result.stages.unwrap_or_default().and(stages));
-                }
-                result.rounds.push(measured);
+                self.load(contender, self.plan(status), result)?;
             }
         }
         Ok(results)
+    }
+
+    /// Loads a contender for one round.
+    fn load(&self, contender: &Contender, plan: Plan, rounds: &mut Rounds) -> Result<(), Failure> {
+        let before = StageTimes::read(&self.metrics);
+        let measured = loader::run(contender.address, plan, &contender.requests, &contender.count)?;
+        let stages = StageTimes::read(&self.metrics).since(before);
+        if stages.commands > 0.0 {
+            rounds.stages = Some(rounds.stages.unwrap_or_default().and(stages));
+        }
+        rounds.rounds.push(measured);
+        Ok(())
     }
 }
