@@ -81,3 +81,18 @@ fn only_the_store_knows_sql() {
         );
     }
 }
+
+/// Pages that name files which are not there send people the wrong way.
+#[test]
+fn the_pages_name_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the root is two above");
+    for page in ["ARCHITECTURE.md", "README.md"] {
+        let text = fs::read_to_string(root.join(page)).expect("the page can be read");
+        let quoted = text.split('`').skip(1).step_by(2).filter(|word| word.starts_with("crates/"));
+        let linked = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let linked = linked.filter(|target| !target.starts_with("http") && !target.starts_with('#'));
+        for named in quoted.chain(linked) {
+            assert!(root.join(named).exists(), "{page} names `{named}`, which does not exist");
+        }
+    }
+}
