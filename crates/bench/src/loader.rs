@@ -19,6 +19,9 @@ use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
 use crate::{cpu, http};
 
+/// The longest that a counted round may take.
+const COUNTED_MAX: Duration = Duration::from_secs(300);
+
 /// Writes the n-th request.
 pub(crate) type Requests = Arc<dyn Fn(u64, &mut Vec<u8>) + Send + Sync>;
 
@@ -193,10 +196,12 @@ impl<'a> Driver<'a> {
     /// Runs the round; calls `measuring` when the warm-up is over. The last answers that are under
     /// way at the end are waited for, and not counted.
     fn run(&mut self, begin: Instant, measuring: impl FnOnce()) -> io::Result<Measured> {
-        let (warm_up, end) = match self.plan.until {
-            Until::Elapsed(length) => (self.plan.warm_up, begin + self.plan.warm_up + length),
-            Until::Requests(_) => (Duration::ZERO, begin + Duration::from_secs(300)),
+        let (warm_up, length) = match self.plan.until {
+            Until::Elapsed(length) => (self.plan.warm_up, length),
+            Until::Requests(_) => (Duration::ZERO, COUNTED_MAX),
         };
+        // Moved back if the warm-up is found to be over late, so that a round is never cut short.
+        let mut end = begin + warm_up + length;
         let mut measuring = Some(measuring);
         let (mut started, mut cpu_before) = (begin, cpu::thread());
         let mut finished = None;
@@ -212,7 +217,7 @@ impl<'a> Driver<'a> {
                 && let Some(measuring) = measuring.take()
             {
                 measuring();
-                (started, cpu_before) = (now, cpu::thread());
+                (started, end, cpu_before) = (now, now + length, cpu::thread());
                 self.measured = Measured::default();
             }
             if finished.is_none() && now >= end {
