@@ -96,6 +96,7 @@ macro_rules! sale_contract {
                 released_at_the_deadline_not_before,
                 a_lapsed_hold_yields_without_being_released,
                 holds_are_released_after_a_restart,
+                a_hold_of_a_cancelled_performance_cannot_be_paid,
                 free_within_a_second,
             }
             idempotency {

@@ -1,4 +1,4 @@
-//! For tests that must see a sale go wrong when its last guard is gone. Never for a real database.
+//! For tests that must see what happens without a guard or without room. Never for a real database.
 
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectionTrait, sea_query::Table};

@@ -22,6 +22,7 @@ use crate::{
 
 pub(super) const PROBLEMS: &[Kind] = &[
     Kind::NoSuchReservation,
+    Kind::PerformanceCancelled,
     Kind::HoldExpired,
     Kind::ReservationCancelled,
     Kind::AlreadyPaid,

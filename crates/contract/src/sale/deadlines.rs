@@ -290,6 +290,21 @@ pub async fn holds_are_released_after_a_restart(store: Arc<dyn Store>) {
     assert_clean(&stage).await;
 }
 
+/// Nothing is paid for a performance that was called off after the hold was made.
+pub async fn a_hold_of_a_cancelled_performance_cannot_be_paid(store: Arc<dyn Store>) {
+    let (stage, _clock) = Stage::frozen(store, Setup::default()).await;
+    let sales = &stage.engine.sales;
+    stage.fund(UserId(1), PRICE).await;
+    let held = sales.hold(UserId(1), None, stage.performance, stage.seats.clone()).await.unwrap().order;
+    let mut performance = stage.engine.catalogue.performance(stage.performance).await.unwrap();
+    performance.cancelled = true;
+    stage.engine.catalogue.change_performance(&performance).await.unwrap();
+    let refused = sales.pay(UserId(1), None, held.id).await;
+    assert!(matches!(refused, Err(SaleError::Refused(Refusal::PerformanceCancelled(_)))), "{refused:?}");
+    assert_eq!(sales.wallet(UserId(1)).await.unwrap().balance, PRICE);
+    assert_clean(&stage).await;
+}
+
 /// On the machine's own clock: never early, free within a second after.
 pub async fn free_within_a_second(store: Arc<dyn Store>) {
     let rules = SaleRules { hold_ms: 1_500, ..SaleRules::default() };
