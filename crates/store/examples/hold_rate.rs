@@ -204,7 +204,7 @@ impl<'a> World<'a> {
             ..FactKeys::default()
         };
         let started = now();
-        let mut transaction = self.store.begin().await?;
+        let mut transaction = self.store.begin(Guard::default()).await?;
         transaction.load(&keys).await?;
         let loaded = now();
         transaction.write(changes).await?;
