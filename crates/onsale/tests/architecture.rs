@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("contract", &["domain", "engine"]),
     ("onsale", &["api", "domain", "engine", "store"]),
     ("bench", &["api", "domain", "engine", "store"]),
+    ("testbed", &[]),
 ];
 
 /// Only the adapter itself and whoever composes may name a database.
