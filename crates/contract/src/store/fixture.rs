@@ -16,7 +16,7 @@ use onsale_domain::{
 };
 use onsale_engine::{
     ids::{CountingIds, Ids},
-    ports::{LoadedFacts, SaleTransaction, Store},
+    ports::{Guard, LoadedFacts, SaleTransaction, Store},
 };
 use uuid::Uuid;
 
