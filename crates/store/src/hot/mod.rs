@@ -31,14 +31,26 @@ pub(crate) enum Packing {
 }
 
 impl Packing {
-    /// The texts of packed statements, each with the number of statements in it.
-    pub(crate) fn pack(self, statements: &[&'static str]) -> Vec<(String, usize)> {
-        let all = statements.len();
+    /// One text for several statements that each have one parameter.
+    pub(crate) fn pack(self, statements: &[&'static str]) -> String {
         match self {
-            Self::Sequence => vec![(statements.join(";"), all)],
-            Self::Union => vec![(numbered(statements).join(" UNION ALL "), all)],
-            Self::CommonTables => vec![(common_tables(&numbered(statements)), all)],
-            Self::Singly => statements.iter().map(|sql| ((*sql).to_owned(), 1)).collect(),
+            Self::Sequence | Self::Singly => statements.join(";"),
+            Self::Union => numbered(statements).join(" UNION ALL "),
+            Self::CommonTables => common_tables(&numbered(statements)),
+        }
+    }
+
+    /// How many bytes of batches are sent together at the most.
+    ///
+    /// Not more than one segment of the loopback interface on a server: version 0.9.0 of the
+    /// driver leaves Nagle's algorithm on, by which the rest of a longer message waits until the
+    /// server has acknowledged its beginning, up to 40 ms (sqlx issue 4335; fixed since, not yet
+    /// released).
+    pub(crate) const fn bytes_max(self) -> usize {
+        match self {
+            Self::Sequence => usize::MAX,
+            Self::Union | Self::CommonTables => 60_000,
+            Self::Singly => 0,
         }
     }
 }

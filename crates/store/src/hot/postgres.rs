@@ -1,7 +1,7 @@
 //! The hot statements in PostgreSQL's words. CockroachDB knows them too.
 //!
-//! The writing sessions plan each batch anew and without scans (see `connect`), so the batch is
-//! outside and a look-up by key inside.
+//! `LATERAL` with `OFFSET 0` keeps the order of the tables: the batch outside, a look-up by key
+//! inside. The writing sessions keep one plan for good, and none that scans; see `connect`.
 
 use super::{HotStatements, Packing};
 
@@ -30,48 +30,59 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         SELECT 0::bigint, p.id, p.revision, NULL::uuid,
             NULL::uuid, NULL::bigint, NULL::bigint, NULL::smallint, NULL::text, NULL::bigint, NULL::text,
             NULL::bigint, NULL::bigint, p.version
-        FROM jsonb_array_elements_text($1::jsonb) k JOIN performances p ON p.id = k::bigint",
+        FROM jsonb_array_elements_text($1::jsonb) k
+        CROSS JOIN LATERAL (SELECT * FROM performances WHERE id = k::bigint OFFSET 0) p",
 
     load_claims: concat!(
         "SELECT 1::bigint, c.performance_id, c.seat_id, c.order_id, ",
         order_columns!(),
-        " FROM jsonb_array_elements($1::jsonb) p CROSS JOIN jsonb_array_elements_text(p -> 1) s
-        JOIN claims c ON c.performance_id = (p ->> 0)::bigint AND c.seat_id = s::bigint
-        LEFT JOIN orders o ON o.id = c.order_id"
+        " FROM jsonb_array_elements($1::jsonb) p CROSS JOIN LATERAL jsonb_array_elements_text(p -> 1) s
+        CROSS JOIN LATERAL (
+            SELECT * FROM claims WHERE performance_id = (p ->> 0)::bigint AND seat_id = s::bigint OFFSET 0
+        ) c
+        LEFT JOIN LATERAL (SELECT * FROM orders WHERE id = c.order_id OFFSET 0) o ON true"
     ),
 
     load_buyers: concat!(
         "SELECT 2::bigint, NULL::bigint, NULL::bigint, NULL::uuid, ",
         order_columns!(),
-        " FROM jsonb_array_elements($1::jsonb) p CROSS JOIN jsonb_array_elements_text(p -> 1) u
-        JOIN orders o ON o.user_id = u::bigint AND o.performance_id = (p ->> 0)::bigint AND o.status IN (0, 1)"
+        " FROM jsonb_array_elements($1::jsonb) p CROSS JOIN LATERAL jsonb_array_elements_text(p -> 1) u
+        CROSS JOIN LATERAL (
+            SELECT * FROM orders
+            WHERE user_id = u::bigint AND performance_id = (p ->> 0)::bigint AND status IN (0, 1) OFFSET 0
+        ) o"
     ),
 
     load_orders: concat!(
         "SELECT 3::bigint, NULL::bigint, NULL::bigint, NULL::uuid, ",
         order_columns!(),
-        " FROM jsonb_array_elements_text($1::jsonb) k JOIN orders o ON o.id = k::uuid"
+        " FROM jsonb_array_elements_text($1::jsonb) k
+        CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = k::uuid OFFSET 0) o"
     ),
 
     load_payments: "
         SELECT 4::bigint, p.balance_after, p.refunded::int::bigint, p.id,
             p.order_id, p.user_id, NULL::bigint, NULL::smallint, NULL::text, p.amount, p.currency::text,
             p.created_at, NULL::bigint, NULL::bigint
-        FROM jsonb_array_elements_text($1::jsonb) k JOIN payments p ON p.order_id = k::uuid",
+        FROM jsonb_array_elements_text($1::jsonb) k
+        CROSS JOIN LATERAL (SELECT * FROM payments WHERE order_id = k::uuid OFFSET 0) p",
 
     load_wallets: "
         SELECT 5::bigint, NULL::bigint, NULL::bigint, NULL::uuid,
             NULL::uuid, w.user_id, NULL::bigint, NULL::smallint, NULL::text, w.balance, NULL::text,
             NULL::bigint, NULL::bigint, w.version
-        FROM jsonb_array_elements_text($1::jsonb) k JOIN wallets w ON w.user_id = k::bigint",
+        FROM jsonb_array_elements_text($1::jsonb) k
+        CROSS JOIN LATERAL (SELECT * FROM wallets WHERE user_id = k::bigint OFFSET 0) w",
 
     load_keys: "
         SELECT 6::bigint, i.fingerprint, NULL::bigint, i.key_id,
             i.order_id, i.user_id, NULL::bigint, i.target, NULL::text, i.balance_after, NULL::text,
             NULL::bigint, NULL::bigint, NULL::bigint
         FROM jsonb_array_elements_text($1::jsonb) k
-        JOIN idempotency_keys i
-            ON i.user_id = substr(k, 33)::bigint AND i.key_id = substr(k, 1, 32)::uuid",
+        CROSS JOIN LATERAL (
+            SELECT * FROM idempotency_keys
+            WHERE user_id = substr(k, 33)::bigint AND key_id = substr(k, 1, 32)::uuid OFFSET 0
+        ) i",
 
     delete_claims: "
         DELETE FROM claims USING jsonb_array_elements($1::jsonb) k

@@ -50,6 +50,11 @@ impl Json {
         Self { text }
     }
 
+    /// The text's length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// An array of groups, each `[group, [member, ...]]`: `pairs` of (group, member), sorted by group.
     pub(crate) fn groups(pairs: impl IntoIterator<Item = (i64, i64)>) -> Self {
         let mut text = String::with_capacity(4_096);

@@ -1,7 +1,7 @@
 //! The hot statements of one batch, packed as the dialect sends them best.
 
 use onsale_engine::ports::TransactionError;
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
 
 use super::{json::Json, rows::get};
 use crate::{
@@ -13,21 +13,19 @@ use crate::{
 /// Hot statements with one batch each, to be run one after the other.
 pub(super) struct Script {
     dialect: Dialect,
-    statements: Vec<&'static str>,
-    batches: Vec<Value>,
+    statements: Vec<(&'static str, Json)>,
     rows: u64,
 }
 
 impl Script {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, statements: Vec::new(), batches: Vec::new(), rows: 0 }
+        Self { dialect, statements: Vec::new(), rows: 0 }
     }
 
     /// Adds a statement for a batch of `rows` rows, unless there are none.
     pub(super) fn add(&mut self, sql: &'static str, rows: usize, batch: impl FnOnce() -> Json) {
         if rows > 0 {
-            self.statements.push(sql);
-            self.batches.push(batch().into());
+            self.statements.push((sql, batch()));
             self.rows += rows as u64;
         }
     }
@@ -70,15 +68,23 @@ impl Script {
         }
     }
 
-    /// Which kinds of rows a batch has differs little from one to the next, so the few texts that
-    /// come of it are prepared once, too.
-    fn pack(self, packing: Packing) -> Vec<sea_orm::Statement> {
-        if self.statements.is_empty() {
-            return Vec::new();
+    /// The statements to send. Which kinds of rows a batch has differs little from one to the
+    /// next, so the few texts that come of it are prepared once, too.
+    fn pack(self, packing: Packing) -> Vec<Statement> {
+        let (mut packed, mut texts, mut batches, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for (sql, batch) in self.statements {
+            if !texts.is_empty() && batch.len() > packing.bytes_max().saturating_sub(bytes) {
+                packed.push(self.dialect.statement(&packing.pack(&texts), batches.drain(..)));
+                texts.clear();
+                bytes = 0;
+            }
+            bytes += batch.len();
+            texts.push(sql);
+            batches.push(batch.into());
         }
-        let mut batches = self.batches.into_iter();
-        let statement =
-            |(sql, count): (String, usize)| self.dialect.statement(&sql, batches.by_ref().take(count));
-        packing.pack(&self.statements).into_iter().map(statement).collect()
+        if !texts.is_empty() {
+            packed.push(self.dialect.statement(&packing.pack(&texts), batches));
+        }
+        packed
     }
 }
