@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     hash::{BuildHasher, Hasher, RandomState},
-    net::{Ipv4Addr, TcpListener, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -91,8 +91,8 @@ impl ServerProcess {
         &self.folder
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.port.number
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port.number).into()
     }
 
     /// A command that runs as the server's user in the server's folder.
