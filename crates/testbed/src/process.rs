@@ -4,7 +4,10 @@ use std::{
     fs::{self, OpenOptions},
     hash::{BuildHasher, Hasher, RandomState},
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -67,6 +70,7 @@ impl ServerProcess {
     pub(crate) fn prepare(name: &str, users: &[&str], end: Signal) -> Self {
         let folder = tempfile::Builder::new()
             .prefix(&format!("onsale-{name}-"))
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir()
             .expect("a temporary folder can be made")
             .keep();

@@ -3,7 +3,11 @@
 use std::{fs, process::Output, time::Duration};
 
 use onsale_testbed::{FaultProxy, Protocol, SharedServer, mariadb, postgres};
-use tokio::{net::TcpStream, process::Command, time::Instant};
+use tokio::{
+    net::TcpStream,
+    process::Command,
+    time::{Instant, timeout},
+};
 
 /// Commits a row and prints `sold`, each statement a message of its own.
 const ONE_BY_ONE: &str = "BEGIN; INSERT INTO seats VALUES (1); COMMIT; SELECT 'sold'";
@@ -59,7 +63,7 @@ impl Bed {
             Protocol::Postgres => psql(url, sql, how),
             Protocol::MySql => mariadb_client(url, sql, how),
         };
-        client.kill_on_drop(true).output().await.expect("the database's client is installed")
+        output(&mut client).await
     }
 }
 
@@ -102,6 +106,12 @@ fn mariadb_client(url: &str, sql: &str, how: Messages) -> Command {
     }
     client.args(["--execute", sql]);
     client
+}
+
+/// A client that is left without an answer and without a connection's end would wait for ever.
+async fn output(client: &mut Command) -> Output {
+    let output = timeout(Duration::from_secs(60), client.kill_on_drop(true).output()).await;
+    output.expect("the client is not left waiting").expect("the database's client programs are installed")
 }
 
 #[track_caller]
@@ -181,8 +191,7 @@ async fn pgbench(bed: &Bed, mode: &str) -> Output {
     fs::write(script.path(), "BEGIN;\nINSERT INTO seats VALUES (1);\nCOMMIT;\n").expect("it can be written");
     let mut pgbench = Command::new("pgbench");
     pgbench.args(["--no-vacuum", "--transactions=1", "--protocol", mode, "--file"]).arg(script.path());
-    pgbench.arg(&bed.proxied).kill_on_drop(true);
-    pgbench.output().await.expect("`pgbench` runs: install the Debian package `postgresql-contrib`")
+    output(pgbench.arg(&bed.proxied)).await
 }
 
 #[tokio::test]
