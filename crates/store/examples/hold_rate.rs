@@ -19,7 +19,7 @@ use onsale_domain::{
 };
 use onsale_engine::{
     ids::{Ids, RandomIds},
-    ports::{CatalogueStore, SaleStore},
+    ports::{CatalogueStore, Guard, SaleStore},
 };
 use onsale_store::{SqlStore, StoreOptions};
 
@@ -30,12 +30,16 @@ const SEATS: u64 = 100_000;
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<usize>());
+    let (databases, numbers): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument.contains(':'));
+    let database = databases.into_iter().next();
+    let mut arguments = numbers.into_iter().map(|argument| argument.parse::<usize>());
     let mut next = |otherwise| arguments.next().unwrap_or(Ok(otherwise));
     let (before, batch, batches) = (next(0)?, next(256)?, next(200)?);
 
     let folder = tempfile::tempdir_in(".")?;
-    let url = format!("sqlite:{}", folder.path().join("onsale.db").display());
+    let embedded = || format!("sqlite:{}", folder.path().join("onsale.db").display());
+    let url = database.unwrap_or_else(embedded);
     let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await?;
     let mut world = World::new(&store).await?;
 
@@ -204,7 +208,7 @@ impl<'a> World<'a> {
             ..FactKeys::default()
         };
         let started = now();
-        let mut transaction = self.store.begin().await?;
+        let mut transaction = self.store.begin(Guard::default()).await?;
         transaction.load(&keys).await?;
         let loaded = now();
         transaction.write(changes).await?;

@@ -1,17 +1,25 @@
-//! What differs between the SQL dialects, apart from the hot statements.
+//! What differs between the SQL dialects, apart from the hot statements and connecting.
 
 use onsale_engine::ports::StoreError;
 use sea_orm::{
-    DbBackend, SqliteTransactionMode, Statement, TransactionOptions, Value,
+    ConnectionTrait, DbBackend, SqliteTransactionMode, Statement, TransactionOptions, Value,
     sea_query::{ColumnDef, TableCreateStatement},
 };
 
-use crate::hot::{self, HotStatements};
+use crate::{
+    error::{broken, store_error},
+    hot::{self, HotStatements},
+};
 
 /// Which SQL the database speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
+    /// The embedded default.
     Sqlite,
+    /// PostgreSQL, and what speaks its protocol.
+    Postgres,
+    /// MariaDB and MySQL, and what speaks their protocol.
+    MySql,
 }
 
 impl Dialect {
@@ -20,8 +28,10 @@ impl Dialect {
         let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
         match scheme {
             "sqlite" => Ok(Self::Sqlite),
+            "postgres" | "postgresql" => Ok(Self::Postgres),
+            "mysql" | "mariadb" => Ok(Self::MySql),
             _ => Err(StoreError::Rejected(format!(
-                "a database URL begins with `sqlite:`, not with `{scheme}:`"
+                "a database URL begins with `sqlite:`, `postgres:` or `mysql:`, not with `{scheme}:`"
             ))),
         }
     }
@@ -29,6 +39,8 @@ impl Dialect {
     pub(crate) const fn backend(self) -> DbBackend {
         match self {
             Self::Sqlite => DbBackend::Sqlite,
+            Self::Postgres => DbBackend::Postgres,
+            Self::MySql => DbBackend::MySql,
         }
     }
 
@@ -36,6 +48,8 @@ impl Dialect {
     pub(crate) const fn hot(self) -> &'static HotStatements {
         match self {
             Self::Sqlite => &hot::SQLITE,
+            Self::Postgres => &hot::POSTGRES,
+            Self::MySql => &hot::MYSQL,
         }
     }
 
@@ -44,45 +58,109 @@ impl Dialect {
         Statement::from_sql_and_values(self.backend(), sql, values)
     }
 
+    /// Whether several connections write at once, and lock rows against each other.
+    pub(crate) const fn has_row_locks(self) -> bool {
+        !matches!(self, Self::Sqlite)
+    }
+
     /// How a transaction that writes begins. On SQLite it takes the write lock at once: one that
-    /// began by reading could be refused the lock later, after its facts were loaded.
+    /// began by reading could be refused the lock later, after its facts were loaded. Elsewhere
+    /// the session says how; see `connect`.
     pub(crate) const fn write_transaction(self) -> TransactionOptions {
-        match self {
-            Self::Sqlite => TransactionOptions {
-                isolation_level: None,
-                access_mode: None,
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            },
-        }
+        self.transaction(SqliteTransactionMode::Immediate)
     }
 
     /// How a transaction that reads one state of the database begins.
     pub(crate) const fn read_transaction(self) -> TransactionOptions {
+        self.transaction(SqliteTransactionMode::Deferred)
+    }
+
+    const fn transaction(self, sqlite: SqliteTransactionMode) -> TransactionOptions {
+        let sqlite_transaction_mode = match self {
+            Self::Sqlite => Some(sqlite),
+            Self::Postgres | Self::MySql => None,
+        };
+        TransactionOptions { isolation_level: None, access_mode: None, sqlite_transaction_mode }
+    }
+
+    /// Makes other processes wait that would migrate too, for as long as this connection's
+    /// transaction goes on or until it is unlocked. SQLite's transaction does by itself.
+    pub(crate) const fn lock_migrations(self) -> Option<&'static str> {
         match self {
-            Self::Sqlite => TransactionOptions {
-                isolation_level: None,
-                access_mode: None,
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
-            },
+            Self::Sqlite => None,
+            Self::Postgres => Some("SELECT pg_advisory_xact_lock(7020346591)::text"),
+            Self::MySql => Some("SELECT GET_LOCK(CONCAT('onsale ', MD5(DATABASE())), 600)"),
         }
+    }
+
+    /// The opposite, where the lock is not the transaction's.
+    pub(crate) const fn unlock_migrations(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite | Self::Postgres => None,
+            Self::MySql => Some("SELECT RELEASE_LOCK(CONCAT('onsale ', MD5(DATABASE())))"),
+        }
+    }
+
+    /// What the server calls itself.
+    pub(crate) async fn server_version(
+        self,
+        connection: &impl ConnectionTrait,
+    ) -> Result<String, StoreError> {
+        let sql = match self {
+            Self::Sqlite => "SELECT sqlite_version()",
+            Self::Postgres | Self::MySql => "SELECT version()",
+        };
+        let row = connection.query_one_raw(self.statement(sql, [])).await.map_err(store_error)?;
+        let row = row.ok_or_else(|| broken("the server has no version"))?;
+        row.try_get_by_index(0).map_err(store_error)
     }
 
     /// Stores a table's rows in the order of its primary key. That is a matter of course on
     /// MySQL and not to be had on PostgreSQL; on SQLite it saves a second tree and half the
     /// writing for tables whose key is not one ascending integer.
     pub(crate) fn keep_in_key_order(self, table: &mut TableCreateStatement) {
-        match self {
-            Self::Sqlite => table.extra("WITHOUT ROWID"),
-        };
+        if self == Self::Sqlite {
+            table.extra("WITHOUT ROWID");
+        }
+    }
+
+    /// Compares and sorts texts by their code points, blanks at the end included: alike on all.
+    /// `version` is what the server calls itself.
+    pub(crate) fn compare_by_code_points(self, table: &mut TableCreateStatement, version: &str) {
+        if self == Self::MySql {
+            let collation =
+                if version.contains("MariaDB") { "utf8mb4_nopad_bin" } else { "utf8mb4_0900_bin" };
+            table.character_set("utf8mb4").collate(collation);
+        }
+    }
+
+    /// A column of text by which rows are sorted, by its code points.
+    pub(crate) fn sorted_text(self, column: &mut ColumnDef) {
+        if self == Self::Postgres {
+            column.extra("COLLATE \"C\"");
+        }
     }
 
     /// A primary key that numbers rows in the order in which they are written. After the highest
-    /// row is deleted its number may be given out again; never giving one out twice would make
-    /// SQLite keep a copy of every page that a batch of such rows touches, indexes included.
+    /// row is deleted its number may be given out again on SQLite; never giving one out twice
+    /// would make it keep a copy of every page that a batch of such rows touches, indexes included.
     pub(crate) fn row_number(self, column: &'static str) -> ColumnDef {
         let mut column = ColumnDef::new(column);
         match self {
             Self::Sqlite => column.integer().not_null().primary_key().take(),
+            Self::Postgres | Self::MySql => {
+                column.big_integer().not_null().auto_increment().primary_key().take()
+            }
+        }
+    }
+
+    /// A primary key that is an integer from elsewhere.
+    pub(crate) fn given_id(self, column: &'static str) -> ColumnDef {
+        let mut column = ColumnDef::new(column);
+        match self {
+            // The row's own number, which saves a second tree.
+            Self::Sqlite => column.big_integer().not_null().auto_increment().primary_key().take(),
+            Self::Postgres | Self::MySql => column.big_integer().not_null().primary_key().take(),
         }
     }
 }

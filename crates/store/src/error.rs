@@ -1,11 +1,27 @@
 //! How the database's errors are told to the engine.
 
-use onsale_engine::ports::{CommitError, StoreError, WriteError};
+use onsale_engine::ports::{CommitError, StoreError, TransactionError};
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 
 /// SQLite's primary result codes for "not now": busy, locked, out of memory, an I/O error, a full
 /// disk, a file that cannot be opened.
 const SQLITE_NOT_NOW: [i32; 6] = [5, 6, 7, 10, 13, 14];
+
+/// PostgreSQL's states for "not now": a lock that was not granted in time, too many connections,
+/// and a server that is stopping, starting or recovering. Its class 08 is a lost connection.
+const POSTGRES_NOT_NOW: [&str; 7] = ["55P03", "53300", "57P01", "57P02", "57P03", "57P05", "25P03"];
+
+/// PostgreSQL's states for a transaction that was ended in favour of another: a serialisation
+/// failure and a deadlock.
+const POSTGRES_LOST_RACE: [&str; 2] = ["40001", "40P01"];
+
+/// MySQL's numbers for "not now": too many connections, a lock that was not granted in time, a
+/// server that is stopping, a connection that was ended, no connection.
+const MYSQL_NOT_NOW: [u16; 7] = [1040, 1205, 1053, 1077, 1080, 1927, 2013];
+
+/// MySQL's numbers for a transaction that was ended in favour of another: a deadlock, and in
+/// MariaDB a row that changed since the transaction's snapshot.
+const MYSQL_LOST_RACE: [u16; 2] = [1213, 1020];
 
 /// SQLite's primary result codes after which a COMMIT has certainly not happened: read-only,
 /// busy, locked, out of memory, interrupted, disk full, a constraint. An I/O error is not among
@@ -18,11 +34,10 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
     let unavailable = match &error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
         _ => match sqlx_error(&error) {
-            Some(sqlx::Error::Database(_)) => {
-                sqlite_code(&error).is_some_and(|code| SQLITE_NOT_NOW.contains(&code))
-            }
+            Some(sqlx::Error::Database(_)) => code(&error).is_some_and(|code| code.is_not_now()),
             Some(
                 sqlx::Error::Io(_)
+                | sqlx::Error::Protocol(_)
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed,
@@ -33,19 +48,48 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
     if unavailable { StoreError::Unavailable(error.to_string()) } else { broken(error) }
 }
 
-/// What an error means while a batch is written.
-pub(crate) fn write_error(error: DbErr) -> WriteError {
+/// What an error means while a batch is loaded or written.
+pub(crate) fn transaction_error(error: DbErr) -> TransactionError {
     match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => WriteError::Conflict,
-        _ => WriteError::Store(store_error(error)),
+        Some(SqlErr::UniqueConstraintViolation(_)) => TransactionError::Conflict,
+        _ if is_lost_race(&error) => TransactionError::Conflict,
+        _ => TransactionError::Store(store_error(error)),
     }
 }
 
 /// What an error means at COMMIT.
 pub(crate) fn commit_error(error: DbErr) -> CommitError {
-    match sqlite_code(&error) {
-        Some(code) if SQLITE_NOT_COMMITTED.contains(&code) => CommitError::NotCommitted(store_error(error)),
+    if is_lost_race(&error) {
+        return CommitError::NotCommitted(TransactionError::Conflict);
+    }
+    match code(&error) {
+        Some(Code::Sqlite(code)) if SQLITE_NOT_COMMITTED.contains(&code) => {
+            CommitError::NotCommitted(store_error(error).into())
+        }
         _ => CommitError::Unknown(error.to_string()),
+    }
+}
+
+/// Whether the database ended this transaction in favour of another one.
+fn is_lost_race(error: &DbErr) -> bool {
+    match code(error) {
+        Some(Code::Postgres(state)) => POSTGRES_LOST_RACE.contains(&state.as_str()),
+        Some(Code::MySql(number)) => MYSQL_LOST_RACE.contains(&number),
+        Some(Code::Sqlite(_)) | None => false,
+    }
+}
+
+/// Whether an index that was to be made is there already.
+pub(crate) fn is_existing_index(error: &DbErr) -> bool {
+    matches!(code(error), Some(Code::MySql(1061)))
+}
+
+/// Whether the connection that was to be used turned out to be lost, or none could be opened.
+pub(crate) fn is_connection_lost(error: &DbErr) -> bool {
+    match sqlx_error(error) {
+        Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed) => true,
+        Some(sqlx::Error::Database(_)) => code(error).is_some_and(|code| code.is_not_now()),
+        _ => false,
     }
 }
 
@@ -72,9 +116,36 @@ fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
     }
 }
 
-/// The primary result code: the low byte of the extended one.
-fn sqlite_code(error: &DbErr) -> Option<i32> {
+/// What a database calls an error.
+enum Code {
+    /// The primary result code.
+    Sqlite(i32),
+    /// The SQLSTATE.
+    Postgres(String),
+    /// The server's number.
+    MySql(u16),
+}
+
+impl Code {
+    fn is_not_now(&self) -> bool {
+        match self {
+            Self::Sqlite(code) => SQLITE_NOT_NOW.contains(code),
+            Self::Postgres(state) => state.starts_with("08") || POSTGRES_NOT_NOW.contains(&state.as_str()),
+            Self::MySql(number) => MYSQL_NOT_NOW.contains(number),
+        }
+    }
+}
+
+fn code(error: &DbErr) -> Option<Code> {
     let sqlx::Error::Database(error) = sqlx_error(error)? else { return None };
-    let extended: i32 = error.code()?.parse().ok()?;
-    Some(extended & 0xFF)
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return Some(Code::MySql(error.number()));
+    }
+    let code = error.code()?;
+    if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+        return Some(Code::Postgres(code.into_owned()));
+    }
+    // The low byte of the extended result code.
+    let extended: i32 = code.parse().ok()?;
+    Some(Code::Sqlite(extended & 0xFF))
 }

@@ -33,8 +33,11 @@ pub struct StoreOptions {
     pub currency: Currency,
     /// Whether to make the database if there is none.
     pub create: bool,
-    /// How many connections read beside the writer.
+    /// How many connections read beside those that write.
     pub readers: u32,
+    /// How many batches of the sale can be in flight at once, on a database that several
+    /// connections write to.
+    pub lanes: u32,
     /// How long to wait for a connection, or for a lock that another process holds.
     pub patience: Duration,
 }
@@ -43,7 +46,7 @@ impl StoreOptions {
     /// The usual options with a currency.
     #[must_use]
     pub const fn new(currency: Currency) -> Self {
-        Self { currency, create: true, readers: 4, patience: Duration::from_secs(5) }
+        Self { currency, create: true, readers: 4, lanes: 4, patience: Duration::from_secs(5) }
     }
 }
 
@@ -52,12 +55,13 @@ pub struct SqlStore {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     dialect: Dialect,
-    currency: Currency,
+    options: StoreOptions,
     seat_maps: SeatMapCache,
 }
 
 impl SqlStore {
-    /// Opens the database at `url` and brings its tables up to date. `sqlite:PATH` is a file.
+    /// Opens the database at `url` and brings its tables up to date. `sqlite:PATH` is a file,
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE` and `mysql://...` are servers.
     ///
     /// # Errors
     /// [`StoreError::Rejected`] if the URL is not one this store understands,
@@ -67,7 +71,7 @@ impl SqlStore {
         let dialect = Dialect::of_url(url)?;
         let (writer, readers) = connect::connect(dialect, url, options).await?;
         migrations::migrate(&writer, dialect).await?;
-        Ok(Self { writer, readers, dialect, currency: options.currency, seat_maps: SeatMapCache::default() })
+        Ok(Self { writer, readers, dialect, options: options.clone(), seat_maps: SeatMapCache::default() })
     }
 
     /// Closes all connections once their work is done. On SQLite the log is folded into the
@@ -82,13 +86,7 @@ impl SqlStore {
 
     /// Begins a transaction that writes.
     async fn begin_write(&self) -> Result<DatabaseTransaction, StoreError> {
-        match self.writer.begin_with_options(self.dialect.write_transaction()).await {
-            Err(error) if connect::is_stuck(&error) => {
-                connect::replace_writer(&self.writer).await?;
-                self.writer.begin_with_options(self.dialect.write_transaction()).await.map_err(store_error)
-            }
-            begun => begun.map_err(store_error),
-        }
+        connect::begin_write(&self.writer, self.dialect, &self.options).await
     }
 
     /// Begins a transaction that reads one state of the database.

@@ -16,7 +16,7 @@ use onsale_domain::{
 };
 use onsale_engine::{
     ids::{CountingIds, Ids},
-    ports::{LoadedFacts, SaleTransaction, Store},
+    ports::{Guard, LoadedFacts, SaleTransaction, Store},
 };
 use uuid::Uuid;
 
@@ -152,7 +152,7 @@ impl Fixture {
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Box<dyn SaleTransaction> {
-        self.store.begin().await.expect("a transaction begins")
+        self.store.begin(Guard::default()).await.expect("a transaction begins")
     }
 
     /// Loads and decides a batch, without writing it.

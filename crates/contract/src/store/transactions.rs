@@ -8,7 +8,7 @@ use onsale_domain::{
     order::{Claim, Order, OrderStatus},
     wallet::Wallet,
 };
-use onsale_engine::ports::{Store, WriteError};
+use onsale_engine::ports::{Store, TransactionError};
 
 use super::fixture::{Fixture, OPENS};
 
@@ -17,7 +17,7 @@ async fn conflicts(world: &Fixture, changes: &Changes) {
     let before = world.store.claims(world.performance).await.unwrap();
     let mut transaction = world.begin().await;
     let written = transaction.write(changes).await;
-    assert!(matches!(written, Err(WriteError::Conflict)), "{written:?}");
+    assert!(matches!(written, Err(TransactionError::Conflict)), "{written:?}");
     drop(transaction);
     let after = world.store.claims(world.performance).await.unwrap();
     assert_eq!((before.version, before.taken, before.buyers), (after.version, after.taken, after.buyers));
@@ -118,7 +118,10 @@ pub async fn an_old_wallet_version_is_a_conflict(store: Arc<dyn Store>) {
     let below_zero = WalletChange { wallet: Wallet { balance: -1, version: 2 }, ..change(1, 1) };
     let mut transaction = world.begin().await;
     let refused = transaction.write(&Changes { wallets: vec![below_zero], ..Changes::default() }).await;
-    assert!(matches!(refused, Err(WriteError::Store(_))), "a wallet never goes below zero: {refused:?}");
+    assert!(
+        matches!(refused, Err(TransactionError::Store(_))),
+        "a wallet never goes below zero: {refused:?}"
+    );
 }
 
 pub async fn an_old_performance_version_is_a_conflict(store: Arc<dyn Store>) {

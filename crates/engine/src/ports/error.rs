@@ -20,10 +20,11 @@ pub enum StoreError {
     Broken(String),
 }
 
-/// Why a batch was not written.
+/// Why a transaction cannot go on.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// Somebody else changed a row in between; decide again on fresh facts.
+pub enum TransactionError {
+    /// Somebody else changed a row in between, or the database ended this transaction in favour
+    /// of another one; decide again on fresh facts.
     #[error("another writer was first")]
     Conflict,
     /// The store failed.
@@ -36,7 +37,7 @@ pub enum WriteError {
 pub enum CommitError {
     /// It did not happen.
     #[error("the transaction was not committed: {0}")]
-    NotCommitted(StoreError),
+    NotCommitted(TransactionError),
     /// It may or may not have happened: the connection was lost at COMMIT.
     #[error("the outcome of the commit is unknown: {0}")]
     Unknown(String),

@@ -11,8 +11,10 @@ pub use audit::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow};
 pub use catalogue::{
     CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, PerformanceSummary, SeatSelector, ShowListing,
 };
-pub use error::{CommitError, StoreError, WriteError};
-pub use sale::{ClaimsSnapshot, DueHold, LoadedFacts, OrderPage, SaleStore, SaleTransaction, TakenSeat};
+pub use error::{CommitError, StoreError, TransactionError};
+pub use sale::{
+    ClaimsSnapshot, DueHold, Guard, LoadedFacts, OrderPage, SaleStore, SaleTransaction, TakenSeat,
+};
 
 /// Everything that is kept: the one database behind all store ports.
 pub trait Store: SaleStore + CatalogueStore + AccountStore + AuditStore {}

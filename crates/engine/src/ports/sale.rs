@@ -12,7 +12,22 @@ use onsale_domain::{
     wallet::Wallet,
 };
 
-use super::error::{CommitError, StoreError, WriteError};
+use super::error::{CommitError, StoreError, TransactionError};
+
+/// How a transaction of the pipeline defends itself against other writers between its load and
+/// its commit. A database with a single writer needs no defence, and treats all alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Guard {
+    /// The rows that everything else hangs on (performances, wallets) are locked before the facts
+    /// are loaded, in the order of their keys. Others wait.
+    #[default]
+    Pessimistic,
+    /// Nothing is locked; the versions of what was loaded are checked as the changes are written.
+    /// Whoever comes second decides again.
+    Optimistic,
+    /// No defence: what others wrote in between is overwritten. For negative controls only.
+    None,
+}
 
 /// Keeps orders, claims, wallets, keys and the outbox.
 #[async_trait]
@@ -21,7 +36,7 @@ pub trait SaleStore: Send + Sync + 'static {
     fn lanes(&self) -> usize;
 
     /// Begins a transaction that may write. Dropping it undoes everything.
-    async fn begin(&self) -> Result<Box<dyn SaleTransaction>, StoreError>;
+    async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError>;
 
     /// The terms of a performance, with its hall's seats. `None` if there is no such performance.
     async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError>;
@@ -62,11 +77,12 @@ pub trait SaleStore: Send + Sync + 'static {
 /// One transaction of the pipeline. Used as: load, write, commit.
 #[async_trait]
 pub trait SaleTransaction: Send {
-    /// Loads the facts behind these keys, safe from other writers until the commit.
-    async fn load(&mut self, keys: &FactKeys) -> Result<LoadedFacts, StoreError>;
+    /// Loads the facts behind these keys, as safe from other writers as the guard makes them.
+    async fn load(&mut self, keys: &FactKeys) -> Result<LoadedFacts, TransactionError>;
 
-    /// Writes the changes.
-    async fn write(&mut self, changes: &Changes) -> Result<(), WriteError>;
+    /// Writes the changes. [`TransactionError::Conflict`] if a row is there already, or not as it
+    /// was loaded.
+    async fn write(&mut self, changes: &Changes) -> Result<(), TransactionError>;
 
     /// Commits. After `Ok` the changes survive a crash and a power cut.
     async fn commit(self: Box<Self>) -> Result<(), CommitError>;

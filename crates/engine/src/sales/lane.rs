@@ -19,7 +19,7 @@ use onsale_domain::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{SaleError, Shared, deadlines, view::PerformanceView};
-use crate::ports::{CommitError, LoadedFacts, StoreError, WriteError};
+use crate::ports::{CommitError, LoadedFacts, StoreError, TransactionError};
 
 /// Who commands that no person gave come from.
 pub(super) const HOUSE: UserId = UserId(0);
@@ -59,11 +59,11 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<WriteError> for Failure {
-    fn from(error: WriteError) -> Self {
+impl From<TransactionError> for Failure {
+    fn from(error: TransactionError) -> Self {
         match error {
-            WriteError::Conflict => Self::Again,
-            WriteError::Store(error) => Self::Store(error),
+            TransactionError::Conflict => Self::Again,
+            TransactionError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -71,7 +71,7 @@ impl From<WriteError> for Failure {
 impl From<CommitError> for Failure {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::NotCommitted(error) => Self::Store(error),
+            CommitError::NotCommitted(error) => error.into(),
             CommitError::Unknown(reason) => {
                 tracing::error!(reason, "the outcome of a commit is unknown");
                 Self::Unknown
@@ -98,7 +98,7 @@ impl LaneHandle {
 /// behind hundreds of them at every step of a transaction, and everybody for it.
 pub(super) fn spawn(shared: Arc<Shared>, queue: mpsc::Receiver<Message>) -> Result<LaneHandle, StoreError> {
     let failed = |error: std::io::Error| StoreError::Unavailable(format!("no thread for the sale: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let ((stop, stopped), (end, ended)) = (oneshot::channel(), oneshot::channel());
     let lane = Lane::new(shared);
     let run = move || {
@@ -212,7 +212,7 @@ impl Lane {
         let metrics = &self.shared.metrics;
         metrics.batch_commands.record(batch.len() as f64);
         let stage = metrics.stage();
-        let mut transaction = self.shared.store.begin().await?;
+        let mut transaction = self.shared.store.begin(self.shared.settings.guard).await?;
         let loaded = transaction.load(&keys).await?;
         let stage = metrics.load_seconds(stage);
         if let Some(stale) = stale_terms(&views, &loaded) {

@@ -35,7 +35,7 @@ use crate::{
     clock::Clock,
     engine::Settings,
     ids::Ids,
-    ports::{OrderPage, Store, StoreError},
+    ports::{Guard, OrderPage, Store, StoreError},
 };
 
 pub use view::{PerformanceView, SeatChanges, SeatCounts, SeatSnapshot};
@@ -56,11 +56,13 @@ pub struct SaleSettings {
     pub queue_max: usize,
     /// Whether the gate refuses what is certainly gone before it reaches the pipeline.
     pub gate: bool,
+    /// How a batch defends itself against other nodes.
+    pub guard: Guard,
 }
 
 impl Default for SaleSettings {
     fn default() -> Self {
-        Self { batch_max: 1_024, queue_max: 8_192, gate: true }
+        Self { batch_max: 1_024, queue_max: 8_192, gate: true, guard: Guard::default() }
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn add(
     for (index, chunk) in plan.seats.chunks(SEATS_PER_STATEMENT).enumerate() {
         let first = first_seat_id + (index * SEATS_PER_STATEMENT) as i64;
         let batch = Json::rows(chunk, seat_row);
-        let insert = dialect.statement(dialect.hot().insert_seats, [batch.into(), first.into()]);
+        let insert = dialect.statement(dialect.hot().insert_seats, [first.into(), batch.into()]);
         write.execute_raw(insert).await.map_err(store_error)?;
     }
     Ok(HallId(id))

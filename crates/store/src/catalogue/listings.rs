@@ -12,7 +12,7 @@ use onsale_engine::ports::{ConcertPage, MovieQuery, PerformanceSummary, ShowList
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Select,
-    sea_query::{Expr, ExprTrait, LikeExpr, Query, SelectStatement},
+    sea_query::{Expr, ExprTrait, LikeExpr, NullOrdering, Query, SelectStatement},
 };
 
 use super::shows::show_from_model;
@@ -113,8 +113,7 @@ pub(super) async fn concerts(
         .take();
     let models = concerts()
         .expr_as(next_date, "next_date")
-        .order_by(Expr::col("next_date").is_null(), Order::Asc)
-        .order_by(Expr::col("next_date"), Order::Asc)
+        .order_by_with_nulls(Expr::col("next_date"), Order::Asc, NullOrdering::Last)
         .order_by_asc(show::Column::Id)
         .offset(u64::from(page) * u64::from(size))
         .limit(u64::from(size))

@@ -86,7 +86,7 @@ async fn add_grams(
 ) -> Result<(), StoreError> {
     let grams = title_grams(&fold(&details.title));
     let batch = Json::texts(grams.iter().map(String::as_str));
-    let insert = dialect.statement(dialect.hot().insert_grams, [batch.into(), id.0.into()]);
+    let insert = dialect.statement(dialect.hot().insert_grams, [id.0.into(), batch.into()]);
     write.execute_raw(insert).await.map_err(store_error)?;
     Ok(())
 }

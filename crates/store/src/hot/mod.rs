@@ -2,11 +2,62 @@
 //!
 //! A batch travels as one JSON text, so the statements' texts are fixed and each is prepared
 //! once, whatever the batch's size. [`crate::sales`] writes the JSON; its shape is said at each
-//! statement, since a dialect may read one shape faster than another.
+//! statement.
+//!
+//! Several statements of a batch go to the database together where the dialect has a way; see
+//! [`Packing`].
 
+mod mysql;
+mod postgres;
 mod sqlite;
 
+pub(crate) use mysql::MYSQL;
+pub(crate) use postgres::POSTGRES;
 pub(crate) use sqlite::SQLITE;
+
+/// How statements that follow one another, with nothing to decide in between, are sent. Each trip
+/// costs two hand-overs between threads or processes, which under load take longer than a
+/// statement. A packed statement takes one parameter, its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// One text of several statements, one after the other.
+    Sequence,
+    /// One `UNION ALL`; the statements read and give the same columns.
+    Union,
+    /// One statement whose `WITH` holds them all and that counts their rows; they write.
+    CommonTables,
+    /// Each by itself.
+    Singly,
+}
+
+impl Packing {
+    /// The texts of packed statements, each with the number of statements in it.
+    pub(crate) fn pack(self, statements: &[&'static str]) -> Vec<(String, usize)> {
+        let all = statements.len();
+        match self {
+            Self::Sequence => vec![(statements.join(";"), all)],
+            Self::Union => vec![(numbered(statements).join(" UNION ALL "), all)],
+            Self::CommonTables => vec![(common_tables(&numbered(statements)), all)],
+            Self::Singly => statements.iter().map(|sql| ((*sql).to_owned(), 1)).collect(),
+        }
+    }
+}
+
+/// The statements with their parameters counted through. Each has `$1` or `?`.
+fn numbered(statements: &[&'static str]) -> Vec<String> {
+    let number = |(index, sql): (usize, &&str)| sql.replace("$1", &format!("${}", index + 1));
+    statements.iter().enumerate().map(number).collect()
+}
+
+/// Counting the tables' rows one by one runs the statements in their order.
+fn common_tables(statements: &[String]) -> String {
+    let (mut tables, mut counts) = (Vec::new(), Vec::new());
+    for (index, sql) in statements.iter().enumerate() {
+        tables.push(format!("t{index} AS ({sql} RETURNING 1)"));
+        counts.push(format!("(SELECT count(*) FROM t{index})"));
+    }
+    format!("WITH {} SELECT {}", tables.join(", "), counts.join(" + "))
+}
 
 /// Makes the struct of statements, and for the tests the list of all.
 macro_rules! statements {
@@ -14,6 +65,10 @@ macro_rules! statements {
         /// One text per statement. The rows that a statement gives are the same in every dialect.
         #[derive(Debug)]
         pub(crate) struct HotStatements {
+            /// How the load statements are sent.
+            pub(crate) load_packing: Packing,
+            /// How the statements that write a batch's changes are sent.
+            pub(crate) write_packing: Packing,
             $($(#[$doc])* pub(crate) $name: &'static str,)*
         }
 
@@ -28,23 +83,31 @@ macro_rules! statements {
 }
 
 statements! {
-    // The first column of what the load statements give is a number that tells them apart, given
-    // in brackets: they are run together.
+    /// `[performance, ...]`; locks the rows in this order, if that is needed.
+    lock_performances,
+    /// `[user, ...]`; locks the wallets in this order, if that is needed.
+    lock_wallets,
 
-    /// `[performance, ...]` -> (0) id, revision, version.
+    // What the load statements give has the same columns, so that they can be packed: a number
+    // that tells the statements apart, given in brackets; three columns `a`, `b` (integers) and
+    // `c` (a UUID); and the columns of an order, into which other rows are put as said.
+
+    /// `[performance, ...]` -> (0) a: id, b: revision, version.
     load_performances,
-    /// `{"performance": [seat, ...]}` -> (1) performance, seat, order (null: locked), then the
-    /// order's columns.
+    /// `[[performance, [seat, ...]], ...]` -> (1) a: performance, b: seat, c: order (null: locked), the
+    /// order.
     load_claims,
-    /// `{"performance": [user, ...]}` -> (2) the columns of each buyer's held and paid orders.
+    /// `[[performance, [user, ...]], ...]` -> (2) each buyer's held and paid orders.
     load_buyers,
-    /// `["order in hex", ...]` -> (3) the order's columns.
+    /// `["order in hex", ...]` -> (3) the order.
     load_orders,
-    /// `["order in hex", ...]` -> (4) the payment's columns.
+    /// `["order in hex", ...]` -> (4) the payment: order as id, user, amount, currency, created;
+    /// a: balance after, b: refunded, c: id.
     load_payments,
-    /// `[user, ...]` -> (5) user, balance, version.
+    /// `[user, ...]` -> (5) user, balance as amount, version.
     load_wallets,
-    /// `["key in hex, then user", ...]` -> (6) user, key, fingerprint, target, order, balance after.
+    /// `["key in hex, then user", ...]` -> (6) user, target as status, order as id, balance after
+    /// as amount; a: fingerprint, c: key.
     load_keys,
 
     /// `[[performance, seat, "order in hex" or null], ...]`
@@ -54,7 +117,7 @@ statements! {
     /// `[["id in hex", user, performance, status, [[seat, price], ...], amount, "currency",
     /// created, expires, version], ...]`
     insert_orders,
-    /// `[["id in hex", version before, version, status], ...]`
+    /// `[["id in hex", version before or null for any, version, status], ...]`
     update_orders,
     /// `[["order in hex", "id in hex", user, amount, "currency", balance after, refunded,
     /// created], ...]`
@@ -63,19 +126,21 @@ statements! {
     refund_payments,
     /// `[["transfer in hex", account, amount, "kind", "order in hex" or null, created], ...]`
     insert_ledger,
-    /// `[[user, version before, balance, version], ...]`
+    /// `[[user, balance, version], ...]`
     insert_wallets,
-    /// `[[user, version before, balance, version], ...]`
+    /// `[[user, version before or null for any, balance, version], ...]`
     update_wallets,
     /// `[[user, "key in hex", fingerprint, target, "order in hex" or null, balance after or null,
     /// created], ...]`
     insert_keys,
     /// `[["type", "order in hex", version, {data}, created], ...]`
     insert_events,
-    /// `[[performance, version], ...]`; the version before is one less.
+    /// `[[performance, version before or null for any, version], ...]`
     update_versions,
 
-    /// `[[row, place, "number", category, x, y, "guid" or null], ...]`, and the first one's id.
+    // These are run alone and take further parameters.
+
+    /// The first one's id, and `[[row, place, "number", category, x, y, "guid" or null], ...]`.
     insert_seats,
     /// A category, the first and the last id of a hall's seats.
     categorise_all,
@@ -83,6 +148,6 @@ statements! {
     categorise_rows,
     /// The same and `[seat, ...]`.
     categorise_seats,
-    /// `["gram", ...]`, and the show's id.
+    /// The show's id, and `["gram", ...]`.
     insert_grams,
 }

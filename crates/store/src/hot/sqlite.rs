@@ -2,7 +2,7 @@
 //!
 //! `CROSS JOIN` keeps the order of the tables: the batch outside, a look-up by key inside.
 
-use super::HotStatements;
+use super::{HotStatements, Packing};
 
 macro_rules! order_columns {
     () => {
@@ -12,42 +12,53 @@ macro_rules! order_columns {
 }
 
 pub(crate) static SQLITE: HotStatements = HotStatements {
+    load_packing: Packing::Sequence,
+    write_packing: Packing::Sequence,
+
+    // A transaction that writes has the whole database to itself.
+    lock_performances: "",
+    lock_wallets: "",
+
     load_performances: "
-        SELECT 0, p.id, p.revision, p.version
+        SELECT 0, p.id, p.revision, NULL,
+            NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, p.version
         FROM jsonb_each(?) k CROSS JOIN performances p ON p.id = k.value",
 
     load_claims: concat!(
         "SELECT 1, c.performance_id, c.seat_id, c.order_id, ",
         order_columns!(),
-        " FROM jsonb_each(?) p CROSS JOIN jsonb_each(p.value) s
-        CROSS JOIN claims c ON c.performance_id = CAST(p.key AS INTEGER) AND c.seat_id = s.value
+        " FROM jsonb_each(?) p CROSS JOIN jsonb_each(p.value, '$[1]') s
+        CROSS JOIN claims c ON c.performance_id = (p.value ->> 0) AND c.seat_id = s.value
         LEFT JOIN orders o ON o.id = c.order_id"
     ),
 
     load_buyers: concat!(
-        "SELECT 2, ",
+        "SELECT 2, NULL, NULL, NULL, ",
         order_columns!(),
-        " FROM jsonb_each(?) p CROSS JOIN jsonb_each(p.value) u
+        " FROM jsonb_each(?) p CROSS JOIN jsonb_each(p.value, '$[1]') u
         CROSS JOIN orders o INDEXED BY orders_by_buyer
-            ON o.user_id = u.value AND o.performance_id = CAST(p.key AS INTEGER) AND o.status IN (0, 1)"
+            ON o.user_id = u.value AND o.performance_id = (p.value ->> 0) AND o.status IN (0, 1)"
     ),
 
     load_orders: concat!(
-        "SELECT 3, ",
+        "SELECT 3, NULL, NULL, NULL, ",
         order_columns!(),
         " FROM jsonb_each(?) k CROSS JOIN orders o ON o.id = unhex(k.value)"
     ),
 
     load_payments: "
-        SELECT 4, p.order_id, p.id, p.user_id, p.amount, p.currency, p.balance_after, p.refunded, p.created_at
+        SELECT 4, p.balance_after, p.refunded, p.id,
+            p.order_id, p.user_id, NULL, NULL, NULL, p.amount, p.currency, p.created_at, NULL, NULL
         FROM jsonb_each(?) k CROSS JOIN payments p ON p.order_id = unhex(k.value)",
 
     load_wallets: "
-        SELECT 5, w.user_id, w.balance, w.version
+        SELECT 5, NULL, NULL, NULL,
+            NULL, w.user_id, NULL, NULL, NULL, w.balance, NULL, NULL, NULL, w.version
         FROM jsonb_each(?) k CROSS JOIN wallets w ON w.user_id = k.value",
 
     load_keys: "
-        SELECT 6, i.user_id, i.key_id, i.fingerprint, i.target, i.order_id, i.balance_after
+        SELECT 6, i.fingerprint, NULL, i.key_id,
+            i.order_id, i.user_id, NULL, i.target, NULL, i.balance_after, NULL, NULL, NULL, NULL
         FROM jsonb_each(?) k CROSS JOIN idempotency_keys i
             ON i.user_id = CAST(substr(k.value, 33) AS INTEGER) AND i.key_id = unhex(substr(k.value, 1, 32))",
 
@@ -69,7 +80,7 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
     update_orders: "
         UPDATE OR FAIL orders SET version = k.value ->> 2, status = k.value ->> 3
         FROM jsonb_each(?) k
-        WHERE orders.id = unhex(k.value ->> 0) AND orders.version = k.value ->> 1",
+        WHERE orders.id = unhex(k.value ->> 0) AND orders.version = coalesce(k.value ->> 1, orders.version)",
 
     insert_payments: "
         INSERT OR FAIL INTO payments (order_id, id, user_id, amount, currency, balance_after, refunded, created_at)
@@ -88,12 +99,12 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
 
     insert_wallets: "
         INSERT OR FAIL INTO wallets (user_id, balance, version)
-        SELECT value ->> 0, value ->> 2, value ->> 3 FROM jsonb_each(?)",
+        SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(?)",
 
     update_wallets: "
         UPDATE OR FAIL wallets SET balance = k.value ->> 2, version = k.value ->> 3
         FROM jsonb_each(?) k
-        WHERE wallets.user_id = k.value ->> 0 AND wallets.version = k.value ->> 1",
+        WHERE wallets.user_id = k.value ->> 0 AND wallets.version = coalesce(k.value ->> 1, wallets.version)",
 
     insert_keys: "
         INSERT OR FAIL INTO idempotency_keys (user_id, key_id, fingerprint, target, order_id, balance_after, created_at)
@@ -107,15 +118,16 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
         FROM jsonb_each(?)",
 
     update_versions: "
-        UPDATE OR FAIL performances SET version = k.value ->> 1
+        UPDATE OR FAIL performances SET version = k.value ->> 2
         FROM jsonb_each(?) k
-        WHERE performances.id = k.value ->> 0 AND performances.version = (k.value ->> 1) - 1",
+        WHERE performances.id = k.value ->> 0
+            AND performances.version = coalesce(k.value ->> 1, performances.version)",
 
     insert_seats: "
         INSERT OR FAIL INTO seats (id, row_index, place, number, category, x, y, guid)
-        SELECT ?2 + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+        SELECT ?1 + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
             value ->> 6
-        FROM jsonb_each(?1)",
+        FROM jsonb_each(?2)",
 
     categorise_all: "
         UPDATE seats SET category = ?1 WHERE id BETWEEN ?2 AND ?3 AND category <> ?1",
@@ -129,7 +141,7 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
         WHERE id IN (SELECT value FROM jsonb_each(?4)) AND id BETWEEN ?2 AND ?3 AND category <> ?1",
 
     insert_grams: "
-        INSERT OR FAIL INTO show_grams (gram, show_id) SELECT value, ?2 FROM jsonb_each(?1)",
+        INSERT OR FAIL INTO show_grams (gram, show_id) SELECT value, ?1 FROM jsonb_each(?2)",
 };
 
 #[cfg(test)]

@@ -11,12 +11,14 @@ pub(super) fn schema(schema: &mut Schema) {
 }
 
 fn shows(schema: &mut Schema) {
+    let mut title = text("title");
+    schema.dialect.sorted_text(&mut title);
     schema.table(
         Table::create()
             .table("shows")
             .col(counted_id("id"))
             .col(ColumnDef::new("kind").string_len(16).not_null())
-            .col(text("title"))
+            .col(title)
             .col(text("title_folded"))
             .col(ColumnDef::new("grade").text())
             .col(ColumnDef::new("genre").text())
@@ -83,7 +85,7 @@ fn halls(schema: &mut Schema) {
     schema.table(
         Table::create()
             .table("seats")
-            .col(ColumnDef::new("id").big_integer().not_null().auto_increment().primary_key())
+            .col(schema.dialect.given_id("id"))
             .col(integer("row_index"))
             .col(integer("place"))
             .col(text("number"))

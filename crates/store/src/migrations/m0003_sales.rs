@@ -86,7 +86,7 @@ fn money(schema: &mut Schema) {
     schema.table(
         Table::create()
             .table("wallets")
-            .col(ColumnDef::new("user_id").big_integer().not_null().auto_increment().primary_key())
+            .col(schema.dialect.given_id("user_id"))
             .col(integer("balance").check(Expr::col("balance").gte(0)))
             .col(integer("version")),
     );

@@ -8,32 +8,55 @@ mod m0003_sales;
 pub(crate) use m0003_sales::claims_without_key;
 use onsale_engine::ports::StoreError;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, TransactionTrait,
-    sea_query::{
-        ColumnDef, Expr, ExprTrait, Index, IndexCreateStatement, Query, Table, TableCreateStatement,
-    },
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait,
+    sea_query::{ColumnDef, Expr, Index, IndexCreateStatement, Order, Query, Table, TableCreateStatement},
 };
 
 use crate::{
     dialect::Dialect,
-    error::{broken, store_error},
+    error::{broken, is_existing_index, store_error},
 };
 
 /// One step from an empty database to today's tables.
 pub(crate) struct Migration {
     name: &'static str,
+    kind: Kind,
     schema: fn(&mut Schema),
 }
 
+/// What a step means for a node that does not know it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It adds what older nodes may ignore: they go on, and may still be started. What it adds
+    /// has defaults, so that their rows fit.
+    Expand,
+    /// It takes away what older nodes need, so none may be running. It comes a release after the
+    /// last node that needed it.
+    #[expect(dead_code, reason = "there has been nothing to take away yet")]
+    Contract,
+}
+
+impl Kind {
+    const EXPAND: &str = "expand";
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Expand => Self::EXPAND,
+            Self::Contract => "contract",
+        }
+    }
+}
+
 const MIGRATIONS: &[Migration] = &[
-    Migration { name: "catalogue", schema: m0001_catalogue::schema },
-    Migration { name: "accounts", schema: m0002_accounts::schema },
-    Migration { name: "sales", schema: m0003_sales::schema },
+    Migration { name: "catalogue", kind: Kind::Expand, schema: m0001_catalogue::schema },
+    Migration { name: "accounts", kind: Kind::Expand, schema: m0002_accounts::schema },
+    Migration { name: "sales", kind: Kind::Expand, schema: m0003_sales::schema },
 ];
 
 /// What a migration makes, in order.
 pub(crate) struct Schema {
     dialect: Dialect,
+    server_version: String,
     tables: Vec<TableCreateStatement>,
     indexes: Vec<IndexCreateStatement>,
 }
@@ -41,13 +64,14 @@ pub(crate) struct Schema {
 impl Schema {
     /// A table whose key is one ascending integer, or that is small.
     fn table(&mut self, table: &mut TableCreateStatement) {
+        self.dialect.compare_by_code_points(table, &self.server_version);
         self.tables.push(table.take());
     }
 
     /// A table whose rows are best kept in the order of their key.
     fn table_in_key_order(&mut self, table: &mut TableCreateStatement) {
         self.dialect.keep_in_key_order(table);
-        self.tables.push(table.take());
+        self.table(table);
     }
 
     /// An index.
@@ -56,63 +80,106 @@ impl Schema {
     }
 }
 
-/// Runs the migrations that the database has not seen yet, all in one transaction.
+/// Runs the migrations that the database has not seen yet. Processes that start together do so
+/// one after the other, and nodes of the version before may go on selling meanwhile.
 pub(crate) async fn migrate(writer: &DatabaseConnection, dialect: Dialect) -> Result<(), StoreError> {
-    let table = Table::create()
-        .table("schema_migrations")
-        .if_not_exists()
-        .col(ColumnDef::new("number").integer().not_null().primary_key())
-        .col(ColumnDef::new("name").string().not_null())
-        .take();
-    writer.execute(&table).await.map_err(store_error)?;
-    if applied(writer).await? == MIGRATIONS.len() {
+    // Nothing is locked, or written, in a database that is up to date.
+    if let Ok(seen) = applied(writer).await
+        && is_done(&seen)?
+    {
         return Ok(());
     }
     let transaction = writer.begin_with_options(dialect.write_transaction()).await.map_err(store_error)?;
+    if let Some(lock) = dialect.lock_migrations() {
+        transaction.query_one_raw(dialect.statement(lock, [])).await.map_err(store_error)?;
+    }
+    transaction.execute(&migrations_table()).await.map_err(store_error)?;
     // Another process may have been faster.
-    let done = applied(&transaction).await?;
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
-        run(&transaction, dialect, migration).await?;
-        let insert = Query::insert()
-            .into_table("schema_migrations")
-            .columns(["number", "name"])
-            .values_panic([Expr::val(index as i32 + 1), Expr::val(migration.name)])
-            .take();
-        transaction.execute(&insert).await.map_err(store_error)?;
-        tracing::info!(number = index + 1, name = migration.name, "migrated the database");
+    let seen = applied(&transaction).await?;
+    if !is_done(&seen)? {
+        run_missing(&transaction, dialect, seen.len()).await?;
+    }
+    // Some databases commit each change of a table by itself. Then a crash leaves a step half
+    // done, and the next start does it again: what is there already is passed over.
+    if let Some(unlock) = dialect.unlock_migrations() {
+        transaction.query_one_raw(dialect.statement(unlock, [])).await.map_err(store_error)?;
     }
     transaction.commit().await.map_err(store_error)
 }
 
-async fn run(
-    connection: &impl ConnectionTrait,
+fn migrations_table() -> TableCreateStatement {
+    Table::create()
+        .table("schema_migrations")
+        .if_not_exists()
+        .col(ColumnDef::new("number").integer().not_null().primary_key())
+        .col(ColumnDef::new("name").string().not_null())
+        .col(ColumnDef::new("kind").string_len(16).not_null().default(Kind::EXPAND))
+        .take()
+}
+
+async fn run_missing(
+    transaction: &DatabaseTransaction,
     dialect: Dialect,
-    migration: &Migration,
+    seen: usize,
 ) -> Result<(), StoreError> {
-    let mut schema = Schema { dialect, tables: Vec::new(), indexes: Vec::new() };
-    (migration.schema)(&mut schema);
-    for table in &schema.tables {
-        connection.execute(table).await.map_err(store_error)?;
-    }
-    for index in &schema.indexes {
-        connection.execute(index).await.map_err(store_error)?;
+    let server_version = dialect.server_version(transaction).await?;
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
+        let mut schema = Schema {
+            dialect,
+            server_version: server_version.clone(),
+            tables: Vec::new(),
+            indexes: Vec::new(),
+        };
+        (migration.schema)(&mut schema);
+        run(transaction, &mut schema).await?;
+        let insert = Query::insert()
+            .into_table("schema_migrations")
+            .columns(["number", "name", "kind"])
+            .values_panic([
+                Expr::val(index as i32 + 1),
+                Expr::val(migration.name),
+                Expr::val(migration.kind.name()),
+            ])
+            .take();
+        transaction.execute(&insert).await.map_err(store_error)?;
+        tracing::info!(number = index + 1, name = migration.name, "migrated the database");
     }
     Ok(())
 }
 
-/// How many migrations the database has seen.
-async fn applied(connection: &impl ConnectionTrait) -> Result<usize, StoreError> {
-    let count = Query::select().expr(Expr::col("number").count()).from("schema_migrations").take();
-    let row = connection.query_one(&count).await.map_err(store_error)?.ok_or_else(|| broken("no count"))?;
-    let seen: i64 = row.try_get_by_index(0).map_err(store_error)?;
-    let seen = usize::try_from(seen).map_err(broken)?;
-    if seen > MIGRATIONS.len() {
+async fn run(connection: &impl ConnectionTrait, schema: &mut Schema) -> Result<(), StoreError> {
+    for table in &mut schema.tables {
+        connection.execute(table.if_not_exists()).await.map_err(store_error)?;
+    }
+    for index in &schema.indexes {
+        match connection.execute(index).await {
+            Err(error) if is_existing_index(&error) => {}
+            made => made.map(drop).map_err(store_error)?,
+        }
+    }
+    Ok(())
+}
+
+/// The kinds of the migrations that the database has seen, the first one first.
+async fn applied(connection: &impl ConnectionTrait) -> Result<Vec<String>, StoreError> {
+    let select =
+        Query::select().column("kind").from("schema_migrations").order_by("number", Order::Asc).take();
+    let rows = connection.query_all(&select).await.map_err(store_error)?;
+    rows.iter().map(|row| row.try_get_by_index(0).map_err(store_error)).collect()
+}
+
+/// Whether there is nothing left to do. Fails if a newer version has done more than this one can
+/// live with.
+fn is_done(seen: &[String]) -> Result<bool, StoreError> {
+    let newer = seen.get(MIGRATIONS.len()..).unwrap_or_default();
+    if newer.iter().any(|kind| kind != Kind::EXPAND) {
         return Err(broken(format!(
-            "a newer version of Onsale has migrated this database to step {seen}; this one knows {}",
+            "a newer version of Onsale has migrated this database to step {}; this one knows {}",
+            seen.len(),
             MIGRATIONS.len()
         )));
     }
-    Ok(seen)
+    Ok(seen.len() >= MIGRATIONS.len())
 }
 
 /// A primary key that the database counts up and never gives out twice.

@@ -50,23 +50,22 @@ impl Json {
         Self { text }
     }
 
-    /// An object of arrays of integers: `pairs` of (member, integer), sorted by member.
+    /// An array of groups, each `[group, [member, ...]]`: `pairs` of (group, member), sorted by group.
     pub(crate) fn groups(pairs: impl IntoIterator<Item = (i64, i64)>) -> Self {
         let mut text = String::with_capacity(4_096);
         let mut group = None;
-        for (member, value) in pairs {
-            if group == Some(member) {
+        for (next, member) in pairs {
+            if group == Some(next) {
                 text.push(',');
-                push(&mut text, value);
-                continue;
+            } else {
+                text.push_str(if group.is_none() { "[[" } else { "]],[" });
+                push(&mut text, next);
+                text.push_str(",[");
+                group = Some(next);
             }
-            text.push_str(if group.is_none() { "{\"" } else { "],\"" });
             push(&mut text, member);
-            text.push_str("\":[");
-            push(&mut text, value);
-            group = Some(member);
         }
-        text.push_str(if group.is_none() { "{}" } else { "]}" });
+        text.push_str(if group.is_none() { "[]" } else { "]]]" });
         Self { text }
     }
 }

@@ -1,29 +1,38 @@
 //! Load: the facts behind a batch, in one statement for each kind that it needs, all in one trip
-//! to the database; in two, if keys turn out to have been used or orders are asked for.
+//! to the database; in two, if keys turn out to have been used or orders are asked for; and one
+//! more for each kind of lock.
 
 use onsale_domain::{
     decide::{FactKeys, KeyTarget},
     ids::{OrderId, PerformanceId, SeatId, UserId},
-    order::Claim,
+    order::{Claim, Payment},
     wallet::Wallet,
 };
-use onsale_engine::ports::{LoadedFacts, StoreError};
+use onsale_engine::ports::{Guard, LoadedFacts, StoreError, TransactionError};
 use sea_orm::{ConnectionTrait, QueryResult};
 use uuid::Uuid;
 
 use super::{
     json::{Json, push},
-    rows::{claim_of, get, key_record, order_from_row, payment_from_row},
+    rows::{claim_of, get, key_record, order_from_row, payment_from_model},
     script::Script,
 };
-use crate::{dialect::Dialect, error::broken};
+use crate::{
+    dialect::Dialect,
+    entity::payment,
+    error::{broken, transaction_error},
+};
 
 /// Loads the facts behind `keys`.
 pub(super) async fn load(
     connection: &impl ConnectionTrait,
     dialect: Dialect,
+    guard: Guard,
     keys: &FactKeys,
-) -> Result<LoadedFacts, StoreError> {
+) -> Result<LoadedFacts, TransactionError> {
+    if guard == Guard::Pessimistic && dialect.has_row_locks() {
+        lock(connection, dialect, keys).await?;
+    }
     let mut facts = LoadedFacts::default();
     for row in by_key(dialect, keys).query(connection).await? {
         add(&mut facts, &row)?;
@@ -32,6 +41,29 @@ pub(super) async fn load(
         add(&mut facts, &row)?;
     }
     Ok(facts)
+}
+
+/// Locks what else hangs on. By itself, because what is then loaded must be as of a moment after
+/// the locks were granted, not after they were asked for.
+async fn lock(
+    connection: &impl ConnectionTrait,
+    dialect: Dialect,
+    keys: &FactKeys,
+) -> Result<(), TransactionError> {
+    let hot = dialect.hot();
+    let mut locks = Vec::with_capacity(2);
+    if !keys.performances.is_empty() {
+        let ids = keys.performances.iter().map(|performance| performance.0);
+        locks.push((hot.lock_performances, Json::integers(ids)));
+    }
+    if !keys.wallets.is_empty() {
+        locks.push((hot.lock_wallets, Json::integers(keys.wallets.iter().map(|user| user.0))));
+    }
+    for (sql, batch) in locks {
+        let statement = dialect.statement(sql, [batch.into()]);
+        connection.query_all_raw(statement).await.map_err(transaction_error)?;
+    }
+    Ok(())
 }
 
 /// What is found by the keys themselves.
@@ -80,11 +112,21 @@ fn orders(dialect: Dialect, keys: &FactKeys, facts: &LoadedFacts) -> Script {
     script
 }
 
+/// Where the columns of an order begin in what the load statements give, and the columns into
+/// which other rows are put.
+const ORDER: usize = 4;
+const ID: usize = ORDER;
+const USER: usize = ORDER + 1;
+const STATUS: usize = ORDER + 3;
+const AMOUNT: usize = ORDER + 5;
+const VERSION: usize = ORDER + 9;
+
 /// Adds what a row of one of the load statements says.
 fn add(facts: &mut LoadedFacts, row: &QueryResult) -> Result<(), StoreError> {
     match get::<i64>(row, 0)? {
         0 => {
-            facts.performances.insert(PerformanceId(get(row, 1)?), (get(row, 2)?, get(row, 3)?));
+            let performance = PerformanceId(get(row, 1)?);
+            facts.performances.insert(performance, (get(row, 2)?, get(row, VERSION)?));
         }
         1 => {
             let claim = claim_of(get(row, 3)?);
@@ -92,32 +134,46 @@ fn add(facts: &mut LoadedFacts, row: &QueryResult) -> Result<(), StoreError> {
             if let Claim::Order(id) = claim
                 && !facts.orders.contains_key(&id)
             {
-                facts.orders.insert(id, order_from_row(row, 4)?);
+                facts.orders.insert(id, order_from_row(row, ORDER)?);
             }
         }
         2 => {
-            let order = order_from_row(row, 1)?;
+            let order = order_from_row(row, ORDER)?;
             facts.buyers.entry((order.user, order.performance)).or_default().push(order.id);
             facts.orders.insert(order.id, order);
         }
         3 => {
-            let order = order_from_row(row, 1)?;
+            let order = order_from_row(row, ORDER)?;
             facts.orders.insert(order.id, order);
         }
         4 => {
-            let payment = payment_from_row(row, 1)?;
+            let payment = payment_from_row(row)?;
             facts.payments.insert(payment.order, payment);
         }
         5 => {
-            let wallet = Wallet { balance: get(row, 2)?, version: get(row, 3)? };
-            facts.wallets.insert(UserId(get(row, 1)?), wallet);
+            let wallet = Wallet { balance: get(row, AMOUNT)?, version: get(row, VERSION)? };
+            facts.wallets.insert(UserId(get(row, USER)?), wallet);
         }
         6 => {
-            let key: Uuid = get(row, 2)?;
-            let record = key_record(get(row, 3)?, get(row, 4)?, get(row, 5)?, get(row, 6)?)?;
-            facts.keys.insert((UserId(get(row, 1)?), key.as_u128()), record);
+            let key: Uuid = get(row, 3)?;
+            let record = key_record(get(row, 1)?, get(row, STATUS)?, get(row, ID)?, get(row, AMOUNT)?)?;
+            facts.keys.insert((UserId(get(row, USER)?), key.as_u128()), record);
         }
         other => return Err(broken(format!("a row of a load statement begins with {other}"))),
     }
     Ok(())
+}
+
+/// The payment in a row.
+fn payment_from_row(row: &QueryResult) -> Result<Payment, StoreError> {
+    payment_from_model(&payment::Model {
+        order_id: get(row, ID)?,
+        id: get(row, 3)?,
+        user_id: get(row, USER)?,
+        amount: get(row, AMOUNT)?,
+        currency: get(row, ORDER + 6)?,
+        balance_after: get(row, 1)?,
+        refunded: get::<i64>(row, 2)? != 0,
+        created_at: get(row, ORDER + 7)?,
+    })
 }

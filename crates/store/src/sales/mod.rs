@@ -17,8 +17,8 @@ use onsale_domain::{
     wallet::Wallet,
 };
 use onsale_engine::ports::{
-    ClaimsSnapshot, CommitError, DueHold, LoadedFacts, OrderPage, SaleStore, SaleTransaction, StoreError,
-    TakenSeat, WriteError,
+    ClaimsSnapshot, CommitError, DueHold, Guard, LoadedFacts, OrderPage, SaleStore, SaleTransaction,
+    StoreError, TakenSeat, TransactionError,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
@@ -41,16 +41,17 @@ pub(crate) use rows::{
 struct SqlSaleTransaction {
     transaction: DatabaseTransaction,
     dialect: Dialect,
+    guard: Guard,
 }
 
 #[async_trait]
 impl SaleTransaction for SqlSaleTransaction {
-    async fn load(&mut self, keys: &FactKeys) -> Result<LoadedFacts, StoreError> {
-        load::load(&self.transaction, self.dialect, keys).await
+    async fn load(&mut self, keys: &FactKeys) -> Result<LoadedFacts, TransactionError> {
+        load::load(&self.transaction, self.dialect, self.guard, keys).await
     }
 
-    async fn write(&mut self, changes: &Changes) -> Result<(), WriteError> {
-        write::write(&self.transaction, self.dialect, changes).await
+    async fn write(&mut self, changes: &Changes) -> Result<(), TransactionError> {
+        write::write(&self.transaction, self.dialect, self.guard, changes).await
     }
 
     async fn commit(self: Box<Self>) -> Result<(), CommitError> {
@@ -60,21 +61,18 @@ impl SaleTransaction for SqlSaleTransaction {
 
 #[async_trait]
 impl SaleStore for SqlStore {
-    /// SQLite has one writer.
     fn lanes(&self) -> usize {
-        match self.dialect {
-            Dialect::Sqlite => 1,
-        }
+        if self.dialect.has_row_locks() { self.options.lanes as usize } else { 1 }
     }
 
-    async fn begin(&self) -> Result<Box<dyn SaleTransaction>, StoreError> {
+    async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError> {
         let transaction = self.begin_write().await?;
-        Ok(Box::new(SqlSaleTransaction { transaction, dialect: self.dialect }))
+        Ok(Box::new(SqlSaleTransaction { transaction, dialect: self.dialect, guard }))
     }
 
     async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError> {
         let read = self.begin_read().await?;
-        terms::sale_terms(&read, performance, self.currency, &self.seat_maps).await
+        terms::sale_terms(&read, performance, self.options.currency, &self.seat_maps).await
     }
 
     async fn claims(&self, performance: PerformanceId) -> Result<ClaimsSnapshot, StoreError> {

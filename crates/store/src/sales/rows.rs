@@ -84,20 +84,6 @@ pub(crate) fn payment_from_model(model: &payment::Model) -> Result<Payment, Stor
     })
 }
 
-/// The payment in a row of a hot statement, whose columns begin at `first`.
-pub(super) fn payment_from_row(row: &QueryResult, first: usize) -> Result<Payment, StoreError> {
-    payment_from_model(&payment::Model {
-        order_id: get(row, first)?,
-        id: get(row, first + 1)?,
-        user_id: get(row, first + 2)?,
-        amount: get(row, first + 3)?,
-        currency: get(row, first + 4)?,
-        balance_after: get(row, first + 5)?,
-        refunded: get(row, first + 6)?,
-        created_at: get(row, first + 7)?,
-    })
-}
-
 pub(crate) fn claim_of(order: Option<Uuid>) -> Claim {
     order.map_or(Claim::Locked, |order| Claim::Order(OrderId(order)))
 }

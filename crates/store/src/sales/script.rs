@@ -1,67 +1,84 @@
-//! Several statements in one trip to the database.
-//!
-//! A batch's statements follow one another without anything to decide in between. Each trip costs
-//! two hand-overs between threads, which under load take longer than a statement.
+//! The hot statements of one batch, packed as the dialect sends them best.
 
-use onsale_engine::ports::{StoreError, WriteError};
+use onsale_engine::ports::TransactionError;
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use super::json::Json;
+use super::{json::Json, rows::get};
 use crate::{
     dialect::Dialect,
-    error::{broken, store_error, write_error},
+    error::{broken, transaction_error},
+    hot::Packing,
 };
 
 /// Hot statements with one batch each, to be run one after the other.
 pub(super) struct Script {
     dialect: Dialect,
-    sql: String,
+    statements: Vec<&'static str>,
     batches: Vec<Value>,
     rows: u64,
 }
 
 impl Script {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, sql: String::new(), batches: Vec::new(), rows: 0 }
+        Self { dialect, statements: Vec::new(), batches: Vec::new(), rows: 0 }
     }
 
     /// Adds a statement for a batch of `rows` rows, unless there are none.
     pub(super) fn add(&mut self, sql: &'static str, rows: usize, batch: impl FnOnce() -> Json) {
-        if rows == 0 {
-            return;
+        if rows > 0 {
+            self.statements.push(sql);
+            self.batches.push(batch().into());
+            self.rows += rows as u64;
         }
-        // Which kinds of rows a batch has differs little from one to the next, so the few texts
-        // that come of it are prepared once, too.
-        self.sql.push_str(sql);
-        self.sql.push(';');
-        self.batches.push(batch().into());
-        self.rows += rows as u64;
     }
 
     /// Runs statements that read; their rows, one statement's after the other's.
     pub(super) async fn query(
         self,
         connection: &impl ConnectionTrait,
-    ) -> Result<Vec<QueryResult>, StoreError> {
-        if self.batches.is_empty() {
-            return Ok(Vec::new());
+    ) -> Result<Vec<QueryResult>, TransactionError> {
+        let packing = self.dialect.hot().load_packing;
+        let mut rows = Vec::new();
+        for statement in self.pack(packing) {
+            rows.extend(connection.query_all_raw(statement).await.map_err(transaction_error)?);
         }
-        let statement = self.dialect.statement(&self.sql, self.batches);
-        connection.query_all_raw(statement).await.map_err(store_error)
+        Ok(rows)
     }
 
-    /// Runs statements that write. A row that is there already or not as it was loaded is a
-    /// conflict.
-    pub(super) async fn execute(self, connection: &impl ConnectionTrait) -> Result<(), WriteError> {
-        if self.batches.is_empty() {
-            return Ok(());
+    /// Runs statements that write. A row that is there already is a conflict, and so is one that
+    /// is not as it was loaded, if `checked`.
+    pub(super) async fn execute(
+        self,
+        connection: &impl ConnectionTrait,
+        checked: bool,
+    ) -> Result<(), TransactionError> {
+        let (rows, packing) = (self.rows, self.dialect.hot().write_packing);
+        let mut written = 0;
+        for statement in self.pack(packing) {
+            written += match packing {
+                Packing::CommonTables => {
+                    let counted = connection.query_one_raw(statement).await.map_err(transaction_error)?;
+                    get::<i64>(&counted.ok_or_else(|| broken("no count"))?, 0)?.unsigned_abs()
+                }
+                _ => connection.execute_raw(statement).await.map_err(transaction_error)?.rows_affected(),
+            };
         }
-        let statement = self.dialect.statement(&self.sql, self.batches);
-        let written = connection.execute_raw(statement).await.map_err(write_error)?.rows_affected();
         match written {
-            written if written == self.rows => Ok(()),
-            written if written < self.rows => Err(WriteError::Conflict),
-            written => Err(broken(format!("{written} rows were written instead of {}", self.rows)).into()),
+            written if written == rows || !checked => Ok(()),
+            written if written < rows => Err(TransactionError::Conflict),
+            written => Err(broken(format!("{written} rows were written instead of {rows}")).into()),
         }
+    }
+
+    /// Which kinds of rows a batch has differs little from one to the next, so the few texts that
+    /// come of it are prepared once, too.
+    fn pack(self, packing: Packing) -> Vec<sea_orm::Statement> {
+        if self.statements.is_empty() {
+            return Vec::new();
+        }
+        let mut batches = self.batches.into_iter();
+        let statement =
+            |(sql, count): (String, usize)| self.dialect.statement(&sql, batches.by_ref().take(count));
+        packing.pack(&self.statements).into_iter().map(statement).collect()
     }
 }

@@ -1,12 +1,11 @@
-//! Write: what a batch has changed, in one statement for each kind of change that it made, all in
-//! one trip to the database.
+//! Write: what a batch has changed, in one statement for each kind of change that it made.
 
 use onsale_domain::{
     decide::{Changes, ClaimChange, Event, KeyTarget, NewKey, WalletChange},
     order::{Claim, Line, Order},
     wallet::Transfer,
 };
-use onsale_engine::ports::WriteError;
+use onsale_engine::ports::{Guard, TransactionError};
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
@@ -21,9 +20,11 @@ use crate::{dialect::Dialect, hot::HotStatements};
 pub(super) async fn write(
     connection: &impl ConnectionTrait,
     dialect: Dialect,
+    guard: Guard,
     changes: &Changes,
-) -> Result<(), WriteError> {
-    let mut writer = Writer { hot: dialect.hot(), script: Script::new(dialect) };
+) -> Result<(), TransactionError> {
+    let checked = guard != Guard::None;
+    let mut writer = Writer { hot: dialect.hot(), script: Script::new(dialect), checked };
     // First what others may have been faster with, so that a lost race costs little.
     writer.versions(changes);
     writer.orders(changes);
@@ -32,19 +33,23 @@ pub(super) async fn write(
     writer.wallets(changes);
     writer.keys(changes);
     writer.events(changes);
-    writer.script.execute(connection).await
+    writer.script.execute(connection, checked).await
 }
 
 struct Writer {
     hot: &'static HotStatements,
     script: Script,
+    /// Whether rows must be of the version that was loaded.
+    checked: bool,
 }
 
 impl Writer {
     fn versions(&mut self, changes: &Changes) {
+        let checked = self.checked;
         let batch = || {
             Json::rows(&changes.versions, |row, (performance, version)| {
                 row.integer(performance.0);
+                row.optional_integer(checked.then_some(version - 1));
                 row.integer(*version);
             })
         };
@@ -54,10 +59,11 @@ impl Writer {
     fn orders(&mut self, changes: &Changes) {
         let new = || Json::rows(&changes.orders_new, order_row);
         self.script.add(self.hot.insert_orders, changes.orders_new.len(), new);
+        let checked = self.checked;
         let changed = || {
             Json::rows(&changes.orders_changed, |row, change| {
                 row.uuid(change.id.0);
-                row.integer(change.version_before);
+                row.optional_integer(checked.then_some(change.version_before));
                 row.integer(change.version);
                 row.integer(status_code(change.status).into());
             })
@@ -98,8 +104,20 @@ impl Writer {
         self.script.add(self.hot.insert_ledger, changes.transfers.len() * 2, entries);
         let (new, known): (Vec<WalletChange>, Vec<WalletChange>) =
             changes.wallets.iter().partition(|change| change.version_before == 0);
-        self.script.add(self.hot.insert_wallets, new.len(), || Json::rows(&new, wallet_row));
-        self.script.add(self.hot.update_wallets, known.len(), || Json::rows(&known, wallet_row));
+        let new_row = |row: &mut Row<'_>, change: &WalletChange| {
+            row.integer(change.user.0);
+            row.integer(change.wallet.balance);
+            row.integer(change.wallet.version);
+        };
+        self.script.add(self.hot.insert_wallets, new.len(), || Json::rows(&new, new_row));
+        let checked = self.checked;
+        let known_row = |row: &mut Row<'_>, change: &WalletChange| {
+            row.integer(change.user.0);
+            row.optional_integer(checked.then_some(change.version_before));
+            row.integer(change.wallet.balance);
+            row.integer(change.wallet.version);
+        };
+        self.script.add(self.hot.update_wallets, known.len(), || Json::rows(&known, known_row));
     }
 
     fn keys(&mut self, changes: &Changes) {
@@ -158,13 +176,6 @@ fn ledger_row(row: &mut Row<'_>, (transfer, receives): (&Transfer, bool)) {
     row.text(transfer.kind.as_str());
     row.optional_uuid(transfer.order.map(|order| order.0));
     row.integer(transfer.created_at.0);
-}
-
-fn wallet_row(row: &mut Row<'_>, change: &WalletChange) {
-    row.integer(change.user.0);
-    row.integer(change.version_before);
-    row.integer(change.wallet.balance);
-    row.integer(change.wallet.version);
 }
 
 fn key_row(row: &mut Row<'_>, new: &NewKey) {

@@ -1,4 +1,4 @@
-//! Connecting: one writer, several readers.
+//! Connecting to SQLite: a file, one connection that writes and several that read.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,31 +8,21 @@ use std::{
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, sqlx};
 
-use crate::{StoreOptions, dialect::Dialect, error::store_error};
+use super::pool;
+use crate::{StoreOptions, error::store_error};
 
 /// How long to wait before connecting is tried again.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connects to a database; the first connection is the one that writes.
-pub(crate) async fn connect(
-    dialect: Dialect,
-    url: &str,
-    options: &StoreOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
-    match dialect {
-        Dialect::Sqlite => connect_sqlite(url, options).await,
-    }
-}
-
 /// SQLite lets one connection write at a time, so there is exactly one that does: waiting for it
 /// in our own queue is fair, waiting for SQLite's lock is not.
-async fn connect_sqlite(
+pub(super) async fn connect(
     url: &str,
     options: &StoreOptions,
 ) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
-    let path = sqlite_path(url)?;
+    let path = path_in(url)?;
     let writer = connect_writer(&path, options).await?;
-    let readers = Database::connect(sqlite_readers(path, options)).await.map_err(store_error)?;
+    let readers = Database::connect(reader(path, options)).await.map_err(store_error)?;
     Ok((writer, readers))
 }
 
@@ -41,7 +31,7 @@ async fn connect_sqlite(
 async fn connect_writer(path: &Path, options: &StoreOptions) -> Result<DatabaseConnection, StoreError> {
     let mut left = options.patience;
     loop {
-        match Database::connect(sqlite_writer(path.to_owned(), options)).await {
+        match Database::connect(writer(path.to_owned(), options)).await {
             Err(error) if error.to_string().contains("database is locked") && left > CONNECT_PAUSE => {
                 left -= CONNECT_PAUSE;
                 tokio::time::sleep(CONNECT_PAUSE).await;
@@ -51,7 +41,7 @@ async fn connect_writer(path: &Path, options: &StoreOptions) -> Result<DatabaseC
     }
 }
 
-fn sqlite_path(url: &str) -> Result<PathBuf, StoreError> {
+fn path_in(url: &str) -> Result<PathBuf, StoreError> {
     let rest = url.strip_prefix("sqlite:").unwrap_or(url);
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if path.is_empty() || path.starts_with(':') {
@@ -63,9 +53,9 @@ fn sqlite_path(url: &str) -> Result<PathBuf, StoreError> {
     Ok(PathBuf::from(path))
 }
 
-fn sqlite_writer(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
+fn writer(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
     let (create, patience) = (options.create, options.patience);
-    let mut connect = pool(1, options);
+    let mut connect = pool("sqlite:", 1, options);
     connect.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
             .filename(&path)
@@ -88,9 +78,9 @@ fn sqlite_writer(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
     connect
 }
 
-fn sqlite_readers(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
+fn reader(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
     let patience = options.patience;
-    let mut connect = pool(options.readers, options);
+    let mut connect = pool("sqlite:", options.readers, options);
     connect.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
             .filename(&path)
@@ -106,23 +96,9 @@ fn sqlite_readers(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
     connect
 }
 
-/// Connections that stay open: a new one would have to warm its cache and statements again.
-fn pool(connections: u32, options: &StoreOptions) -> ConnectOptions {
-    let mut connect = ConnectOptions::new("sqlite:");
-    connect
-        .max_connections(connections)
-        .min_connections(connections)
-        .acquire_timeout(options.patience)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .sqlx_logging(false);
-    connect
-}
-
 /// Whether the writing connection can begin no transaction any more. When a disk is full, SQLite
 /// undoes a transaction by itself; the driver then still counts it as open, for good.
-pub(crate) fn is_stuck(error: &DbErr) -> bool {
+pub(super) fn is_stuck(error: &DbErr) -> bool {
     matches!(
         error,
         DbErr::Conn(RuntimeErr::SqlxError(error))
@@ -133,7 +109,7 @@ pub(crate) fn is_stuck(error: &DbErr) -> bool {
 }
 
 /// Closes the writing connection; the pool opens a new one.
-pub(crate) async fn replace_writer(writer: &DatabaseConnection) -> Result<(), StoreError> {
+pub(super) async fn replace_writer(writer: &DatabaseConnection) -> Result<(), StoreError> {
     let broken = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
     let connection = writer.get_sqlite_connection_pool().acquire().await.map_err(broken)?;
     connection.close().await.map_err(broken)

@@ -1,0 +1,35 @@
+//! Connecting to MariaDB or MySQL.
+
+use onsale_engine::ports::StoreError;
+use sea_orm::{Database, DatabaseConnection, sqlx::Executor};
+
+use super::{cannot_connect, server_pools};
+use crate::StoreOptions;
+
+pub(super) async fn connect(
+    url: &str,
+    options: &StoreOptions,
+) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
+    let url = url.replacen("mariadb:", "mysql:", 1);
+    let (mut writers, mut readers) = server_pools(&url, options);
+    let patience_s = options.patience.as_secs().max(1);
+    let writing = format!(
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
+         SET SESSION innodb_lock_wait_timeout = {patience_s}"
+    );
+    on_connect(&mut writers, writing);
+    on_connect(&mut readers, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned());
+    let writers = Database::connect(writers).await.map_err(cannot_connect)?;
+    let readers = Database::connect(readers).await.map_err(cannot_connect)?;
+    Ok((writers, readers))
+}
+
+/// Has a statement run by every new connection.
+fn on_connect(connect: &mut sea_orm::ConnectOptions, sql: String) {
+    let sql: &'static str = sql.leak();
+    connect.map_sqlx_mysql_pool_opts(move |pool| {
+        pool.after_connect(move |connection, _| {
+            Box::pin(async move { connection.execute(sql).await.map(drop) })
+        })
+    });
+}

@@ -1,0 +1,292 @@
+//! The hot statements in the words that MariaDB and MySQL 8 share. TiDB lacks `JSON_TABLE`.
+//!
+//! `STRAIGHT_JOIN` keeps the order of the tables: the batch outside, a look-up by key inside.
+
+use super::{HotStatements, Packing};
+
+macro_rules! order_columns {
+    () => {
+        "o.id, o.user_id, o.performance_id, o.status, o.seats, o.amount, o.currency, \
+         o.created_at, o.expires_at, o.version"
+    };
+}
+
+/// The members of an array of integers as column `k.value`.
+macro_rules! integers {
+    () => {
+        "JSON_TABLE(?, '$[*]' COLUMNS (value BIGINT PATH '$')) k"
+    };
+}
+
+/// The members of an array of UUIDs in hex as column `k.value`.
+macro_rules! uuids {
+    () => {
+        "JSON_TABLE(?, '$[*]' COLUMNS (value CHAR(32) PATH '$')) k"
+    };
+}
+
+/// The members of the groups in an array of groups as a table `k` of (group, member).
+macro_rules! groups {
+    () => {
+        "JSON_TABLE(?, '$[*]' COLUMNS (performance BIGINT PATH '$[0]', \
+         NESTED PATH '$[1][*]' COLUMNS (member BIGINT PATH '$'))) k"
+    };
+}
+
+/// The rows of an array of rows as a table `k`.
+macro_rules! rows {
+    ($($column:literal),*) => {
+        concat!("JSON_TABLE(?, '$[*]' COLUMNS (", rows!(@list $($column),*), ")) k")
+    };
+    (@list $first:literal $(, $rest:literal)*) => {
+        concat!($first $(, ", ", $rest)*)
+    };
+}
+
+pub(crate) static MYSQL: HotStatements = HotStatements {
+    load_packing: Packing::Union,
+    write_packing: Packing::Singly,
+
+    lock_performances: concat!(
+        "SELECT p.id FROM ",
+        integers!(),
+        " STRAIGHT_JOIN performances p ON p.id = k.value FOR UPDATE"
+    ),
+
+    lock_wallets: concat!(
+        "SELECT w.user_id FROM ",
+        integers!(),
+        " STRAIGHT_JOIN wallets w ON w.user_id = k.value FOR UPDATE"
+    ),
+
+    load_performances: concat!(
+        "SELECT 0, p.id, p.revision, NULL,
+            NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, p.version FROM ",
+        integers!(),
+        " STRAIGHT_JOIN performances p ON p.id = k.value"
+    ),
+
+    load_claims: concat!(
+        "SELECT 1, c.performance_id, c.seat_id, c.order_id, ",
+        order_columns!(),
+        " FROM ",
+        groups!(),
+        " STRAIGHT_JOIN claims c ON c.performance_id = k.performance AND c.seat_id = k.member
+        LEFT JOIN orders o ON o.id = c.order_id"
+    ),
+
+    load_buyers: concat!(
+        "SELECT 2, NULL, NULL, NULL, ",
+        order_columns!(),
+        " FROM ",
+        groups!(),
+        " STRAIGHT_JOIN orders o FORCE INDEX (orders_by_buyer)
+            ON o.user_id = k.member AND o.performance_id = k.performance AND o.status IN (0, 1)"
+    ),
+
+    load_orders: concat!(
+        "SELECT 3, NULL, NULL, NULL, ",
+        order_columns!(),
+        " FROM ",
+        uuids!(),
+        " STRAIGHT_JOIN orders o ON o.id = UNHEX(k.value)"
+    ),
+
+    load_payments: concat!(
+        "SELECT 4, p.balance_after, p.refunded, p.id,
+            p.order_id, p.user_id, NULL, NULL, NULL, p.amount, p.currency, p.created_at, NULL, NULL FROM ",
+        uuids!(),
+        " STRAIGHT_JOIN payments p ON p.order_id = UNHEX(k.value)"
+    ),
+
+    load_wallets: concat!(
+        "SELECT 5, NULL, NULL, NULL,
+            NULL, w.user_id, NULL, NULL, NULL, w.balance, NULL, NULL, NULL, w.version FROM ",
+        integers!(),
+        " STRAIGHT_JOIN wallets w ON w.user_id = k.value"
+    ),
+
+    load_keys: concat!(
+        "SELECT 6, i.fingerprint, NULL, i.key_id,
+            i.order_id, i.user_id, NULL, i.target, NULL, i.balance_after, NULL, NULL, NULL, NULL FROM ",
+        "JSON_TABLE(?, '$[*]' COLUMNS (value VARCHAR(52) PATH '$')) k",
+        " STRAIGHT_JOIN idempotency_keys i
+            ON i.user_id = CAST(SUBSTR(k.value, 33) AS SIGNED) AND i.key_id = UNHEX(LEFT(k.value, 32))"
+    ),
+
+    delete_claims: concat!(
+        "DELETE c FROM ",
+        rows!("performance BIGINT PATH '$[0]'", "seat BIGINT PATH '$[1]'", "order_id CHAR(32) PATH '$[2]'"),
+        " STRAIGHT_JOIN claims c
+            ON c.performance_id = k.performance AND c.seat_id = k.seat AND c.order_id <=> UNHEX(k.order_id)"
+    ),
+
+    insert_claims: concat!(
+        "INSERT INTO claims (performance_id, seat_id, order_id)
+        SELECT k.performance, k.seat, UNHEX(k.order_id) FROM ",
+        rows!("performance BIGINT PATH '$[0]'", "seat BIGINT PATH '$[1]'", "order_id CHAR(32) PATH '$[2]'"),
+    ),
+
+    insert_orders: concat!(
+        "INSERT INTO orders (id, user_id, performance_id, status, seats, amount, currency,
+            created_at, expires_at, version)
+        SELECT UNHEX(k.id), k.user, k.performance, k.status, k.seats, k.amount, k.currency, k.created,
+            k.expires, k.version FROM ",
+        rows!(
+            "id CHAR(32) PATH '$[0]'",
+            "user BIGINT PATH '$[1]'",
+            "performance BIGINT PATH '$[2]'",
+            "status SMALLINT PATH '$[3]'",
+            "seats JSON PATH '$[4]'",
+            "amount BIGINT PATH '$[5]'",
+            "currency CHAR(3) PATH '$[6]'",
+            "created BIGINT PATH '$[7]'",
+            "expires BIGINT PATH '$[8]'",
+            "version BIGINT PATH '$[9]'"
+        ),
+    ),
+
+    update_orders: concat!(
+        "UPDATE ",
+        rows!(
+            "id CHAR(32) PATH '$[0]'",
+            "version_before BIGINT PATH '$[1]'",
+            "version BIGINT PATH '$[2]'",
+            "status SMALLINT PATH '$[3]'"
+        ),
+        " STRAIGHT_JOIN orders o
+            ON o.id = UNHEX(k.id) AND o.version = COALESCE(k.version_before, o.version)
+        SET o.version = k.version, o.status = k.status"
+    ),
+
+    insert_payments: concat!(
+        "INSERT INTO payments (order_id, id, user_id, amount, currency, balance_after, refunded, created_at)
+        SELECT UNHEX(k.order_id), UNHEX(k.id), k.user, k.amount, k.currency, k.balance_after, k.refunded,
+            k.created FROM ",
+        rows!(
+            "order_id CHAR(32) PATH '$[0]'",
+            "id CHAR(32) PATH '$[1]'",
+            "user BIGINT PATH '$[2]'",
+            "amount BIGINT PATH '$[3]'",
+            "currency CHAR(3) PATH '$[4]'",
+            "balance_after BIGINT PATH '$[5]'",
+            "refunded SMALLINT PATH '$[6]'",
+            "created BIGINT PATH '$[7]'"
+        ),
+    ),
+
+    refund_payments: concat!(
+        "UPDATE ",
+        uuids!(),
+        " STRAIGHT_JOIN payments p ON p.order_id = UNHEX(k.value) SET p.refunded = 1"
+    ),
+
+    insert_ledger: concat!(
+        "INSERT INTO ledger_entries (transfer_id, account, amount, kind, order_id, created_at)
+        SELECT UNHEX(k.transfer), k.account, k.amount, k.kind, UNHEX(k.order_id), k.created FROM ",
+        rows!(
+            "transfer CHAR(32) PATH '$[0]'",
+            "account BIGINT PATH '$[1]'",
+            "amount BIGINT PATH '$[2]'",
+            "kind VARCHAR(16) PATH '$[3]'",
+            "order_id CHAR(32) PATH '$[4]'",
+            "created BIGINT PATH '$[5]'"
+        ),
+    ),
+
+    insert_wallets: concat!(
+        "INSERT INTO wallets (user_id, balance, version) SELECT k.user, k.balance, k.version FROM ",
+        rows!("user BIGINT PATH '$[0]'", "balance BIGINT PATH '$[1]'", "version BIGINT PATH '$[2]'"),
+    ),
+
+    update_wallets: concat!(
+        "UPDATE ",
+        rows!(
+            "user BIGINT PATH '$[0]'",
+            "version_before BIGINT PATH '$[1]'",
+            "balance BIGINT PATH '$[2]'",
+            "version BIGINT PATH '$[3]'"
+        ),
+        " STRAIGHT_JOIN wallets w
+            ON w.user_id = k.user AND w.version = COALESCE(k.version_before, w.version)
+        SET w.balance = k.balance, w.version = k.version"
+    ),
+
+    insert_keys: concat!(
+        "INSERT INTO idempotency_keys (user_id, key_id, fingerprint, target, order_id, balance_after, created_at)
+        SELECT k.user, UNHEX(k.key_id), k.fingerprint, k.target, UNHEX(k.order_id), k.balance_after,
+            k.created FROM ",
+        rows!(
+            "user BIGINT PATH '$[0]'",
+            "key_id CHAR(32) PATH '$[1]'",
+            "fingerprint BIGINT PATH '$[2]'",
+            "target SMALLINT PATH '$[3]'",
+            "order_id CHAR(32) PATH '$[4]'",
+            "balance_after BIGINT PATH '$[5]'",
+            "created BIGINT PATH '$[6]'"
+        ),
+    ),
+
+    insert_events: concat!(
+        "INSERT INTO outbox (type, order_id, version, data, created_at)
+        SELECT k.type, UNHEX(k.order_id), k.version, k.data, k.created FROM ",
+        rows!(
+            "type VARCHAR(32) PATH '$[0]'",
+            "order_id CHAR(32) PATH '$[1]'",
+            "version BIGINT PATH '$[2]'",
+            "data JSON PATH '$[3]'",
+            "created BIGINT PATH '$[4]'"
+        ),
+    ),
+
+    update_versions: concat!(
+        "UPDATE ",
+        rows!("performance BIGINT PATH '$[0]'", "version_before BIGINT PATH '$[1]'", "version BIGINT PATH '$[2]'"),
+        " STRAIGHT_JOIN performances p
+            ON p.id = k.performance AND p.version = COALESCE(k.version_before, p.version)
+        SET p.version = k.version"
+    ),
+
+    insert_seats: concat!(
+        "INSERT INTO seats (id, row_index, place, number, category, x, y, guid)
+        SELECT k.ordinal - 1 + ?, k.row_index, k.place, k.number, k.category, k.x, k.y, k.guid FROM ",
+        rows!(
+            "ordinal FOR ORDINALITY",
+            "row_index BIGINT PATH '$[0]'",
+            "place BIGINT PATH '$[1]'",
+            "number TEXT PATH '$[2]'",
+            "category BIGINT PATH '$[3]'",
+            "x DOUBLE PATH '$[4]'",
+            "y DOUBLE PATH '$[5]'",
+            "guid TEXT PATH '$[6]'"
+        ),
+    ),
+
+    categorise_all: "
+        UPDATE (SELECT ? AS category) n STRAIGHT_JOIN seats s
+            ON s.id BETWEEN ? AND ? AND s.category <> n.category
+        SET s.category = n.category",
+
+    categorise_rows: concat!(
+        "UPDATE (SELECT ? AS category) n STRAIGHT_JOIN seats s
+            ON s.id BETWEEN ? AND ? AND s.category <> n.category
+        SET s.category = n.category
+        WHERE s.row_index IN (SELECT k.value FROM ",
+        integers!(),
+        ")"
+    ),
+
+    categorise_seats: concat!(
+        "UPDATE (SELECT ? AS category, ? AS first, ? AS last) n STRAIGHT_JOIN ",
+        integers!(),
+        " STRAIGHT_JOIN seats s
+            ON s.id = k.value AND s.id BETWEEN n.first AND n.last AND s.category <> n.category
+        SET s.category = n.category"
+    ),
+
+    insert_grams: "
+        INSERT INTO show_grams (gram, show_id)
+        SELECT k.gram, n.show_id
+        FROM (SELECT ? AS show_id) n
+        STRAIGHT_JOIN JSON_TABLE(?, '$[*]' COLUMNS (gram VARCHAR(12) PATH '$')) k",
+};
