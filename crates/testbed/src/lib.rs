@@ -6,16 +6,19 @@
 //!
 //! - [`postgres()`] and [`mariadb()`]: one server for all tests of a process, a fresh database for each.
 //! - [`PostgresServer`], [`PostgresReplica`], [`MariaDbServer`]: a server of one's own, to stop and restart.
+//! - [`FaultProxy`]: stands between a client and a server and loses commits, answers or connections.
 
 mod mariadb;
 mod postgres;
 mod process;
 mod programs;
+mod proxy;
 mod replica;
 mod shared;
 mod url;
 
 pub use mariadb::MariaDbServer;
 pub use postgres::PostgresServer;
+pub use proxy::{FaultProxy, Protocol};
 pub use replica::PostgresReplica;
 pub use shared::{SharedServer, mariadb, postgres};

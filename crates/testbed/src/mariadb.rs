@@ -1,6 +1,6 @@
 //! A MariaDB server of one's own.
 
-use std::{path::PathBuf, process::Command};
+use std::{net::SocketAddr, path::PathBuf, process::Command};
 
 use rustix::process::Signal;
 
@@ -42,10 +42,16 @@ impl MariaDbServer {
         server
     }
 
-    /// Where clients connect to.
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.process.address()
+    }
+
+    /// As clients want it told.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        format!("mysql://root@127.0.0.1:{}/{database}", self.process.port())
+        format!("mysql://root@{}/{database}", self.process.address())
     }
 
     /// Makes an empty database and returns its name, which no other test has.
@@ -75,7 +81,7 @@ impl MariaDbServer {
             format!("--pid-file={folder}/mariadbd.pid"),
             format!("--tmpdir={folder}"),
             "--bind-address=127.0.0.1".to_owned(),
-            format!("--port={}", self.process.port()),
+            format!("--port={}", self.process.address().port()),
             "--skip-name-resolve".to_owned(),
             "--skip-ssl".to_owned(),
             "--character-set-server=utf8mb4".to_owned(),

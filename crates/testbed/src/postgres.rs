@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -45,7 +46,13 @@ impl PostgresServer {
         server
     }
 
-    /// Where clients connect to.
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.process.address()
+    }
+
+    /// As clients want it told.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         url(&self.process, database)
@@ -119,14 +126,14 @@ pub(crate) fn data_folder(process: &ServerProcess) -> PathBuf {
 }
 
 pub(crate) fn url(process: &ServerProcess, database: &str) -> String {
-    format!("postgres://postgres@127.0.0.1:{}/{database}", process.port())
+    format!("postgres://postgres@{}/{database}", process.address())
 }
 
 /// Starts `postgres` with our settings and `more` of the form `name=value`.
 pub(crate) fn start(process: &ServerProcess, more: &[&str]) {
     let settings = [
         "listen_addresses=127.0.0.1".to_owned(),
-        format!("port={}", process.port()),
+        format!("port={}", process.address().port()),
         format!("unix_socket_directories={}", process.folder().display()),
         "max_connections=200".to_owned(),
         "shared_buffers=64MB".to_owned(),

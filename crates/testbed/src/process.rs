@@ -3,8 +3,11 @@
 use std::{
     fs::{self, OpenOptions},
     hash::{BuildHasher, Hasher, RandomState},
-    net::{Ipv4Addr, TcpListener, UdpSocket},
-    os::unix::{fs::chown, process::CommandExt},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -67,6 +70,7 @@ impl ServerProcess {
     pub(crate) fn prepare(name: &str, users: &[&str], end: Signal) -> Self {
         let folder = tempfile::Builder::new()
             .prefix(&format!("onsale-{name}-"))
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir()
             .expect("a temporary folder can be made")
             .keep();
@@ -91,8 +95,8 @@ impl ServerProcess {
         &self.folder
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.port.number
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port.number).into()
     }
 
     /// A command that runs as the server's user in the server's folder.

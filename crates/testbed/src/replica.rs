@@ -1,6 +1,6 @@
 //! A streaming standby of a PostgreSQL server.
 
-use std::{thread, time::Duration};
+use std::{net::SocketAddr, thread, time::Duration};
 
 use rustix::process::Signal;
 
@@ -48,7 +48,13 @@ impl PostgresReplica {
         replica
     }
 
-    /// Where clients connect to, to read only.
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.process.address()
+    }
+
+    /// As clients want it told.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         url(&self.process, database)

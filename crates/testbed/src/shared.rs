@@ -1,6 +1,6 @@
 //! One server of each kind for all tests of a process.
 
-use std::{env, sync::OnceLock};
+use std::{env, net::SocketAddr, sync::OnceLock};
 
 use crate::{MariaDbServer, PostgresServer, url::DatabaseUrl};
 
@@ -82,6 +82,14 @@ impl SharedServer {
             }
         });
         &running.url
+    }
+
+    /// Where it listens. Blocks until the server runs.
+    ///
+    /// # Panics
+    /// When there is no server and none can be started.
+    pub fn address(&'static self) -> SocketAddr {
+        DatabaseUrl::parse(self.url()).address()
     }
 
     /// The variable that names a running server.

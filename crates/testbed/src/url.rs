@@ -1,5 +1,7 @@
 //! The few things done to the URL of a database.
 
+use std::net::{SocketAddr, ToSocketAddrs};
+
 /// A URL in the form `scheme://[user[:password]@]host[:port][/database][?options]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DatabaseUrl<'a> {
@@ -45,6 +47,23 @@ impl<'a> DatabaseUrl<'a> {
         self.database
     }
 
+    /// Where the server listens.
+    ///
+    /// # Panics
+    /// When the host's name is unknown.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let default = if self.scheme.starts_with("postgres") { 5432 } else { 3306 };
+        let port = self.port().map_or(default, |port| port.parse().expect("a port is a number"));
+        let mut addresses = (self.host(), port).to_socket_addrs().into_iter().flatten();
+        addresses.next().unwrap_or_else(|| panic!("the host `{}` is unknown", self.host()))
+    }
+
+    /// The same database, reached by another way.
+    pub(crate) fn with_address(&self, address: SocketAddr) -> String {
+        let Self { scheme, user_info, database, options, .. } = self;
+        format!("{scheme}://{user_info}{address}/{database}{options}")
+    }
+
     /// The same server, another database.
     pub(crate) fn with_database(&self, database: &str) -> String {
         let Self { scheme, user_info, address, options, .. } = self;
@@ -64,12 +83,17 @@ mod tests {
         assert_eq!(url.host(), "db.example");
         assert_eq!(url.port(), Some("3307"));
         assert_eq!(url.database(), "shop");
+        assert_eq!(
+            url.with_address(([127, 0, 0, 1], 9).into()),
+            "mysql://ann:p:w@127.0.0.1:9/shop?charset=utf8"
+        );
         assert_eq!(url.with_database("other"), "mysql://ann:p:w@db.example:3307/other?charset=utf8");
     }
 
     #[test]
     fn a_short_url_has_few_parts() {
         let url = DatabaseUrl::parse("postgres://localhost");
+        assert_eq!(url.address().port(), 5432);
         assert_eq!((url.user(), url.password(), url.port()), (None, None, None));
         assert_eq!((url.host(), url.database()), ("localhost", ""));
         assert_eq!(url.with_database("other"), "postgres://localhost/other");
