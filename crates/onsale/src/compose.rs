@@ -30,8 +30,8 @@ pub(crate) struct Base {
 /// says so.
 pub(crate) async fn open(config: Config, folder: DataFolder, create: bool) -> Result<Base, Failure> {
     let url = database_url(&config, &folder)?;
-    let readers = config.database.readers;
-    let options = StoreOptions { create, readers, ..StoreOptions::new(config.currency()) };
+    let (readers, lanes) = (config.database.readers, config.database.lanes);
+    let options = StoreOptions { create, readers, lanes, ..StoreOptions::new(config.currency()) };
     let store = SqlStore::open(&url, &options).await.map_err(|error| match error {
         StoreError::Rejected(reason) => Failure::Usage(format!("database.url: {reason}")),
         error => Failure::of("cannot open the database")(error),

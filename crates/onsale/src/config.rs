@@ -10,7 +10,7 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use onsale_domain::money::Currency;
-use onsale_engine::{Settings, accounts::AccountSettings, sales::SaleSettings};
+use onsale_engine::{Settings, accounts::AccountSettings, ports::Guard, sales::SaleSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -44,6 +44,7 @@ pub(crate) struct Server {
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) readers: u32,
+    pub(crate) lanes: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,24 @@ pub(crate) struct Sales {
     pub(crate) currency: String,
     pub(crate) batch_max: usize,
     pub(crate) queue_max: usize,
+    pub(crate) guard: GuardName,
+}
+
+/// The guards that may be chosen. [`Guard::None`] is not among them: it is for negative controls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum GuardName {
+    Pessimistic,
+    Optimistic,
+}
+
+impl GuardName {
+    const fn guard(self) -> Guard {
+        match self {
+            Self::Pessimistic => Guard::Pessimistic,
+            Self::Optimistic => Guard::Optimistic,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +111,7 @@ impl Default for Server {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: String::new(), readers: 4 }
+        Self { url: String::new(), readers: 4, lanes: 4 }
     }
 }
 
@@ -103,6 +122,7 @@ impl Default for Sales {
             currency: Currency::KRW.as_str().to_owned(),
             batch_max: engine.batch_max,
             queue_max: engine.queue_max,
+            guard: GuardName::Pessimistic,
         }
     }
 }
@@ -159,6 +179,7 @@ impl Config {
         let at_least_one = [
             ("server.watchers_max", self.server.watchers_max),
             ("database.readers", self.database.readers as usize),
+            ("database.lanes", self.database.lanes as usize),
             ("sales.batch_max", self.sales.batch_max),
             ("sales.queue_max", self.sales.queue_max),
             ("accounts.access_minutes", self.accounts.access_minutes as usize),
@@ -202,6 +223,7 @@ impl Config {
             sales: SaleSettings {
                 batch_max: self.sales.batch_max,
                 queue_max: self.sales.queue_max,
+                guard: self.sales.guard.guard(),
                 ..SaleSettings::default()
             },
             accounts: AccountSettings {
