@@ -41,6 +41,9 @@ pub(crate) enum Command {
     User(User),
     /// Check that seats, orders, payments, ledger and keys agree, on a live or stopped database
     Audit,
+    /// Measure on this machine, in databases of its own
+    #[command(subcommand)]
+    Bench(Bench),
     /// Print the OpenAPI document
     Openapi,
     /// Print the effective configuration as TOML, secrets hidden
@@ -115,6 +118,37 @@ pub(crate) struct AddUser {
     /// Read the password from standard input, one line; command lines are seen by others
     #[arg(long, required = true)]
     pub(crate) password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Compare the guards, that is how processes that sell from one database defend themselves
+    /// against each other: a table, and a chart to paste into a document
+    Guards(BenchGuards),
+    /// One of the processes of `bench guards`
+    #[command(hide = true)]
+    GuardsWorker,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchGuards {
+    /// The database beside which it makes its own; yours is not touched [default: database.url]
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
+    /// How long each round is measured, in seconds
+    #[arg(long, value_name = "N", default_value_t = 2.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// How often each guard is measured; the medians count
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+    /// Draw a chart into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=60.0).contains(seconds));
+    seconds.ok_or_else(|| "a number of seconds from 0.1 to 60".to_owned())
 }
 
 #[cfg(test)]

@@ -6,9 +6,15 @@ use std::{
 };
 
 use onsale_engine::{
-    Engine, accounts::Accounts, catalogue::Catalogue, clock::SystemClock, ids::RandomIds, ports::StoreError,
+    Engine, Settings,
+    accounts::Accounts,
+    catalogue::Catalogue,
+    clock::{Clock as _, SystemClock},
+    ids::{Ids as _, RandomIds},
+    ports::StoreError,
+    sales::SaleSettings,
 };
-use onsale_store::{SqlStore, StoreOptions};
+use onsale_store::{ScratchDatabase, SqlStore, StoreOptions, negative_control};
 
 use crate::{
     config::Config,
@@ -30,13 +36,21 @@ pub(crate) struct Base {
 /// says so.
 pub(crate) async fn open(config: Config, folder: DataFolder, create: bool) -> Result<Base, Failure> {
     let url = database_url(&config, &folder)?;
+    let store = open_store(&config, &url, create).await?;
+    Ok(Base { config, folder, store: Arc::new(store) })
+}
+
+async fn open_store(config: &Config, url: &str, create: bool) -> Result<SqlStore, Failure> {
     let (readers, lanes) = (config.database.readers, config.database.lanes);
     let options = StoreOptions { create, readers, lanes, ..StoreOptions::new(config.currency()) };
-    let store = SqlStore::open(&url, &options).await.map_err(|error| match error {
-        StoreError::Rejected(reason) => Failure::Usage(format!("database.url: {reason}")),
-        error => Failure::of("cannot open the database")(error),
-    })?;
-    Ok(Base { config, folder, store: Arc::new(store) })
+    SqlStore::open(url, &options).await.map_err(rejected_or("cannot open the database"))
+}
+
+fn rejected_or(what: &'static str) -> impl FnOnce(StoreError) -> Failure {
+    move |error| match error {
+        StoreError::Rejected(reason) => Failure::Usage(format!("the database's URL: {reason}")),
+        error => Failure::of(what)(error),
+    }
 }
 
 /// The data folder that the command line or the default names.
@@ -92,6 +106,65 @@ impl Base {
             None => self.folder.signing_key(),
         }
     }
+}
+
+/// A database that a measurement has for itself.
+pub(crate) struct Scratch {
+    pub(crate) store: Arc<SqlStore>,
+    database: ScratchDatabase,
+}
+
+/// Makes an empty database beside the configured one.
+pub(crate) async fn create_scratch(config: &Config, folder: &DataFolder) -> Result<Scratch, Failure> {
+    let url = database_url(config, folder)?;
+    let id = RandomIds::default().next(SystemClock.now());
+    let database = ScratchDatabase::create(&url, id).await;
+    let database = database.map_err(rejected_or("cannot make a database for the measurement"))?;
+    match open_store(config, database.url(), true).await {
+        Ok(store) => Ok(Scratch { store: Arc::new(store), database }),
+        Err(failure) => {
+            database.remove().await.map_err(Failure::of("cannot remove the measurement's database"))?;
+            Err(failure)
+        }
+    }
+}
+
+impl Scratch {
+    pub(crate) fn url(&self) -> &str {
+        self.database.url()
+    }
+
+    /// Lets seats be claimed twice, to see what a guard is for.
+    pub(crate) async fn drop_claims_key(&self) -> Result<(), StoreError> {
+        negative_control::drop_claims_key(&self.store).await
+    }
+
+    /// Removes the database. Nobody may use the store any more.
+    pub(crate) async fn close_and_remove(self) -> Result<(), Failure> {
+        let closed = match Arc::try_unwrap(self.store) {
+            Ok(store) => store.close().await,
+            Err(_) => Ok(()),
+        };
+        let removed = self.database.remove().await;
+        closed.and(removed).map_err(Failure::of("cannot remove the measurement's database"))
+    }
+}
+
+/// Opens a scratch database that another process has made.
+pub(crate) async fn open_scratch(config: &Config, url: &str) -> Result<Arc<SqlStore>, Failure> {
+    open_store(config, url, false).await.map(Arc::new)
+}
+
+/// An engine that sells from a scratch database. Nobody logs in there.
+pub(crate) async fn scratch_engine(
+    config: &Config,
+    store: Arc<SqlStore>,
+    sales: SaleSettings,
+) -> Result<Arc<Engine>, Failure> {
+    let settings = Settings { sales, ..config.engine_settings(vec![0; 32]) };
+    let ids = Arc::new(RandomIds::default());
+    let engine = Engine::start(store, Arc::new(SystemClock), ids, settings);
+    engine.await.map(Arc::new).map_err(Failure::of("cannot start"))
 }
 
 fn database_url(config: &Config, folder: &DataFolder) -> Result<String, Failure> {

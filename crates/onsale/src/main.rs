@@ -1,6 +1,7 @@
 //! The binary: command line, configuration, composition and lifecycle.
 
 mod audit;
+mod bench;
 mod cli;
 mod compose;
 mod config;
@@ -16,7 +17,7 @@ mod user;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, Command, Import, User};
+use cli::{Bench, Cli, Command, Import, User};
 use config::Config;
 use data_folder::DataFolder;
 use failure::Failure;
@@ -68,10 +69,16 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
     if let Command::Serve(arguments) = &cli.command {
         return serve::serve(arguments, config, data).await;
     }
+    if let Command::Bench(Bench::GuardsWorker) = cli.command {
+        return bench::run_worker(config).await;
+    }
     let folder = compose::data_folder(data, false);
     // An audit of what does not exist must not make it and call it clean.
     let create = !matches!(cli.command, Command::Audit);
     let folder = if create { DataFolder::create(&folder)? } else { DataFolder::existing(&folder)? };
+    if let Command::Bench(Bench::Guards(arguments)) = &cli.command {
+        return bench::compare_guards(arguments, config, &folder).await;
+    }
     let base = compose::open(config, folder, create).await?;
     let done = match &cli.command {
         Command::Import(Import::Movies(arguments)) => {
@@ -87,7 +94,7 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
             println!("the database is up to date");
             Ok(())
         }
-        Command::Serve(_) | Command::Openapi | Command::Config => Ok(()),
+        Command::Serve(_) | Command::Bench(_) | Command::Openapi | Command::Config => Ok(()),
     };
     base.close().await.and(done)
 }

@@ -22,6 +22,15 @@ pub(crate) enum Dialect {
     MySql,
 }
 
+/// The statements about whole databases on a server. Names are ours and need no quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerDatabases {
+    pub(crate) create: fn(&str) -> String,
+    pub(crate) drop: fn(&str) -> String,
+    /// Gives the name of the session's database.
+    pub(crate) current: &'static str,
+}
+
 impl Dialect {
     /// The dialect behind a database URL.
     pub(crate) fn of_url(url: &str) -> Result<Self, StoreError> {
@@ -101,6 +110,39 @@ impl Dialect {
         }
     }
 
+    /// How databases are made and removed on a server; none where a database is a file.
+    pub(crate) fn server_databases(self) -> Option<ServerDatabases> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(ServerDatabases {
+                create: |name| format!("CREATE DATABASE {name}"),
+                // A client that has just ended may not be gone yet for the server.
+                drop: |name| format!("DROP DATABASE {name} WITH (FORCE)"),
+                current: "SELECT current_database()::text",
+            }),
+            Self::MySql => Some(ServerDatabases {
+                create: |name| format!("CREATE DATABASE {name}"),
+                drop: |name| format!("DROP DATABASE {name}"),
+                current: "SELECT DATABASE()",
+            }),
+        }
+    }
+
+    /// What the database is called, with its version, for people.
+    pub(crate) fn name(self, server_version: &str) -> String {
+        let mut words = server_version.split([' ', '-']);
+        match self {
+            Self::Sqlite => format!("SQLite {server_version}"),
+            // It names itself first: PostgreSQL, or what speaks its protocol.
+            Self::Postgres => words.by_ref().take(2).collect::<Vec<_>>().join(" "),
+            Self::MySql => {
+                let version = words.next().unwrap_or_default();
+                let product = if server_version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
+                format!("{product} {version}")
+            }
+        }
+    }
+
     /// What the server calls itself.
     pub(crate) async fn server_version(
         self,
@@ -162,5 +204,19 @@ impl Dialect {
             Self::Sqlite => column.big_integer().not_null().auto_increment().primary_key().take(),
             Self::Postgres | Self::MySql => column.big_integer().not_null().primary_key().take(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dialect;
+
+    #[test]
+    fn a_database_is_called_what_it_calls_itself() {
+        let postgres = "PostgreSQL 15.14 (Debian 15.14-0+deb12u1) on x86_64-pc-linux-gnu, compiled by gcc";
+        assert_eq!(Dialect::Postgres.name(postgres), "PostgreSQL 15.14");
+        assert_eq!(Dialect::MySql.name("10.11.14-MariaDB-0+deb12u2"), "MariaDB 10.11.14");
+        assert_eq!(Dialect::MySql.name("8.4.2"), "MySQL 8.4.2");
+        assert_eq!(Dialect::Sqlite.name("3.50.1"), "SQLite 3.50.1");
     }
 }

@@ -17,12 +17,15 @@ mod migrations;
 #[doc(hidden)]
 pub mod negative_control;
 mod sales;
+mod scratch;
 
 use std::time::Duration;
 
 use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
+
+pub use scratch::ScratchDatabase;
 
 use crate::{catalogue::SeatMapCache, dialect::Dialect, error::store_error};
 
@@ -72,6 +75,14 @@ impl SqlStore {
         let (writer, readers) = connect::connect(dialect, url, options).await?;
         migrations::migrate(&writer, dialect).await?;
         Ok(Self { writer, readers, dialect, options: options.clone(), seat_maps: SeatMapCache::default() })
+    }
+
+    /// What the database calls itself, with its version, for people.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub async fn name(&self) -> Result<String, StoreError> {
+        Ok(self.dialect.name(&self.dialect.server_version(&self.readers).await?))
     }
 
     /// Closes all connections once their work is done. On SQLite the log is folded into the

@@ -173,7 +173,10 @@ impl Lane {
         let failure = loop {
             match self.attempt(&batch).await {
                 Ok(answers) => return self.answer(batch, answers),
-                Err(Failure::Again) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(Failure::Again) if attempt < ATTEMPTS_MAX => {
+                    self.shared.metrics.retries.increment(1);
+                    attempt += 1;
+                }
                 Err(failure) => break failure,
             }
         };

@@ -14,6 +14,8 @@ pub(super) struct Metrics {
     pub(super) queue_depth: Gauge,
     /// Commands refused because the queue was full.
     pub(super) overloaded: Counter,
+    /// Batches decided again because another writer was first.
+    pub(super) retries: Counter,
     by_gate: Refusals,
     by_pipeline: Refusals,
     commits: Counter,
@@ -57,6 +59,7 @@ impl Metrics {
             batch_commands: histogram!("onsale_sale_batch_commands"),
             queue_depth: gauge!("onsale_sale_queue_depth"),
             overloaded: counter!("onsale_sale_overloaded_total"),
+            retries: counter!("onsale_sale_retries_total"),
             by_gate: Refusals::new("gate"),
             by_pipeline: Refusals::new("pipeline"),
             commits: counter!("onsale_sale_commits_total"),

@@ -9,6 +9,8 @@ use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use tokio::time::{Instant, sleep};
 
+pub(crate) use sqlite::path_in as sqlite_path;
+
 use crate::{
     StoreOptions,
     dialect::Dialect,

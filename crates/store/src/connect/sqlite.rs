@@ -41,7 +41,8 @@ async fn connect_writer(path: &Path, options: &StoreOptions) -> Result<DatabaseC
     }
 }
 
-fn path_in(url: &str) -> Result<PathBuf, StoreError> {
+/// The file that a URL names.
+pub(crate) fn path_in(url: &str) -> Result<PathBuf, StoreError> {
     let rest = url.strip_prefix("sqlite:").unwrap_or(url);
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if path.is_empty() || path.starts_with(':') {

@@ -1,0 +1,93 @@
+//! `onsale bench guards`: the guards side by side, two processes on one database.
+
+use onsale_engine::audit::Violation;
+
+use super::{Contender, Measured, chart, stage::Stage, table};
+use crate::{
+    cli::BenchGuards, compose, config::Config, data_folder::DataFolder, failure::Failure, progress::Progress,
+};
+
+/// Measures every guard, prints a table and draws a chart. Everything happens in databases of
+/// its own, which are removed at the end, also when it is interrupted.
+pub(crate) async fn compare_guards(
+    arguments: &BenchGuards,
+    mut config: Config,
+    folder: &DataFolder,
+) -> Result<(), Failure> {
+    if let Some(url) = &arguments.database {
+        config.database.url.clone_from(url);
+    }
+    let mut stages = Vec::new();
+    let measured = tokio::select! {
+        measured = Box::pin(measure(arguments, &config, folder, &mut stages)) => measured,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Failed("interrupted".to_owned())),
+    };
+    let mut removed = Ok(());
+    for stage in stages {
+        removed = removed.and(stage.scratch.close_and_remove().await);
+    }
+    let (conditions, measured) = measured?;
+    print!("{}", table::render(&conditions, &measured));
+    if let Some(file) = &arguments.svg {
+        let drawn = std::fs::write(file, chart::draw(&conditions, &measured));
+        drawn.map_err(Failure::of(format!("cannot write {}", file.display())))?;
+        println!("\nThe chart is in {}.", file.display());
+    }
+    removed
+}
+
+/// Under which conditions was measured, for table and chart.
+pub(super) struct Conditions {
+    pub(super) database: String,
+    pub(super) rounds: u32,
+    pub(super) seconds: f64,
+}
+
+async fn measure(
+    arguments: &BenchGuards,
+    config: &Config,
+    folder: &DataFolder,
+    stages: &mut Vec<Stage>,
+) -> Result<(Conditions, Vec<Measured>), Failure> {
+    let contenders = Contender::all();
+    let steps = contenders.len() as u64 * (u64::from(arguments.rounds) + 2);
+    let (mut done, progress) = (0, Progress::new("guards"));
+    let mut step = || {
+        done += 1;
+        progress.set(done, steps);
+    };
+    progress.set(0, steps);
+    for contender in contenders {
+        let scratch = Box::pin(compose::create_scratch(config, folder)).await?;
+        match Box::pin(Stage::set_up(contender, scratch)).await {
+            Ok(stage) => stages.push(stage),
+            Err((scratch, failure)) => {
+                scratch.close_and_remove().await?;
+                return Err(failure);
+            }
+        }
+        step();
+    }
+    let mut rounds = vec![Vec::new(); stages.len()];
+    // One after the other, again and again, so that what the machine does meanwhile touches them
+    // all alike.
+    for _ in 0..arguments.rounds {
+        for (stage, rounds) in stages.iter().zip(&mut rounds) {
+            rounds.push(stage.round(arguments.seconds).await?);
+            step();
+        }
+    }
+    let mut measured = Vec::with_capacity(stages.len());
+    for (stage, rounds) in stages.iter().zip(rounds) {
+        let report = stage.audit().await?;
+        let sold_twice = report.violations.get(&Violation::SeatClaimedTwice).map_or(0, |found| found.total);
+        let other_violations = report.violations_total() - sold_twice;
+        measured.push(Measured { contender: stage.contender, rounds, sold_twice, other_violations });
+        step();
+    }
+    let database = match stages.first() {
+        Some(stage) => stage.scratch.store.name().await.map_err(Failure::of("cannot ask the database"))?,
+        None => String::new(),
+    };
+    Ok((Conditions { database, rounds: arguments.rounds, seconds: arguments.seconds }, measured))
+}
