@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) until: Until,
     /// The status that every answer should have.
     pub(crate) status: u16,
+    /// The first process of the database's server, to be told apart.
+    pub(crate) database_pid: Option<u32>,
 }
 
 /// When a round ends.
@@ -62,6 +64,8 @@ pub(crate) struct Measured {
     pub(crate) loader_cpu: Duration,
     /// Processor time of everything else in the process: the server.
     pub(crate) server_cpu: Duration,
+    /// Processor time of the database's server, if it is one and on this machine.
+    pub(crate) database_cpu: Option<Duration>,
     /// Time that processors of the machine were idle, if the system tells.
     pub(crate) idle: Option<Duration>,
     /// Answers with another status: how many, and the first such body.
@@ -95,7 +99,8 @@ pub(crate) fn run(
     requests: &Requests,
     count: &AtomicU64,
 ) -> io::Result<Measured> {
-    let before = Mutex::new((Duration::ZERO, None));
+    let database_cpu = || plan.database_pid.and_then(cpu::family);
+    let before = Mutex::new((Duration::ZERO, None, None));
     let begin = cpu::now();
     let limit = match plan.until {
         Until::Elapsed(_) => u64::MAX,
@@ -105,12 +110,13 @@ pub(crate) fn run(
         let threads: Vec<_> = (0..plan.threads.max(1))
             .map(|index| {
                 let connections = share(plan.connections, plan.threads.max(1), index);
-                let before = &before;
+                let (before, database_cpu) = (&before, &database_cpu);
                 let driver = move || {
                     let mut driver = Driver::connect(address, connections, plan, requests, count, limit)?;
                     driver.run(begin, || {
                         if index == 0 {
-                            *before.lock().expect("nobody panics with it") = (cpu::process(), cpu::idle());
+                            *before.lock().expect("nobody panics with it") =
+                                (cpu::process(), cpu::idle(), database_cpu());
                         }
                     })
                 };
@@ -122,9 +128,11 @@ pub(crate) fn run(
             .map(|thread| thread?.join().unwrap_or_else(|_| Err(io::Error::other("a loader panicked"))))
             .collect()
     });
-    let (process_before, idle_before) = *before.lock().expect("nobody panics with it");
+    let (process_before, idle_before, database_before) = *before.lock().expect("nobody panics with it");
     let process = cpu::process().saturating_sub(process_before);
-    let idle = cpu::idle().zip(idle_before).map(|(after, before)| after.saturating_sub(before));
+    let since = |(after, before): (Duration, Duration)| after.saturating_sub(before);
+    let idle = cpu::idle().zip(idle_before).map(since);
+    let database = database_cpu().zip(database_before).map(since);
     let mut measured = Measured::default();
     for part in parts {
         measured.add(part?);
@@ -132,6 +140,7 @@ pub(crate) fn run(
     measured.latencies_us.sort_unstable();
     measured.server_cpu = process.saturating_sub(measured.loader_cpu);
     measured.idle = idle;
+    measured.database_cpu = database;
     Ok(measured)
 }
 
@@ -336,7 +345,14 @@ mod tests {
     }
 
     fn plan(until: Until) -> Plan {
-        Plan { connections: 16, threads: 2, warm_up: Duration::from_millis(50), until, status: 200 }
+        Plan {
+            connections: 16,
+            threads: 2,
+            warm_up: Duration::from_millis(50),
+            until,
+            status: 200,
+            database_pid: None,
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! can be told apart.
 
 mod cpu;
+mod database;
 mod http;
 mod loader;
 mod progress;
@@ -29,6 +30,7 @@ use std::{
 use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
+use database::Database;
 use progress::Progress;
 use stage::Failure;
 use work::{Bench, Work};
@@ -64,6 +66,14 @@ struct Options {
     /// Where to put the databases, on the disk to be measured [default: beside this program]
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// The URL of a database server to measure on, in databases made for it and removed again;
+    /// the database that it names is not touched [default: the embedded database]
+    #[arg(long, conflicts_with = "folder")]
+    database: Option<String>,
+    /// The server's first process, to count its share of the processors [default: whoever listens
+    /// on the URL's port on this machine]
+    #[arg(long, requires = "database")]
+    database_pid: Option<u32>,
 }
 
 impl Options {
@@ -104,9 +114,13 @@ fn run() -> Result<bool, Failure> {
         }
     });
 
-    println!("{}", conditions(&options, folder.path())?);
+    let database = match &options.database {
+        Some(url) => Database::server(url, options.database_pid),
+        None => Database::embedded(folder.path()),
+    };
+    println!("{}: {}", stage::database_name(&database.url)?, conditions(&options, folder.path())?);
     let progress = Progress::new();
-    let bench = Bench { options: &options, folder: folder.path().to_owned(), metrics, progress: &progress };
+    let bench = Bench { options: &options, database, metrics, progress: &progress };
     let mut results = Vec::new();
     for work in Work::ALL {
         if options.only.is_empty() || options.only.contains(&work) {

@@ -1,6 +1,6 @@
 //! Onsale with something to sell, served over HTTP.
 
-use std::{collections::VecDeque, error::Error, path::Path, sync::Arc};
+use std::{collections::VecDeque, error::Error, sync::Arc};
 
 use jsonwebtoken::{EncodingKey, Header};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -18,10 +18,10 @@ use onsale_engine::{
     Engine, Settings,
     accounts::AccountSettings,
     clock::{Clock as _, SystemClock},
-    ids::RandomIds,
+    ids::{Ids as _, RandomIds},
     sales::SaleSettings,
 };
-use onsale_store::{SqlStore, StoreOptions};
+use onsale_store::{ScratchDatabase, SqlStore, StoreOptions};
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -49,6 +49,7 @@ const FILLING_AT_ONCE: usize = 4_096;
 pub(crate) struct Stage {
     pub(crate) engine: Arc<Engine>,
     pub(crate) server: Server,
+    database: ScratchDatabase,
 }
 
 /// A hall in which performances can be put on.
@@ -60,25 +61,19 @@ pub(crate) struct Hall {
 }
 
 impl Stage {
-    /// Makes a database in a folder and serves it.
-    pub(crate) fn open(
-        folder: &Path,
-        sales: SaleSettings,
-        metrics: PrometheusHandle,
-    ) -> Result<Self, Failure> {
-        std::fs::create_dir_all(folder)?;
+    /// Makes a database beside the one at `url` and serves it.
+    pub(crate) fn open(url: &str, sales: SaleSettings, metrics: PrometheusHandle) -> Result<Self, Failure> {
         let runtime = Server::runtime("onsale")?;
-        let url = format!("sqlite:{}", folder.join("onsale.db").display());
-        let engine = runtime.block_on(async {
-            let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await?;
+        let (database, engine) = runtime.block_on(async {
+            let (database, store) = open_scratch(url).await?;
             let ids = Arc::new(RandomIds::default());
-            Engine::start(Arc::new(store), Arc::new(SystemClock), ids, settings(sales)).await
+            let engine = Engine::start(Arc::new(store), Arc::new(SystemClock), ids, settings(sales));
+            Ok::<_, Failure>((database, Arc::new(engine.await?)))
         })?;
-        let engine = Arc::new(engine);
         let api = ApiSettings::new(Currency::KRW);
         let router = onsale_api::router(engine.clone(), api, move || metrics.render());
         let server = Server::start(runtime, router)?;
-        Ok(Self { engine, server })
+        Ok(Self { engine, server, database })
     }
 
     /// Runs something on the server's runtime.
@@ -172,7 +167,35 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         let engine = self.engine.clone();
-        self.server.runtime.block_on(async move { engine.stop().await });
+        let removed = self.server.runtime.block_on(async {
+            engine.stop().await;
+            self.database.remove().await
+        });
+        if let Err(error) = removed {
+            eprintln!("onsale-bench: {error}");
+        }
+    }
+}
+
+/// What the database at `url` calls itself.
+pub(crate) fn database_name(url: &str) -> Result<String, Failure> {
+    Server::runtime("onsale")?.block_on(async {
+        let (database, store) = open_scratch(url).await?;
+        let name = store.name().await;
+        store.close().await?;
+        database.remove().await?;
+        Ok(name?)
+    })
+}
+
+async fn open_scratch(url: &str) -> Result<(ScratchDatabase, SqlStore), Failure> {
+    let database = ScratchDatabase::create(url, RandomIds::default().next(SystemClock.now())).await?;
+    match SqlStore::open(database.url(), &StoreOptions::new(Currency::KRW)).await {
+        Ok(store) => Ok((database, store)),
+        Err(error) => {
+            database.remove().await?;
+            Err(error.into())
+        }
     }
 }
 

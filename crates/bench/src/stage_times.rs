@@ -14,7 +14,7 @@ pub(crate) struct StageTimes {
 }
 
 impl StageTimes {
-    /// The stages by name.
+    /// The stages by name; the commit waits for the flush.
     pub(crate) const NAMES: [&'static str; 4] = ["load", "decide", "write", "commit"];
 
     /// Reads them as of now.

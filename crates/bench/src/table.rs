@@ -63,16 +63,29 @@ fn verdict(result: &Results, bar: &Bar) -> (String, bool) {
     (format!("  {word}: {} is {ratio:.2} x {}, the bar is {:.2}\n", bar.of, bar.over, bar.least), reached)
 }
 
-/// Which part of the pipeline dominates, per command. What is not in a stage is HTTP and waiting.
+/// Where the time of a batch goes. What is not in a stage is HTTP and waiting.
 fn where_time_goes(rounds: &Rounds, stages: StageTimes) -> String {
-    let per_command = |seconds: f64| seconds * 1e6 / stages.commands;
-    let mut text =
-        format!("    {:.0} commands a batch; of each command's turn", stages.commands / stages.batches);
+    let mut text = format!("    where the time of a batch of {:.0} goes:", stages.commands / stages.batches);
     for (name, seconds) in StageTimes::NAMES.iter().zip(stages.seconds) {
-        let _ = write!(text, " {name} {:.1} us,", per_command(seconds));
+        let (batch_ms, hold_us) = (seconds * 1e3 / stages.batches, seconds * 1e6 / stages.commands);
+        let _ = write!(text, " {name} {batch_ms:.2} ms ({hold_us:.1} us per hold),");
     }
     let busy = stages.seconds.iter().sum::<f64>() / stages.commands * rounds.of(Measured::rate);
     let _ = writeln!(text, " the pipeline was busy {:.0}% of the time", 100.0 * busy);
+    if let Some(trips) = rounds.trips_per_batch {
+        let per_hold = trips * stages.batches / stages.commands;
+        let _ =
+            writeln!(text, "    round trips to the database: {trips:.1} per batch, {per_hold:.3} per hold");
+    }
+    if rounds.rounds.iter().all(|round| round.database_cpu.is_some()) {
+        let cpu = |round: &Measured| round.database_cpu.unwrap_or_default().as_secs_f64();
+        let _ = writeln!(
+            text,
+            "    the database's server used {:.0}% of one processor, {:.1} us per hold",
+            100.0 * rounds.of(|round| cpu(round) / round.elapsed.as_secs_f64()),
+            rounds.of(|round| cpu(round) * 1e6 / round.answers.max(1) as f64),
+        );
+    }
     text
 }
 
@@ -82,7 +95,7 @@ fn remarks(rounds: &Rounds, loader_threads: usize) -> String {
         rounds.of(|round| part(round).as_secs_f64() / round.elapsed.as_secs_f64())
     };
     let processors = thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
-    let used = share(|round| round.loader_cpu + round.server_cpu);
+    let used = share(|round| round.loader_cpu + round.server_cpu + round.database_cpu.unwrap_or_default());
     // What is neither idle nor ours is used by others.
     let idle = share(|round| round.idle.unwrap_or_default());
     let limit = if share(|round| round.loader_cpu) >= LOADER_BUSY * loader_threads as f64 {

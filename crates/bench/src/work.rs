@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -13,6 +12,7 @@ use onsale_engine::sales::SaleSettings;
 
 use crate::{
     Options,
+    database::{Database, TripCounter},
     http::{self, Captured},
     loader::{self, Measured, Plan, Requests, Until},
     progress::Progress,
@@ -72,11 +72,13 @@ pub(crate) struct Rounds {
     pub(crate) rounds: Vec<Measured>,
     /// Where the pipeline's time went, in all rounds together; only of Onsale's own.
     pub(crate) stages: Option<StageTimes>,
+    /// Round trips to the database's server for each batch, counted in a round by itself.
+    pub(crate) trips_per_batch: Option<f64>,
 }
 
 impl Rounds {
     const fn new(contender: &'static str) -> Self {
-        Self { contender, rounds: Vec::new(), stages: None }
+        Self { contender, rounds: Vec::new(), stages: None, trips_per_batch: None }
     }
 }
 
@@ -100,8 +102,7 @@ pub(crate) struct Results {
 /// What all measurements share.
 pub(crate) struct Bench<'a> {
     pub(crate) options: &'a Options,
-    /// A folder on a disk.
-    pub(crate) folder: PathBuf,
+    pub(crate) database: Database,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) progress: &'a Progress,
 }
@@ -147,14 +148,14 @@ impl Bench<'_> {
     }
 
     fn catalogue(&self) -> Result<Results, Failure> {
-        let stage = self.stage("catalogue", SaleSettings::default())?;
+        let stage = self.stage(SaleSettings::default())?;
         stage.block_on(async { stage.add_films(&stage.add_hall(1_000).await?, 100).await })?;
         let path = "/api/v1/movies";
         self.compare_get(Work::Catalogue, &stage, path)
     }
 
     fn availability(&self) -> Result<Results, Failure> {
-        let stage = self.stage("availability", SaleSettings::default())?;
+        let stage = self.stage(SaleSettings::default())?;
         let performance = stage.block_on(async {
             let hall = stage.add_hall(100_000).await?;
             let performance = stage.add_performance(&hall).await?;
@@ -181,29 +182,54 @@ impl Bench<'_> {
 
     fn hold(&self) -> Result<Results, Failure> {
         let classic_settings = SaleSettings { batch_max: 1, gate: false, ..SaleSettings::default() };
-        let (_stage, ours) = self.holds("onsale", SaleSettings::default(), HOLDS_A_SECOND_MAX)?;
-        let (_classic_stage, classic) = self.holds("classic", classic_settings, HOLDS_A_SECOND_MAX / 10.0)?;
+        let url = &self.database.url;
+        let (_stage, ours) = self.holds("onsale", url, SaleSettings::default(), HOLDS_A_SECOND_MAX)?;
+        let (_classic_stage, classic) =
+            self.holds("classic", url, classic_settings, HOLDS_A_SECOND_MAX / 10.0)?;
         classic.capture(201)?;
         let captured = ours.capture(201)?;
         let bare_server =
             Server::start(Server::runtime("bare")?, server::bare_post(RESERVATIONS, &captured))?;
         let bare = Contender::new("bare", &bare_server, &ours.requests);
-        let contenders = self.rounds(&[&bare, &ours, &classic], 201)?;
+        let mut contenders = self.rounds(&[&bare, &ours, &classic], 201)?;
+        for rounds in &mut contenders {
+            rounds.trips_per_batch = match rounds.contender {
+                "onsale" => self.trips_per_batch(SaleSettings::default())?,
+                "classic" => self.trips_per_batch(classic_settings)?,
+                _ => None,
+            };
+        }
+        let (bare_share, classic_times) = if self.database.is_server { (0.35, 30.0) } else { (0.5, 20.0) };
         let bars = vec![
-            Bar { of: "onsale", over: "bare", least: 0.5 },
-            Bar { of: "onsale", over: "classic", least: 20.0 },
+            Bar { of: "onsale", over: "bare", least: bare_share },
+            Bar { of: "onsale", over: "classic", least: classic_times },
         ];
         Ok(Results { work: Work::Hold, contenders, bars })
+    }
+
+    /// How often the database's server is asked for each batch of holds. By itself, because
+    /// counting takes time.
+    fn trips_per_batch(&self, sales: SaleSettings) -> Result<Option<f64>, Failure> {
+        let Some(counter) = TripCounter::start(&self.database.url)? else { return Ok(None) };
+        self.progress.work("round trips");
+        let (_stage, contender) = self.holds("counted", &counter.url, sales, HOLDS_A_SECOND_MAX)?;
+        let mut rounds = Rounds::new("counted");
+        let before = counter.trips();
+        let plan = Plan { until: Until::Elapsed(Duration::from_secs(1)), ..self.plan(201) };
+        self.load(&contender, plan, &mut rounds)?;
+        let trips = counter.trips() - before;
+        Ok(rounds.stages.map(|stages| trips as f64 / stages.batches))
     }
 
     /// A stage with enough free seats for all rounds, and holds of them.
     fn holds(
         &self,
         name: &'static str,
+        url: &str,
         sales: SaleSettings,
         a_second_max: f64,
     ) -> Result<(Stage, Contender), Failure> {
-        let stage = self.stage(name, sales)?;
+        let stage = Stage::open(url, sales, self.metrics.clone())?;
         let seconds = (self.options.seconds + WARM_UP.as_secs_f64()) * f64::from(self.options.rounds);
         let halls = 1 + (seconds * a_second_max / f64::from(HOLD_SEATS)) as usize;
         let (hall, performances) = stage.block_on(async {
@@ -222,7 +248,7 @@ impl Bench<'_> {
     }
 
     fn refused(&self) -> Result<Results, Failure> {
-        let stage = self.stage("refused", SaleSettings::default())?;
+        let stage = self.stage(SaleSettings::default())?;
         let (performance, sold) = stage.block_on(async {
             let hall = stage.add_hall(100_000).await?;
             let performance = stage.add_performance(&hall).await?;
@@ -245,7 +271,7 @@ impl Bench<'_> {
     /// besides, made anew each round, and in one with a million.
     fn growth(&self) -> Result<Results, Failure> {
         let many_halls = if self.options.quick { 5 } else { 50 };
-        let many_stage = self.stage("growth-many", SaleSettings::default())?;
+        let many_stage = self.stage(SaleSettings::default())?;
         // These rounds are short; twice as many make up for it.
         let rounds = self.options.rounds * 2;
         let many = self.grown(&many_stage, "many", (many_halls, 20_000), rounds)?;
@@ -255,7 +281,7 @@ impl Bench<'_> {
             self.progress.round("many", round, rounds);
             self.load(&many, plan, &mut many_rounds)?;
             self.progress.round("few", round, rounds);
-            let stage = self.stage(&format!("growth-few-{round}"), SaleSettings::default())?;
+            let stage = self.stage(SaleSettings::default())?;
             let few = self.grown(&stage, "few", (1, 1_000), 1)?;
             self.load(&few, plan, &mut few_rounds)?;
         }
@@ -298,8 +324,8 @@ impl Bench<'_> {
         ))
     }
 
-    fn stage(&self, name: &str, sales: SaleSettings) -> Result<Stage, Failure> {
-        Stage::open(&self.folder.join(name), sales, self.metrics.clone())
+    fn stage(&self, sales: SaleSettings) -> Result<Stage, Failure> {
+        Stage::open(&self.database.url, sales, self.metrics.clone())
     }
 
     fn plan(&self, status: u16) -> Plan {
@@ -309,6 +335,7 @@ impl Bench<'_> {
             warm_up: WARM_UP,
             until: Until::Elapsed(Duration::from_secs_f64(self.options.seconds)),
             status,
+            database_pid: self.database.pid,
         }
     }
 

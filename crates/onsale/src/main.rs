@@ -70,14 +70,14 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
         return serve::serve(arguments, config, data).await;
     }
     if let Command::Bench(Bench::GuardsWorker) = cli.command {
-        return bench::run_worker(config).await;
+        return Box::pin(bench::run_worker(config)).await;
     }
     let folder = compose::data_folder(data, false);
     // An audit of what does not exist must not make it and call it clean.
     let create = !matches!(cli.command, Command::Audit);
     let folder = if create { DataFolder::create(&folder)? } else { DataFolder::existing(&folder)? };
     if let Command::Bench(Bench::Guards(arguments)) = &cli.command {
-        return bench::compare_guards(arguments, config, &folder).await;
+        return Box::pin(bench::compare_guards(arguments, config, &folder)).await;
     }
     let base = compose::open(config, folder, create).await?;
     let done = match &cli.command {

@@ -19,7 +19,7 @@ pub mod negative_control;
 mod sales;
 mod scratch;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
@@ -28,6 +28,12 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 pub use scratch::ScratchDatabase;
 
 use crate::{catalogue::SeatMapCache, dialect::Dialect, error::store_error};
+
+/// The URL of the embedded database in a file.
+#[must_use]
+pub fn file_url(path: &Path) -> String {
+    format!("sqlite:{}", path.display())
+}
 
 /// How a database is opened.
 #[derive(Clone, Debug)]

@@ -15,6 +15,7 @@ use crate::{
     connect::{self, sqlite_path},
     dialect::{Dialect, ServerDatabases},
     error::{broken, store_error},
+    file_url,
 };
 
 /// An empty database that nobody else uses. It stays until [`ScratchDatabase::remove`].
@@ -44,9 +45,7 @@ impl ScratchDatabase {
         let dialect = Dialect::of_url(url)?;
         let Some(databases) = dialect.server_databases() else {
             let path = sqlite_path(url)?.with_file_name(format!("{name}.db"));
-            let url = path.to_str().map(|path| format!("sqlite:{path}"));
-            let url = url.ok_or_else(|| StoreError::Rejected("the folder's name is not UTF-8".to_owned()))?;
-            return Ok(Self { name, url, place: Place::File(path) });
+            return Ok(Self { name, url: file_url(&path), place: Place::File(path) });
         };
         let scratch_url = with_database(url, &name)?;
         let place = Place::Server { dialect, databases, url: url.to_owned() };
@@ -154,7 +153,8 @@ impl Connection {
     async fn open(dialect: Dialect, url: &str) -> Result<Self, StoreError> {
         // The currency is of no consequence here.
         let options = StoreOptions { create: false, ..StoreOptions::new(Currency::KRW) };
-        let (writer, readers) = connect::connect(dialect, url, &options).await?;
+        // Boxed: the compiler limits how deep futures of futures may go.
+        let (writer, readers) = Box::pin(connect::connect(dialect, url, &options)).await?;
         Ok(Self { writer, readers })
     }
 

@@ -24,7 +24,7 @@ pub(crate) async fn compare_guards(
     };
     let mut removed = Ok(());
     for stage in stages {
-        removed = removed.and(stage.scratch.close_and_remove().await);
+        removed = removed.and(Box::pin(stage.scratch.close_and_remove()).await);
     }
     let (conditions, measured) = measured?;
     print!("{}", table::render(&conditions, &measured));
@@ -62,7 +62,7 @@ async fn measure(
         match Box::pin(Stage::set_up(contender, scratch)).await {
             Ok(stage) => stages.push(stage),
             Err((scratch, failure)) => {
-                scratch.close_and_remove().await?;
+                Box::pin(scratch.close_and_remove()).await?;
                 return Err(failure);
             }
         }
@@ -73,7 +73,7 @@ async fn measure(
     // all alike.
     for _ in 0..arguments.rounds {
         for (stage, rounds) in stages.iter().zip(&mut rounds) {
-            rounds.push(stage.round(arguments.seconds).await?);
+            rounds.push(Box::pin(stage.round(arguments.seconds)).await?);
             step();
         }
     }
