@@ -89,6 +89,8 @@ struct Round {
     held_a_second: f64,
     /// Holds that were neither granted nor refused by the rules.
     failed: u64,
+    /// The first reason.
+    reason: Option<String>,
     /// Batches that were tried, each retry counted.
     batches: f64,
     /// Commands in them.

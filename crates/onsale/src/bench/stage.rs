@@ -156,9 +156,7 @@ async fn fill(scratch: &Scratch, guard: GuardName) -> Result<(ShowId, HallId, Ve
 fn add(round: &mut Round, outcome: Outcome, seconds: f64) {
     round.held_a_second += outcome.latencies_us.len() as f64 / seconds;
     round.failed += outcome.failed;
-    if let Some(reason) = outcome.reason {
-        tracing::warn!(reason, failed = outcome.failed, "holds came to nothing");
-    }
+    round.reason = round.reason.take().or(outcome.reason);
     round.batches += outcome.batches;
     round.commands += outcome.commands;
     round.retries += outcome.retries;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{BUYERS, Batching, Contention, GuardName, Measured, PROCESSES, guards::Conditions};
+use super::{BUYERS, Batching, GuardName, Measured, PROCESSES, guards::Conditions};
 
 /// The table with what it means.
 pub(super) fn render(conditions: &Conditions, measured: &[Measured]) -> String {
@@ -31,11 +31,21 @@ pub(super) fn render(conditions: &Conditions, measured: &[Measured]) -> String {
     }
     text.push_str(
         "\nbatch: commands in one transaction, on average. contention: low is 64 performances on sale at \
-         once, high is one\nafter the other; every 10 ms one seat is wanted at both processes at the same \
+         once, high is one\nafter the other; every 20 ms one seat is wanted at both processes at the same \
          moment. retried: batches decided\nagain because the other process was first. failed: holds given up \
          after several retries. sold twice: seats that\nthe audit found with two buyers. `none` has no guard \
          and no unique key on its seats; it cannot be configured.\n",
     );
+    for row in measured {
+        if let Some(reason) = row.rounds.iter().find_map(|round| round.reason.as_ref()) {
+            let guard = row.contender.guard.as_str();
+            let _ = writeln!(
+                text,
+                "a hold under `{guard}` failed, {} contention: {reason}",
+                row.contender.contention.as_str()
+            );
+        }
+    }
     for row in measured.iter().filter(|row| row.other_violations > 0) {
         let _ = writeln!(
             text,
@@ -58,10 +68,7 @@ fn line(row: &Measured) -> String {
     format!(
         "{:<13}{batch:<9}{:<12}{:>9.0}{:>17}{:>9.1}{:>9.1}{:>8.1}%{:>8}{:>12}\n",
         row.contender.guard.as_str(),
-        match row.contender.contention {
-            Contention::Low => "low",
-            Contention::High => "high",
-        },
+        row.contender.contention.as_str(),
         row.median(|round| round.held_a_second),
         format!("({least:.0} - {most:.0})"),
         row.median(|round| round.percentile_ms(0.50)),

@@ -31,7 +31,7 @@ use crate::{compose, config::Config, failure::Failure, telemetry};
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// How often there is another seat that a buyer of every process wants at the same moment.
-const COVETED_EVERY_MS: i64 = 10;
+const COVETED_EVERY_MS: i64 = 20;
 
 /// The seats of each performance that are wanted so; the others are wanted once.
 pub(super) const COVETED: usize = 1_000;
@@ -63,8 +63,10 @@ pub(super) struct Outcome {
     pub(super) reason: Option<String>,
     /// How long each granted hold took, in microseconds.
     pub(super) latencies_us: Vec<u32>,
+    /// Batches, without those of the express lane, and the commands in them.
     pub(super) batches: f64,
     pub(super) commands: f64,
+    /// Batches decided again.
     pub(super) retries: f64,
 }
 
@@ -82,17 +84,23 @@ pub(crate) async fn run_worker(config: Config) -> Result<(), Failure> {
         guard: task.guard.guard(),
         ..SaleSettings::default()
     };
-    let engine = compose::scratch_engine(&config, store, sales).await?;
+    let engine = compose::scratch_engine(&config, store.clone(), sales).await?;
+    // Where nobody waits in front: so those who want the same seat at the same moment at different
+    // processes are carried out at the same moment, too, however long the queues are.
+    let express = compose::scratch_engine(&config, store, sales).await?;
     for performance in &task.performances {
-        let view = engine.sales.view(PerformanceId(*performance)).await;
-        view.map_err(Failure::of("a performance cannot be opened"))?;
+        for engine in [&engine, &express] {
+            let view = engine.sales.view(PerformanceId(*performance)).await;
+            view.map_err(Failure::of("a performance cannot be opened"))?;
+        }
     }
     say("ready")?;
     if line()? != "go" {
         return Err(Failure::Failed("the worker was not told to begin".to_owned()));
     }
-    let outcome = sell(&engine, task, &metrics).await;
+    let outcome = sell(&engine, &express, task, &metrics).await;
     engine.stop().await;
+    express.stop().await;
     say(&serde_json::to_string(&outcome).map_err(Failure::of("cannot tell the outcome"))?)
 }
 
@@ -114,17 +122,34 @@ impl GuardName {
 /// What the buyers of a process share.
 struct Rush {
     engine: Arc<Engine>,
+    express: Arc<Engine>,
     task: Task,
     /// Which seat is next.
     next: AtomicU64,
+    /// How many holds the express lane was asked for; each is a batch of its own.
+    express_asked: AtomicU64,
     counting_from: Instant,
     until: Instant,
 }
 
-async fn sell(engine: &Arc<Engine>, task: Task, metrics: &PrometheusHandle) -> Outcome {
+async fn sell(
+    engine: &Arc<Engine>,
+    express: &Arc<Engine>,
+    task: Task,
+    metrics: &PrometheusHandle,
+) -> Outcome {
     let counting_from = Instant::now() + WARM_UP;
     let until = counting_from + Duration::from_secs_f64(task.seconds);
-    let rush = Rush { engine: engine.clone(), task, next: AtomicU64::new(0), counting_from, until };
+    let (engine, express) = (engine.clone(), express.clone());
+    let rush = Rush {
+        engine,
+        express,
+        task,
+        next: AtomicU64::new(0),
+        express_asked: AtomicU64::new(0),
+        counting_from,
+        until,
+    };
     let rush = Arc::new(rush);
     let mut buyers = JoinSet::new();
     buyers.spawn(rush.clone().buy_coveted());
@@ -139,8 +164,9 @@ async fn sell(engine: &Arc<Engine>, task: Task, metrics: &PrometheusHandle) -> O
         outcome.latencies_us.extend(buyer.latencies_us);
     }
     let text = metrics.render();
-    outcome.batches = counter(&text, "onsale_sale_batch_commands_count");
-    outcome.commands = counter(&text, "onsale_sale_batch_commands_sum");
+    let express = rush.express_asked.load(Ordering::Relaxed) as f64;
+    outcome.batches = counter(&text, "onsale_sale_batch_commands_count") - express;
+    outcome.commands = counter(&text, "onsale_sale_batch_commands_sum") - express;
     outcome.retries = counter(&text, "onsale_sale_retries_total");
     outcome
 }
@@ -158,7 +184,7 @@ impl Rush {
         while Instant::now() < self.until {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             match self.own_seat(usize::try_from(number).expect("64 bits")) {
-                Some((performance, seat)) => self.hold(performance, seat, &mut outcome).await,
+                Some((performance, seat)) => self.hold(&self.engine, performance, seat, &mut outcome).await,
                 None => {
                     outcome.failed += 1;
                     outcome.reason = Some("all seats are sold".to_owned());
@@ -177,7 +203,8 @@ impl Rush {
             let moment = clock.now().0 / COVETED_EVERY_MS + 1;
             clock.sleep_until(onsale_domain::time::Timestamp(moment * COVETED_EVERY_MS)).await;
             let (performance, seat) = self.coveted_seat(moment.unsigned_abs() as usize);
-            self.hold(performance, seat, &mut outcome).await;
+            self.express_asked.fetch_add(1, Ordering::Relaxed);
+            self.hold(&self.express, performance, seat, &mut outcome).await;
         }
         outcome
     }
@@ -205,7 +232,7 @@ impl Rush {
         (performances[performance], self.task.seats[moment % COVETED])
     }
 
-    async fn hold(&self, performance: i64, seat: i64, outcome: &mut Outcome) {
+    async fn hold(&self, engine: &Engine, performance: i64, seat: i64, outcome: &mut Outcome) {
         // Every hold is another buyer's, so that nobody reaches the most that one may have. The
         // buyers of different processes are different people.
         let number = (performance as u64) << 32 | seat.unsigned_abs();
@@ -214,8 +241,8 @@ impl Rush {
         let id = u128::from(number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
         let key = IdempotencyKey { id, fingerprint: 1 };
         let begin = Instant::now();
-        let sales = &self.engine.sales;
-        let answer = sales.hold(buyer, Some(key), PerformanceId(performance), vec![SeatId(seat)]).await;
+        let (performance, seats) = (PerformanceId(performance), vec![SeatId(seat)]);
+        let answer = engine.sales.hold(buyer, Some(key), performance, seats).await;
         let end = Instant::now();
         if end < self.counting_from || end > self.until {
             return;
