@@ -1,6 +1,6 @@
 //! `onsale bench guards`: the guards side by side, two processes on one database.
 
-use onsale_engine::audit::Violation;
+use onsale_engine::{audit::Violation, ports::SaleStore as _};
 
 use super::{Contender, Measured, chart, stage::Stage, table};
 use crate::{
@@ -39,6 +39,8 @@ pub(crate) async fn compare_guards(
 /// Under which conditions was measured, for table and chart.
 pub(super) struct Conditions {
     pub(super) database: String,
+    /// Whether one transaction at a time writes, so that there is nothing to guard against.
+    pub(super) single_writer: bool,
     pub(super) rounds: u32,
     pub(super) seconds: f64,
 }
@@ -85,9 +87,13 @@ async fn measure(
         measured.push(Measured { contender: stage.contender, rounds, sold_twice, other_violations });
         step();
     }
-    let database = match stages.first() {
-        Some(stage) => stage.scratch.store.name().await.map_err(Failure::of("cannot ask the database"))?,
-        None => String::new(),
+    let Some(stage) = stages.first() else { return Err(Failure::Failed("nothing was measured".to_owned())) };
+    let store = &stage.scratch.store;
+    let conditions = Conditions {
+        database: store.name().await.map_err(Failure::of("cannot ask the database"))?,
+        single_writer: store.lanes() == 1 && config.database.lanes > 1,
+        rounds: arguments.rounds,
+        seconds: arguments.seconds,
     };
-    Ok((Conditions { database, rounds: arguments.rounds, seconds: arguments.seconds }, measured))
+    Ok((conditions, measured))
 }

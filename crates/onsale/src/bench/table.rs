@@ -1,6 +1,6 @@
 //! The comparison as text.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{BUYERS, Batching, GuardName, Measured, PROCESSES, guards::Conditions};
 
@@ -36,15 +36,15 @@ pub(super) fn render(conditions: &Conditions, measured: &[Measured]) -> String {
          after several retries. sold twice: seats that\nthe audit found with two buyers. `none` has no guard \
          and no unique key on its seats; it cannot be configured.\n",
     );
-    for row in measured {
-        if let Some(reason) = row.rounds.iter().find_map(|round| round.reason.as_ref()) {
-            let guard = row.contender.guard.as_str();
-            let _ = writeln!(
-                text,
-                "a hold under `{guard}` failed, {} contention: {reason}",
-                row.contender.contention.as_str()
-            );
-        }
+    if conditions.single_writer {
+        text.push_str(
+            "Here one process at a time writes, and the other waits: there is nothing to guard against, and all \
+             guards are alike.\n",
+        );
+    }
+    let reasons = measured.iter().flat_map(|row| &row.rounds).filter_map(|round| round.reason.as_ref());
+    for reason in reasons.collect::<BTreeSet<_>>() {
+        let _ = writeln!(text, "why holds failed: {reason}");
     }
     for row in measured.iter().filter(|row| row.other_violations > 0) {
         let _ = writeln!(

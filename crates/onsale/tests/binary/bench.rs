@@ -18,6 +18,7 @@ fn on_the_embedded_database_all_guards_are_alike_and_nothing_is_left() {
     let arguments = ["bench", "guards", "--seconds", "0.3", "--rounds", "1", "--svg"];
     let table = place.done(&[&arguments[..], &[chart.to_str().unwrap()]].concat());
     assert!(table.starts_with("SQLite 3"), "{table}");
+    assert!(table.contains("all guards are alike"), "{table}");
     // One process at a time writes, so that not even the control fails.
     for guard in ["pessimistic", "optimistic", "none"] {
         assert_eq!(sold_twice(&table, guard), [0; 4], "{table}");
