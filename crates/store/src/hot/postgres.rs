@@ -141,8 +141,8 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         FROM jsonb_array_elements($1::jsonb) k",
 
     insert_events: "
-        INSERT INTO outbox (type, order_id, version, data, created_at)
-        SELECT k ->> 0, (k ->> 1)::uuid, (k ->> 2)::bigint, k ->> 3, (k ->> 4)::bigint
+        INSERT INTO outbox (type, order_id, version, created_at)
+        SELECT k ->> 0, (k ->> 1)::uuid, (k ->> 2)::bigint, (k ->> 3)::bigint
         FROM jsonb_array_elements($1::jsonb) k",
 
     update_versions: "
