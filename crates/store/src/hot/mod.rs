@@ -8,6 +8,8 @@
 //! [`Packing`].
 
 mod mysql;
+#[cfg(test)]
+mod plans;
 mod postgres;
 mod sqlite;
 

@@ -163,11 +163,11 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
     categorise_rows: "
         UPDATE seats SET category = $1
         WHERE id BETWEEN $2 AND $3 AND category <> $1
-            AND row_index IN (SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb) value)",
+            AND row_index = ANY(ARRAY(SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb) value))",
 
     categorise_seats: "
         UPDATE seats SET category = $1
-        WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb) value)
+        WHERE id = ANY(ARRAY(SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb) value))
             AND id BETWEEN $2 AND $3 AND category <> $1",
 
     insert_grams: "
