@@ -3,6 +3,7 @@
 //! `STRAIGHT_JOIN` keeps the order of the tables: the batch outside, a look-up by key inside.
 
 use super::{HotStatements, Packing};
+use crate::sales::Encoding;
 
 macro_rules! order_columns {
     () => {
@@ -44,6 +45,7 @@ macro_rules! rows {
 }
 
 pub(crate) static MYSQL: HotStatements = HotStatements {
+    encoding: Encoding::Json,
     load_packing: Packing::Union,
     write_packing: Packing::Singly,
 

@@ -3,6 +3,7 @@
 //! `CROSS JOIN` keeps the order of the tables: the batch outside, a look-up by key inside.
 
 use super::{HotStatements, Packing};
+use crate::sales::Encoding;
 
 macro_rules! order_columns {
     () => {
@@ -12,6 +13,7 @@ macro_rules! order_columns {
 }
 
 pub(crate) static SQLITE: HotStatements = HotStatements {
+    encoding: Encoding::Json,
     load_packing: Packing::Sequence,
     write_packing: Packing::Sequence,
 

@@ -1,6 +1,6 @@
 //! The port under the sale pipeline.
 
-mod json;
+mod batch;
 mod load;
 mod rows;
 mod script;
@@ -34,7 +34,7 @@ use crate::{
     error::{broken, commit_error, store_error},
 };
 
-pub(crate) use json::{Json, Row};
+pub(crate) use batch::{Batch, Encoding, Row};
 pub(crate) use rows::{
     claim_of, key_record, order_from_model, order_status, payment_from_model, status_code,
 };
