@@ -56,10 +56,10 @@ fn every_small_cohort_is_ordered_one_to_one() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn a_cohort_of_any_size_is_ordered_one_to_one(cohort in 1_u32..200_000, seed: [u8; 32], public: Vec<u8>) {
+    fn a_cohort_of_any_size_is_ordered_one_to_one(cohort in 1_u32..60_000, seed: [u8; 32], public: Vec<u8>) {
         let draw = Draw::new(&seed, &public, cohort);
         let mut hit = vec![false; cohort as usize];
         for place in order(&draw) {
@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn a_ticket_of_the_largest_cohorts_comes_back(cohort in 200_000..=u32::MAX, seed: [u8; 32], part: u32) {
+    fn a_ticket_of_the_largest_cohorts_comes_back(cohort in 60_000..=u32::MAX, seed: [u8; 32], part: u32) {
         let draw = Draw::new(&seed, b"", cohort);
         let ticket = Ticket(part % cohort);
         let place = draw.place(ticket);

@@ -108,7 +108,8 @@ impl Room {
         if joining && next.numbers - self.tail < block / 2 {
             next.numbers = self.tail.saturating_add(block);
         }
-        if phase == Phase::Open && next.cursor < self.tail && next.cursor - self.cursor < block / 2 {
+        // Also beyond the tail, so that whoever comes to an empty line goes straight through.
+        if phase == Phase::Open && next.cursor - self.cursor < block / 2 {
             next.cursor = self.cursor.saturating_add(block).min(next.numbers);
         }
         next

@@ -161,7 +161,7 @@ impl Room {
             gate: Gate::new(settings.mode, guards, now),
             presumed: Presumed {
                 below: record.cursor,
-                count: record.cursor,
+                count: record.cursor.min(settings.mode.inside_max()),
                 until: now.plus_ms(settings.pass_ms),
             },
             waits: WaitingTimes::default(),

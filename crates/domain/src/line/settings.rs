@@ -37,6 +37,16 @@ pub enum Mode {
     },
 }
 
+impl Mode {
+    /// How many may be inside.
+    pub(super) fn inside_max(self) -> u32 {
+        match self {
+            Self::BankWindow { inside_max } => inside_max,
+            Self::ThemePark { .. } | Self::Adaptive { .. } => u32::MAX,
+        }
+    }
+}
+
 /// The settings of a room. All can be changed while it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoomSettings {
