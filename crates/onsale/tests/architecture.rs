@@ -7,10 +7,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("engine", &["domain"]),
     ("store", &["domain", "engine"]),
+    ("coordination", &["domain", "engine"]),
     ("api", &["domain", "engine"]),
     ("contract", &["domain", "engine"]),
     ("onsale", &["api", "domain", "engine", "store"]),
     ("bench", &["api", "domain", "engine", "store"]),
+    ("sim", &["coordination", "domain"]),
 ];
 
 /// Only the adapter itself and whoever composes may name a database.

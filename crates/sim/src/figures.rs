@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use onsale_domain::line::{Draw, Mode, Ticket};
-use onsale_sim::line::{Report, Second};
+use onsale_sim::line::{Report, Second, error, within_range};
 
 /// A guest room of ten million takes less.
 const ROOM_BYTES_MAX: usize = 16_000_000;
@@ -45,13 +45,15 @@ pub(crate) fn print(report: &Report) -> bool {
     let room_max = report.visitors as f64 / 1e7 * ROOM_BYTES_MAX as f64 + 1e6;
     kept &=
         check("memory of the room, MB", report.bytes_max as f64 / 1e6, report.bytes_max as f64 <= room_max);
-    let median = report.error(0.5);
-    let bound = !matches!(report.mode, Mode::Adaptive { .. });
-    kept &= check("waiting-time error, median, %", 100.0 * median, !bound || median <= WAIT_ERROR_MAX);
+    let median = error(&report.any, 0.5);
+    // The adaptive mode's rate depends on what the sale will do, which nobody can foretell.
+    let foretold = !matches!(report.mode, Mode::Adaptive { .. });
+    kept &= check("waiting-time error, median, %", 100.0 * median, !foretold || median <= WAIT_ERROR_MAX);
     println!(
-        "    nine of ten within {:.0} %; {:.0} % within the range told; the room's own median: {} %",
-        100.0 * report.error(0.9),
-        100.0 * report.within_range(),
+        "         nine of ten within {:.0} %, {:.0} % within the range told; told first: median {:.0} %; measured by the room: median {} %",
+        100.0 * error(&report.any, 0.9),
+        100.0 * within_range(&report.any),
+        100.0 * error(&report.first, 0.5),
         report.own_error_percent.unwrap_or_default()
     );
     println!();

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         kept &= figures::print(&report);
         if let (Some(path), Mode::ThemePark { .. }) = (&plot, mode) {
             let title = format!("{visitors} visitors, theme park: predicted and actual waits");
-            if let Err(error) = plot::waits(path, &title, &report.predictions) {
+            if let Err(error) = plot::waits(path, &title, &report.any) {
                 eprintln!("cannot draw {}: {error}", path.display());
                 return ExitCode::FAILURE;
             }

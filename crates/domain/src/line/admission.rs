@@ -8,7 +8,7 @@
 //! swings nor needs a step size that fits the sale.
 
 /// Latencies up to so many times the calm one are calm.
-const TOLERANCE: f64 = 1.5;
+const TOLERANCE: f64 = 2.0;
 
 /// A queue fuller than this share counts as trouble, whatever the latency says.
 const QUEUE_SHARE_CALM: f64 = 0.25;

@@ -6,6 +6,16 @@ const PAGE_WORDS: usize = 512;
 /// How many bits a word has.
 pub(super) const WORD_BITS: u32 = u64::BITS;
 
+/// The words that hold the bits from `from` up to, without, `to`, each with a mask of those bits.
+pub(super) fn words(from: u32, to: u32) -> impl Iterator<Item = (u32, u64)> {
+    (from / WORD_BITS..to.div_ceil(WORD_BITS)).map(move |word| {
+        let first = word * WORD_BITS;
+        let below = from.saturating_sub(first).min(WORD_BITS - 1);
+        let beyond = (WORD_BITS - 1) - (to - 1 - first).min(WORD_BITS - 1);
+        (word, u64::MAX << below & u64::MAX >> beyond)
+    })
+}
+
 /// Bits that are 0 until they are set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bits {

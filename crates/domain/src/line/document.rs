@@ -1,10 +1,10 @@
 //! What everybody may know of a room: one small document, the same for all.
 
-use super::{DrawRecord, Phase, RoomSettings, Schedule};
+use super::{DrawRecord, Phase, RoomSettings, Schedule, WaitRange};
 use crate::ids::RoomId;
 
 /// A room's public state. With its own place a client computes its position
-/// (`place - cursor`, 0 if that is negative) and its wait (position / `places_per_second`).
+/// (`place - cursor`, 0 if that is negative) and, between two of `waits`, its wait.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoomDocument {
     /// The room.
@@ -29,6 +29,9 @@ pub struct RoomDocument {
     pub admissions_per_second: Option<f64>,
     /// How fast the line moves, those stepped over included. `None` until it moves.
     pub places_per_second: Option<f64>,
+    /// (places ahead, wait): how long it takes from some distances, the nearest first. Empty while
+    /// nothing is known.
+    pub waits: Vec<(u32, WaitRange)>,
     /// Half the width of the ranges of waits, in percent.
     pub wait_spread_percent: u32,
     /// The median of the measured errors of predicted waits, in percent of the actual wait.

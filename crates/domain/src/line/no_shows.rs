@@ -7,13 +7,26 @@
 
 use super::{
     Draw, Place,
-    bits::{Bits, WORD_BITS},
+    bits::{Bits, WORD_BITS, words},
 };
 use crate::time::Timestamp;
 
 /// How many places of a cohort that has not been seen since the opening are looked up in one
 /// go, so that a tick stays short: about 30 ms when all are gone.
 const LOOKUPS_MAX: u32 = 100_000;
+
+/// From how many places on a share is measured.
+const MEASURED_MIN: u32 = 100;
+
+/// How many of those in line are really there, and how they become fewer. Measured on those who
+/// came at least two generations ago, because most who leave do so soon.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Survival {
+    /// The share of places whose visitor is there.
+    pub(super) share: f64,
+    /// The share of those there that leaves in a second.
+    pub(super) leaving_per_second: f64,
+}
 
 /// Who was seen, and who has had a turn.
 #[derive(Clone, Debug)]
@@ -26,6 +39,9 @@ pub(super) struct Presence {
     taken: Bits,
     rotated_at: Timestamp,
     unseen_ms: i64,
+    /// How many places there were at the last rotation, and at the one before.
+    tails: (u32, u32),
+    survival: Option<Survival>,
 }
 
 /// Where a search for the next visitor ended.
@@ -46,6 +62,8 @@ impl Presence {
             taken: Bits::default(),
             rotated_at: now,
             unseen_ms,
+            tails: (0, 0),
+            survival: None,
         }
     }
 
@@ -89,22 +107,53 @@ impl Presence {
         self.cohort = Some(cohort);
         self.current.set_range(cohort_size, tail);
         self.rotated_at = now;
+        // Nobody's place is two generations old.
+        self.tails = (cohort_size, 0);
     }
 
-    /// Forgets the generation before the last one, when it is time. True if it was.
-    pub(super) fn rotate(&mut self, now: Timestamp) -> bool {
+    /// Forgets the generation before the last one, when it is time. True if it was. `from` and
+    /// `tail` are the first and the last place in line.
+    pub(super) fn rotate(&mut self, from: u32, tail: u32, now: Timestamp) -> bool {
         let age_ms = now.since_ms(self.rotated_at);
         if age_ms < self.unseen_ms {
             return false;
         }
+        let missed = age_ms >= 2 * self.unseen_ms;
+        if !missed {
+            self.survival = self.measure(from, self.tails.1).or(self.survival);
+        }
         self.cohort = None;
         std::mem::swap(&mut self.current, &mut self.previous);
         self.current.clear_all();
-        if age_ms >= 2 * self.unseen_ms {
+        if missed {
             self.previous.clear_all();
         }
         self.rotated_at = now;
+        self.tails = (tail, self.tails.0);
         true
+    }
+
+    /// Measures on the generation that ends now and the one before it.
+    fn measure(&self, from: u32, to: u32) -> Option<Survival> {
+        let places = to.checked_sub(from).filter(|places| *places >= MEASURED_MIN)?;
+        let (mut there, mut before, mut both) = (0, 0, 0);
+        for (word, mask) in words(from, to) {
+            let open = mask & !self.taken.word(word);
+            let (current, previous) = (self.current.word(word) & open, self.previous.word(word) & open);
+            there += current.count_ones();
+            before += previous.count_ones();
+            both += (current & previous).count_ones();
+        }
+        let stayed = f64::from(both.max(1)) / f64::from(before.max(1));
+        Some(Survival {
+            share: f64::from(there.max(1)) / f64::from(places),
+            leaving_per_second: -stayed.min(1.0).ln() * 1_000.0 / self.unseen_ms as f64,
+        })
+    }
+
+    /// What was measured last.
+    pub(super) fn survival(&self) -> Option<Survival> {
+        self.survival
     }
 
     /// The first place from `from` on, before `to`, whose visitor is there and has had no turn.

@@ -126,7 +126,6 @@ impl Room {
     /// Acts on a record that has been written.
     pub fn recorded(&mut self, record: RoomRecord, now: Timestamp) {
         self.settle(now);
-        let speed_before = self.places_per_second().zip(self.gate.per_second());
         let before = std::mem::replace(&mut self.record, record);
         let settings = self.record.settings;
         if before.phase <= Phase::PreQueue && !self.before_opening() {
@@ -141,9 +140,6 @@ impl Room {
         }
         if other_mode {
             self.waits.forget_speed();
-            if let Some((places, admissions)) = speed_before {
-                self.places_per_admission = places / admissions;
-            }
         }
     }
 

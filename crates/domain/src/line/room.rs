@@ -15,6 +15,7 @@ use super::{
     gate::Gate,
     no_shows::Presence,
     turns::{Turn, Turns},
+    waiting_time::Flow,
 };
 use crate::{ids::RoomId, time::Timestamp};
 
@@ -42,10 +43,10 @@ pub struct Room {
     pub(super) gate: Gate,
     pub(super) presumed: Presumed,
     pub(super) waits: WaitingTimes,
-    /// How many places the line moves for one admission, measured before the mode was changed.
-    pub(super) places_per_admission: f64,
     pub(super) calls: u64,
     pub(super) lapses: u64,
+    /// How many have come out.
+    pub(super) out: u64,
     pub(super) tick: Tick,
 }
 
@@ -71,6 +72,16 @@ pub struct Tick {
     pub lapsed: u32,
     /// How many passes ran out.
     pub passes_ended: u32,
+}
+
+impl Tick {
+    /// Adds what happened after it.
+    pub fn add(&mut self, later: Self) {
+        self.called.extend(later.called);
+        self.stepped_over += later.stepped_over;
+        self.lapsed += later.lapsed;
+        self.passes_ended += later.passes_ended;
+    }
 }
 
 /// How somebody stands.
@@ -157,7 +168,7 @@ impl Room {
             idle: record.cursor == record.numbers,
             draw,
             presence,
-            turns: Turns::default(),
+            turns: Turns::new(now),
             gate: Gate::new(settings.mode, guards, now),
             presumed: Presumed {
                 below: record.cursor,
@@ -165,9 +176,9 @@ impl Room {
                 until: now.plus_ms(settings.pass_ms),
             },
             waits: WaitingTimes::default(),
-            places_per_admission: 1.0,
             calls: 0,
             lapses: 0,
+            out: 0,
             tick: Tick::default(),
             record,
         }
@@ -244,7 +255,7 @@ impl Room {
         match self.ask(ticket, now)? {
             Standing::Called { place, .. } => {
                 let until = self.now.plus_ms(self.record.settings.pass_ms);
-                self.turns.enter(place, until);
+                let until = self.turns.enter(place, until);
                 self.waits.entered(place, self.open_ms);
                 Ok(Pass { place, until })
             }
@@ -261,8 +272,7 @@ impl Room {
     pub fn extend(&mut self, ticket: Ticket, until: Timestamp, now: Timestamp) -> Result<Pass, Refusal> {
         let Pass { place, until: before } = self.pass(ticket, now)?;
         let until = until.min(self.now.plus_ms(self.record.settings.pass_ms)).max(before);
-        self.turns.enter(place, until);
-        Ok(Pass { place, until })
+        Ok(Pass { place, until: self.turns.enter(place, until) })
     }
 
     /// Uses a pass up: it has been paid with.
@@ -272,6 +282,7 @@ impl Room {
     pub fn use_up(&mut self, ticket: Ticket, now: Timestamp) -> Result<(), Refusal> {
         let pass = self.pass(ticket, now)?;
         self.turns.end(pass.place);
+        self.out += 1;
         Ok(())
     }
 
@@ -290,8 +301,10 @@ impl Room {
             return Ok(());
         }
         let place = self.draw.place(ticket);
-        if let Some(Turn::Called(_)) = self.turns.end(place) {
-            self.gate.owe(1);
+        match self.turns.end(place) {
+            Some(Turn::Called(_)) => self.gate.owe(1),
+            Some(Turn::Inside(_)) => self.out += 1,
+            None => {}
         }
         self.presence.take(place);
         Ok(())
@@ -330,19 +343,18 @@ impl Room {
         }
         self.presumed.count = self.presumed.count.saturating_sub(1);
         self.presence.take(place);
-        self.turns.enter(place, until);
-        Ok(Pass { place, until })
+        Ok(Pass { place, until: self.turns.enter(place, until) })
     }
 
     /// Calls whoever may be called now. To be done about ten times a second.
     pub fn advance(&mut self, now: Timestamp) -> Tick {
         self.settle(now);
-        if self.presence.rotate(self.now) {
+        if self.presence.rotate(self.cursor, self.tail, self.now) {
             self.waits.forget_below(self.cursor, self.open_ms, self.record.settings.claim_ms);
         }
         if self.record.phase == Phase::Open {
             self.call();
-            self.waits.note(self.open_ms, self.cursor);
+            self.waits.note(self.open_ms, self.cursor, self.out);
         }
         std::mem::take(&mut self.tick)
     }
@@ -382,7 +394,8 @@ impl Room {
             inside,
             called: self.turns.len() - inside,
             admissions_per_second: self.gate.per_second(),
-            places_per_second: self.places_per_second(),
+            places_per_second: self.waits.places_per_second(),
+            waits: self.wait_points(),
             wait_spread_percent: self.waits.spread_percent(),
             wait_error_percent: self.waits.errors().percentile(0.5),
             no_show_percent: (self.lapses * 100 / self.calls.max(1)).min(100) as u32,
@@ -400,18 +413,23 @@ impl Room {
             + self.record.public_randomness.capacity()
     }
 
+    /// Waits at some distances, from the front to the end of the line.
+    fn wait_points(&self) -> Vec<(u32, WaitRange)> {
+        let waiting = u64::from(self.tail - self.cursor);
+        let distances = [0, 1, 2, 4, 8, 16, 24, 32, 48, 64].map(|part| (waiting * part / 64) as u32);
+        distances.iter().filter_map(|ahead| self.wait(*ahead).map(|wait| (*ahead, wait))).collect()
+    }
+
     pub(super) fn before_opening(&self) -> bool {
         self.record.phase <= Phase::PreQueue
     }
 
-    fn wait(&self, ahead: u32) -> Option<WaitRange> {
-        self.places_per_second().map(|speed| self.waits.wait(ahead, speed))
-    }
-
-    /// The measured speed of the line; before it has moved, that of the setting.
-    pub(super) fn places_per_second(&self) -> Option<f64> {
-        let set = || self.gate.per_second().map(|admissions| admissions * self.places_per_admission);
-        self.waits.places_per_second().or_else(set)
+    pub(super) fn wait(&self, ahead: u32) -> Option<WaitRange> {
+        let set = self.gate.per_second();
+        let admissions_per_second = set.or_else(|| self.waits.out_per_second());
+        // What fills an empty bank window says nothing about how fast it empties.
+        admissions_per_second?;
+        self.waits.wait(ahead, Flow { admissions_per_second, survival: self.presence.survival() })
     }
 
     /// Brings the room's time up to now, and ends the turns whose time is up.
@@ -431,7 +449,10 @@ impl Room {
                     self.lapses += 1;
                     self.tick.lapsed += 1;
                 }
-                Turn::Inside(_) => self.tick.passes_ended += 1,
+                Turn::Inside(_) => {
+                    self.out += 1;
+                    self.tick.passes_ended += 1;
+                }
             }
         }
         if self.presumed.until <= self.now {

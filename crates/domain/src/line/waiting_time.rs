@@ -1,4 +1,9 @@
-//! How long it takes: from the speed at which the line moves, with the error that was measured.
+//! How long it takes: from what was measured, with the error that was measured.
+//!
+//! The first minute of a wait follows from the speed at which the line moves. What stands further
+//! back follows from how many are let in and how many of those before are really there: `n` people
+//! of whom the share `h` leaves in a second and `r` are let in are gone after `ln(1 + h n / r) / h`
+//! seconds, the solution of `n' = -r - h n`.
 //!
 //! Time here is *open time*, the milliseconds the room has been open, not counting pauses: nobody
 //! can foretell how long a pause lasts, so predictions stand still in one and so does their
@@ -6,10 +11,13 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::Place;
+use super::{Place, no_shows::Survival};
 
 /// Over how much open time the line's speed is measured, in milliseconds.
 const WINDOW_MS: i64 = 60_000;
+
+/// For how long the measured speed tells the wait, in seconds.
+const NEAR_S: f64 = 60.0;
 
 /// How often the cursor is noted, in milliseconds.
 const NOTE_EVERY_MS: i64 = 1_000;
@@ -79,48 +87,94 @@ impl WaitErrors {
     }
 }
 
+/// Where the line was at an open time.
+#[derive(Clone, Copy, Debug)]
+struct Note {
+    open_ms: i64,
+    cursor: u32,
+    /// How many have come out so far.
+    out: u64,
+}
+
+/// How fast people are let in, and how many are there to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flow {
+    pub(super) admissions_per_second: Option<f64>,
+    pub(super) survival: Option<Survival>,
+}
+
 /// Predicts waits and watches how well.
 #[derive(Clone, Debug, Default)]
 pub struct WaitingTimes {
-    /// (open time, cursor), oldest first, over the window.
-    notes: VecDeque<(i64, u32)>,
+    /// What was noted over the window, oldest first.
+    notes: VecDeque<Note>,
     /// (open time, predicted wait) of the places that are followed.
     followed: HashMap<Place, (i64, i64)>,
     errors: WaitErrors,
 }
 
 impl WaitingTimes {
-    /// Notes where the cursor is.
-    pub fn note(&mut self, open_ms: i64, cursor: u32) {
-        if self.notes.back().is_some_and(|(noted_ms, _)| open_ms - noted_ms < NOTE_EVERY_MS) {
+    /// Notes where the cursor is, and how many have come out so far.
+    pub(super) fn note(&mut self, open_ms: i64, cursor: u32, out: u64) {
+        if self.notes.back().is_some_and(|note| open_ms - note.open_ms < NOTE_EVERY_MS) {
             return;
         }
-        self.notes.push_back((open_ms, cursor));
-        while self.notes.get(1).is_some_and(|(noted_ms, _)| open_ms - noted_ms >= WINDOW_MS) {
+        self.notes.push_back(Note { open_ms, cursor, out });
+        while self.notes.get(1).is_some_and(|note| open_ms - note.open_ms >= WINDOW_MS) {
             self.notes.pop_front();
         }
     }
 
     /// Forgets the speed, because the rate was changed.
-    pub fn forget_speed(&mut self) {
+    pub(super) fn forget_speed(&mut self) {
         self.notes.clear();
     }
 
     /// How many places a second the line moves, those stepped over included, if it has moved.
     #[must_use]
     pub fn places_per_second(&self) -> Option<f64> {
-        let (&(from_ms, from), &(to_ms, to)) = (self.notes.front()?, self.notes.back()?);
-        (to > from).then(|| f64::from(to - from) * 1_000.0 / (to_ms - from_ms) as f64)
+        let (from, to) = (self.notes.front()?, self.notes.back()?);
+        (to.cursor > from.cursor)
+            .then(|| f64::from(to.cursor - from.cursor) * 1_000.0 / (to.open_ms - from.open_ms) as f64)
     }
 
-    /// The wait behind `ahead` places at a speed.
-    #[must_use]
-    pub fn wait(&self, ahead: u32, places_per_second: f64) -> WaitRange {
-        let spread = i64::from(self.spread_percent());
+    /// How many come out a second, once that has been measured for a whole window.
+    pub(super) fn out_per_second(&self) -> Option<f64> {
+        let (from, to) = (self.notes.front()?, self.notes.back()?);
+        let over_ms = to.open_ms - from.open_ms;
+        (over_ms >= WINDOW_MS && to.out > from.out)
+            .then(|| (to.out - from.out) as f64 * 1_000.0 / over_ms as f64)
+    }
+
+    /// The wait behind so many places. `None` if nothing is known yet.
+    pub(super) fn wait(&self, ahead: u32, flow: Flow) -> Option<WaitRange> {
+        let ahead = f64::from(ahead);
+        let speed = self.places_per_second();
+        let far_s = |places: f64, after_s: f64| {
+            let Flow { admissions_per_second: Some(admissions), survival } = flow else { return None };
+            let Survival { share, leaving_per_second: leaving } =
+                survival.unwrap_or(Survival { share: 1.0, leaving_per_second: 0.0 });
+            let there = places * share * (-leaving * after_s).exp();
+            Some(if leaving * there < 1e-6 * admissions {
+                there / admissions
+            } else {
+                (leaving * there / admissions).ln_1p() / leaving
+            })
+        };
+        let wait_s = match (speed, flow.survival) {
+            (Some(speed), _) if ahead <= speed * NEAR_S => ahead / speed,
+            (Some(speed), Some(_)) => NEAR_S + far_s(ahead - speed * NEAR_S, NEAR_S)?,
+            (Some(speed), None) => ahead / speed,
+            (None, _) => far_s(ahead, 0.0)?,
+        };
         // A float's cast to an integer saturates.
-        let expected_ms = (f64::from(ahead) * 1_000.0 / places_per_second) as i64;
-        let part_ms = expected_ms / 100 * spread;
-        WaitRange { low_ms: expected_ms - part_ms, expected_ms, high_ms: expected_ms.saturating_add(part_ms) }
+        let expected_ms = (wait_s * 1_000.0) as i64;
+        let part_ms = expected_ms / 100 * i64::from(self.spread_percent());
+        Some(WaitRange {
+            low_ms: expected_ms - part_ms,
+            expected_ms,
+            high_ms: expected_ms.saturating_add(part_ms),
+        })
     }
 
     /// Half the width of the ranges, in percent: four of five measured predictions were within it.
@@ -133,21 +187,21 @@ impl WaitingTimes {
     }
 
     /// Follows the prediction for a place, if there is room for one more.
-    pub fn follow(&mut self, place: Place, open_ms: i64, predicted_ms: i64) {
+    pub(super) fn follow(&mut self, place: Place, open_ms: i64, predicted_ms: i64) {
         if predicted_ms >= FOLLOWED_MS_MIN && self.followed.len() < FOLLOWED_MAX {
             self.followed.entry(place).or_insert((open_ms, predicted_ms));
         }
     }
 
     /// Somebody has entered: measures the error if their prediction was followed.
-    pub fn entered(&mut self, place: Place, open_ms: i64) {
+    pub(super) fn entered(&mut self, place: Place, open_ms: i64) {
         if let Some((asked_ms, predicted_ms)) = self.followed.remove(&place) {
             self.errors.note(predicted_ms, open_ms - asked_ms);
         }
     }
 
     /// Stops following those below the cursor who have not entered for so long that they have left.
-    pub fn forget_below(&mut self, cursor: u32, open_ms: i64, claim_ms: i64) {
+    pub(super) fn forget_below(&mut self, cursor: u32, open_ms: i64, claim_ms: i64) {
         self.followed.retain(|place, (asked_ms, predicted_ms)| {
             place.0 >= cursor || open_ms < *asked_ms + 2 * *predicted_ms + claim_ms
         });
@@ -161,7 +215,7 @@ impl WaitingTimes {
 
     pub(super) fn bytes(&self) -> usize {
         self.followed.capacity() * 8 / 7 * (size_of::<(Place, (i64, i64))>() + 1)
-            + self.notes.capacity() * size_of::<(i64, u32)>()
+            + self.notes.capacity() * size_of::<Note>()
     }
 }
 
@@ -169,19 +223,37 @@ impl WaitingTimes {
 mod tests {
     use super::*;
 
+    fn flow(admissions: f64, share: f64, leaving_per_second: f64) -> Flow {
+        Flow {
+            admissions_per_second: Some(admissions),
+            survival: Some(Survival { share, leaving_per_second }),
+        }
+    }
+
     #[test]
     fn the_speed_is_that_of_the_last_minute() {
         let mut waits = WaitingTimes::default();
         assert_eq!(waits.places_per_second(), None);
         for second in 0..=300 {
             let cursor = if second <= 200 { second * 10 } else { 2_000 + (second - 200) * 50 };
-            waits.note(i64::from(second) * 1_000, cursor);
-            waits.note(i64::from(second) * 1_000 + 1, cursor + 1_000_000);
+            waits.note(i64::from(second) * 1_000, cursor, u64::from(second) * 7);
+            waits.note(i64::from(second) * 1_000 + 1, cursor + 1_000_000, 0);
         }
-        assert_eq!(waits.places_per_second(), Some(50.0));
+        assert_eq!((waits.places_per_second(), waits.out_per_second()), (Some(50.0), Some(7.0)));
         assert!(waits.notes.len() <= 62, "{}", waits.notes.len());
-        let wait = waits.wait(5_000, 50.0);
-        assert_eq!((wait.low_ms, wait.expected_ms, wait.high_ms), (80_000, 100_000, 120_000));
+        let wait = waits.wait(2_500, flow(1.0, 1.0, 0.0)).expect("the speed is known");
+        assert_eq!((wait.low_ms, wait.expected_ms, wait.high_ms), (40_000, 50_000, 60_000));
+    }
+
+    #[test]
+    fn far_back_it_counts_who_is_there_and_who_will_leave() {
+        let waits = WaitingTimes::default();
+        let expected_s = |ahead, flow| waits.wait(ahead, flow).map(|wait| wait.expected_ms / 1_000);
+        assert_eq!(expected_s(1_000, flow(10.0, 1.0, 0.0)), Some(100));
+        assert_eq!(expected_s(1_000, flow(10.0, 0.4, 0.0)), Some(40), "six of ten are gone");
+        // 1,000 people, 10 let in a second, one in a hundred leaves: 100 ln 2 seconds.
+        assert_eq!(expected_s(1_000, flow(10.0, 1.0, 0.01)), Some(69));
+        assert_eq!(expected_s(1_000, Flow { admissions_per_second: None, survival: None }), None);
     }
 
     #[test]

@@ -55,11 +55,7 @@ impl Stage {
         let mut tick = Tick::default();
         loop {
             self.write_records();
-            let Tick { called, stepped_over, lapsed, passes_ended } = self.room.advance(self.now);
-            tick.called.extend(called);
-            tick.stepped_over += stepped_over;
-            tick.lapsed += lapsed;
-            tick.passes_ended += passes_ended;
+            tick.add(self.room.advance(self.now));
             if self.room.due_record(self.now).is_none() {
                 return tick;
             }

@@ -46,16 +46,16 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// 45 % leave within two minutes, 13 % after a while, 4 % go away for 3 to 12 minutes and come
+    /// 49 % leave within two minutes, 14 % after a while, 4 % go away for 3 to 12 minutes and come
     /// back, the others stay.
     pub(super) fn new(joined: u32, random: &mut StdRng) -> Self {
         match random.random_range(0..100) {
-            0..45 => Self { leaves_at: joined + random.random_range(0..2 * MINUTE), back_at: NEVER },
-            45..58 => {
+            0..49 => Self { leaves_at: joined + random.random_range(0..2 * MINUTE), back_at: NEVER },
+            49..63 => {
                 let after = -f64::from(12 * MINUTE) * random.random::<f64>().max(1e-9).ln();
                 Self { leaves_at: joined + after as u32, back_at: NEVER }
             }
-            58..62 => {
+            63..67 => {
                 let leaves_at = joined + random.random_range(0..20 * MINUTE);
                 Self { leaves_at, back_at: leaves_at + random.random_range(3 * MINUTE..12 * MINUTE) }
             }

@@ -58,6 +58,11 @@ impl Intervals {
         (self.calls, self.entries, self.waited, self.row) = (0, 0, false, 0);
     }
 
+    /// The room is paused.
+    pub(super) fn stop(&mut self) {
+        self.began = u32::MAX;
+    }
+
     /// So many turns lapsed; they belong to the interval before a tick that begins a new one.
     pub(super) fn lapsed(&mut self, lapses: u32) {
         self.lapses += lapses;

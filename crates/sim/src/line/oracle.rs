@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use onsale_domain::line::{Draw, Mode, Place, RoomSettings, Ticket};
 
 use super::{
-    TICK_MS,
-    crowd::{NEVER, Plan, Stay},
+    Prediction, TICK_MS,
+    crowd::{Plan, Stay},
 };
 
 /// How many broken promises are told in full.
@@ -28,25 +28,34 @@ pub(super) struct Visitor {
     pub(super) state: State,
     /// The tick at which they last asked.
     pub(super) seen_at: u32,
-    /// What they were told first after the opening, in milliseconds, or `NEVER`.
+    /// What they were told first after the opening, if anything.
+    pub(super) first: Option<Told>,
+    /// What they were told at one of their questions, any as likely.
+    pub(super) any: Option<Told>,
+    /// How many times they were told.
+    pub(super) times: u16,
+}
+
+/// A wait as it was told.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
     pub(super) predicted_ms: u32,
     /// The range's half width, in percent.
     pub(super) spread: u8,
-    /// The open time at which they were told.
-    pub(super) told_open_ms: u32,
+    /// The open time.
+    pub(super) at_ms: u32,
+}
+
+impl Told {
+    /// The prediction that it turned out to be, for somebody who was let in now.
+    pub(super) fn turned_out(self, open_ms: u32) -> Prediction {
+        Prediction { predicted_ms: self.predicted_ms, actual_ms: open_ms - self.at_ms, spread: self.spread }
+    }
 }
 
 impl Visitor {
     pub(super) fn new(plan: Plan, now: u32) -> Self {
-        Self {
-            plan,
-            stay: None,
-            state: State::Waiting,
-            seen_at: now,
-            predicted_ms: NEVER,
-            spread: 0,
-            told_open_ms: 0,
-        }
+        Self { plan, stay: None, state: State::Waiting, seen_at: now, first: None, any: None, times: 0 }
     }
 }
 

@@ -5,7 +5,7 @@ use onsale_domain::line::Mode;
 /// What somebody was told, and what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prediction {
-    /// Told at the first question after the opening, in milliseconds.
+    /// Told, in milliseconds.
     pub predicted_ms: u32,
     /// The open time until they were let in, in milliseconds.
     pub actual_ms: u32,
@@ -64,8 +64,10 @@ pub struct Report {
     pub inside_max: u32,
     /// The most bytes the room took.
     pub bytes_max: usize,
-    /// Predictions that came true.
-    pub predictions: Vec<Prediction>,
+    /// What everybody who went in was told at the first question after the opening.
+    pub first: Vec<Prediction>,
+    /// What they were told at one of their questions, any as likely.
+    pub any: Vec<Prediction>,
     /// The median error as the room itself measured it, in percent.
     pub own_error_percent: Option<u32>,
     /// The adaptive mode, second by second since the opening.
@@ -76,29 +78,26 @@ pub struct Report {
     pub told: Vec<String>,
 }
 
-impl Report {
-    /// The error of waits of at least ten seconds, as a share of the wait, that a share of the
-    /// visitors stay within.
-    #[must_use]
-    pub fn error(&self, share: f64) -> f64 {
-        let mut errors: Vec<_> = self.long_waits().map(Prediction::error).collect();
-        if errors.is_empty() {
-            return f64::NAN;
-        }
-        errors.sort_unstable_by(f64::total_cmp);
-        errors[((errors.len() - 1) as f64 * share).round() as usize]
+/// The error of waits of at least ten seconds, as a share of the wait, that a share of the
+/// predictions stay within.
+#[must_use]
+pub fn error(predictions: &[Prediction], share: f64) -> f64 {
+    let mut errors: Vec<_> = long_waits(predictions).map(Prediction::error).collect();
+    if errors.is_empty() {
+        return f64::NAN;
     }
+    errors.sort_unstable_by(f64::total_cmp);
+    errors[((errors.len() - 1) as f64 * share).round() as usize]
+}
 
-    /// Which share of those waits was within the range that was told.
-    #[must_use]
-    pub fn within_range(&self) -> f64 {
-        let (within, all) = self
-            .long_waits()
-            .fold((0_u32, 0_u32), |(within, all), wait| (within + u32::from(wait.within()), all + 1));
-        f64::from(within) / f64::from(all)
-    }
+/// Which share of those waits was within the range that was told.
+#[must_use]
+pub fn within_range(predictions: &[Prediction]) -> f64 {
+    let (within, all) = long_waits(predictions)
+        .fold((0_u32, 0_u32), |(within, all), wait| (within + u32::from(wait.within()), all + 1));
+    f64::from(within) / f64::from(all)
+}
 
-    fn long_waits(&self) -> impl Iterator<Item = &Prediction> {
-        self.predictions.iter().filter(|prediction| prediction.actual_ms >= 10_000)
-    }
+fn long_waits(predictions: &[Prediction]) -> impl Iterator<Item = &Prediction> {
+    predictions.iter().filter(|prediction| prediction.actual_ms >= 10_000)
 }

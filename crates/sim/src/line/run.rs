@@ -6,17 +6,17 @@ use onsale_domain::{
     ids::RoomId,
     line::{
         Draw, Guards, Mode, Phase, Place, Refusal, Room, RoomChange, RoomRecord, RoomSettings, Schedule,
-        Standing, Ticket, poll_after_ms,
+        Standing, Ticket, WaitRange, poll_after_ms,
     },
     time::Timestamp,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
-    Oracle, Prediction, Report, Second, TICK_MS,
+    Oracle, Report, Second, TICK_MS,
     crowd::{NEVER, PRE_QUEUE, Plan, Stay, arrived_before},
     intervals::Intervals,
-    oracle::{State, Visitor},
+    oracle::{State, Told, Visitor},
     pipeline::Pipeline,
     wheel::Wheel,
 };
@@ -171,7 +171,10 @@ impl Run<'_> {
     fn pause_or_go_on(&mut self) {
         let Some(since) = self.tick.checked_sub(self.opened) else { return };
         let change = match PAUSES.iter().find(|(from, to)| since == *from || since == *to) {
-            Some((from, _)) if since == *from => RoomChange::Pause,
+            Some((from, _)) if since == *from => {
+                self.intervals.stop();
+                RoomChange::Pause
+            }
             Some(_) => {
                 self.intervals.begin(self.tick);
                 RoomChange::Open
@@ -257,13 +260,8 @@ impl Run<'_> {
             }
             Standing::Waiting { place, wait, .. } => {
                 self.oracle.asked(ticket, place, self.tick);
-                let visitor = &mut self.oracle.visitors[id as usize];
-                if let Some(wait) = wait
-                    && visitor.predicted_ms == NEVER
-                {
-                    visitor.predicted_ms = wait.expected_ms.min(i64::from(NEVER) - 1) as u32;
-                    visitor.spread = self.room.document().wait_spread_percent as u8;
-                    visitor.told_open_ms = self.open_ms as u32;
+                if let Some(wait) = wait {
+                    self.told(id, wait);
                 }
                 wait.map(|wait| wait.expected_ms)
             }
@@ -277,6 +275,22 @@ impl Run<'_> {
         self.wheel.schedule(self.tick, (poll_ms / TICK_MS) as u32, id);
     }
 
+    fn told(&mut self, id: u32, wait: WaitRange) {
+        let visitor = &mut self.oracle.visitors[id as usize];
+        let half_ms = (wait.high_ms - wait.expected_ms) * 100;
+        let told = Told {
+            predicted_ms: u32::try_from(wait.expected_ms).unwrap_or(u32::MAX),
+            spread: (half_ms as f64 / wait.expected_ms.max(1) as f64).round() as u8,
+            at_ms: self.open_ms as u32,
+        };
+        visitor.first.get_or_insert(told);
+        // Reservoir sampling of one.
+        visitor.times = visitor.times.saturating_add(1);
+        if self.random.random_range(0..visitor.times) == 0 {
+            visitor.any = Some(told);
+        }
+    }
+
     fn enter(&mut self, id: u32) {
         // Called while joining: the room tells with its next tick, the oracle must know now.
         if self.oracle.visitors[id as usize].state == State::Waiting {
@@ -288,13 +302,9 @@ impl Run<'_> {
         self.entered_this_second += 1;
         self.intervals.entered();
         let visitor = &mut self.oracle.visitors[id as usize];
-        if visitor.predicted_ms != NEVER {
-            self.report.predictions.push(Prediction {
-                predicted_ms: visitor.predicted_ms,
-                actual_ms: self.open_ms as u32 - visitor.told_open_ms,
-                spread: visitor.spread,
-            });
-        }
+        let open_ms = self.open_ms as u32;
+        self.report.first.extend(visitor.first.map(|told| told.turned_out(open_ms)));
+        self.report.any.extend(visitor.any.map(|told| told.turned_out(open_ms)));
         let stay = Stay::new(&mut self.random);
         visitor.stay = Some(stay);
         if let Stay::Pays(ticks) | Stay::Leaves(ticks) = stay {
@@ -374,7 +384,8 @@ fn empty_report(setup: Setup) -> Report {
         entries_share: f64::NAN,
         inside_max: 0,
         bytes_max: 0,
-        predictions: Vec::new(),
+        first: Vec::new(),
+        any: Vec::new(),
         own_error_percent: None,
         seconds: Vec::new(),
         broken: 0,
