@@ -89,31 +89,33 @@ impl LocalRoom {
     pub(crate) async fn advance(&self) -> Result<Tick, CoordinationError> {
         let mut tick = Tick::default();
         for _ in 0..RECORDS_PER_TICK_MAX {
-            let wrote = self.write_due().await?;
+            self.write_due().await?;
+            let now = self.clock.now();
             let mut state = self.state.lock();
-            tick.add(state.room.advance(self.clock.now()));
-            if !wrote {
+            tick.add(state.room.advance(now));
+            // The cursor may have come to the last place that is recorded.
+            if state.room.due_record(now).is_none() {
                 break;
             }
         }
         Ok(tick)
     }
 
-    /// Writes what the room must have written before it goes on. False if there is nothing.
-    async fn write_due(&self) -> Result<bool, CoordinationError> {
+    /// Writes what the room must have written before it goes on.
+    async fn write_due(&self) -> Result<(), CoordinationError> {
         self.write(|room, now| Ok(room.due_record(now))).await
     }
 
-    /// Writes a record that is worked out from the room as it is, and lets the room act on it.
+    /// Writes a record that is worked out from the room as it is, if there is one, and lets the room act on it.
     pub(crate) async fn write(
         &self,
         record: impl FnOnce(&Room, Timestamp) -> Result<Option<RoomRecord>, ChangeError> + Send,
-    ) -> Result<bool, CoordinationError> {
+    ) -> Result<(), CoordinationError> {
         let _one_at_a_time = self.writing.lock().await;
-        let Some(record) = record(&self.state.lock().room, self.clock.now())? else { return Ok(false) };
+        let Some(record) = record(&self.state.lock().room, self.clock.now())? else { return Ok(()) };
         self.journal.record(self.id, &record).await?;
         self.state.lock().room.recorded(record, self.clock.now());
-        Ok(true)
+        Ok(())
     }
 
     pub(crate) fn with_room<T>(&self, act: impl FnOnce(&mut Room) -> T) -> T {
