@@ -2,11 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use onsale_domain::line::{Draw, Mode, Ticket};
+use onsale_coordination::Accounts;
+use onsale_domain::{
+    ids::UserId,
+    line::{Draw, Mode, Ticket},
+};
 use onsale_sim::line::{Report, Second, error, within_range};
 
 /// A guest room of ten million takes less.
 const ROOM_BYTES_MAX: usize = 16_000_000;
+
+/// The most that an account takes on top of that.
+const ACCOUNT_BYTES_MAX: f64 = 20.0;
 
 /// The most that entries may be off the setting.
 const ENTRIES_OFF_MAX: f64 = 0.02;
@@ -125,6 +132,16 @@ fn ordering_ns(draw: &Draw) -> f64 {
     took.as_nanos() as f64 / f64::from(COUNT)
 }
 
-pub(crate) fn accounts(_visitors: u32) -> bool {
-    true
+/// The most bytes that a joined account takes, looked at as the room fills.
+pub(crate) fn accounts(count: u32) -> bool {
+    let mut accounts = Accounts::default();
+    let mut most: f64 = 0.0;
+    for number in 0..count {
+        accounts.set(UserId(i64::from(number) + 1_000_000), Ticket(number));
+        // Small rooms have a few hundred bytes that are nobody's.
+        if number >= count / 10 && number.is_multiple_of(1_000) {
+            most = most.max(accounts.bytes() as f64 / accounts.len() as f64);
+        }
+    }
+    check("most bytes a joined account takes on top", most, most <= ACCOUNT_BYTES_MAX)
 }

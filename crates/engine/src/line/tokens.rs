@@ -353,7 +353,7 @@ mod tests {
                 assert!(!accepted(&format!("{text}A")) && !accepted(&format!("{text}=")));
             }
         }
-        assert!(!tokens.check_place("", ROOM, ALICE, NOW).is_ok());
+        assert!(tokens.check_place("", ROOM, ALICE, NOW).is_err());
     }
 
     #[test]
