@@ -10,7 +10,7 @@ use onsale_domain::{
 use onsale_sim::line::{Report, Second, error, within_range};
 
 /// A guest room of ten million takes less.
-const ROOM_BYTES_MAX: usize = 16_000_000;
+const ROOM_BYTES_MAX: f64 = 16e6;
 
 /// The most that an account takes on top of that.
 const ACCOUNT_BYTES_MAX: f64 = 20.0;

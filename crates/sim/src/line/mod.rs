@@ -1,7 +1,7 @@
 //! A sale's crowd in front of a waiting room.
 //!
 //! Visitors come, ask when they are told to, leave, come back, enter, pay; the room is the one of
-//! the domain. An [`oracle`](Oracle) that knows every visitor watches what the room does.
+//! the domain. An oracle that knows every visitor watches what the room does.
 
 mod crowd;
 mod intervals;
