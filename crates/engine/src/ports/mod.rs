@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod catalogue;
+mod coordination;
 mod error;
 mod sale;
 
@@ -11,6 +12,7 @@ pub use audit::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow};
 pub use catalogue::{
     CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, PerformanceSummary, SeatSelector, ShowListing,
 };
+pub use coordination::{Admits, Coordination, CoordinationError, Holder, RoomJournal, Visitor};
 pub use error::{CommitError, StoreError, TransactionError};
 pub use sale::{
     ClaimsSnapshot, DueHold, Guard, LoadedFacts, OrderPage, SaleStore, SaleTransaction, TakenSeat,
