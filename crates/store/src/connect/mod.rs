@@ -57,8 +57,11 @@ pub(crate) fn address(dialect: Dialect, url: &str) -> Result<String, StoreError>
     }
 }
 
-fn no_replicas() -> StoreError {
-    StoreError::Rejected("the embedded database, a file, has no replicas".to_owned())
+/// What an embedded database is told that is to have replicas.
+pub(crate) fn no_replicas() -> StoreError {
+    StoreError::Rejected(
+        "a SQLite file has no replicas; they need a database server, such as PostgreSQL".to_owned(),
+    )
 }
 
 /// Begins a transaction that writes. A connection that turns out to be lost is replaced, and a

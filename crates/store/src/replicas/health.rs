@@ -34,17 +34,22 @@ impl Health {
 
     /// It has answered a check with this beat.
     pub(super) fn answered(&mut self, beat: i64, beats: &Beats, lag_max: Duration, now: Instant) {
-        let foreign = self.is_ahead(beats);
+        let follows = self.follows(beats);
         self.complete_as_of = beats.complete_as_of(beat);
         self.shown = Some((beat, now));
-        let fault = if foreign {
+        let fault = if follows == Some(false) {
             Some(ReplicaCondition::Foreign)
         } else if self.lag(now).is_none_or(|lag| lag >= lag_max) {
             Some(ReplicaCondition::Behind)
         } else {
             None
         };
-        self.good_checks = if fault.is_some() { 0 } else { self.good_checks.saturating_add(1) };
+        self.good_checks = match (fault, follows) {
+            (Some(_), _) => 0,
+            // The first one proves nothing yet, and neither does one without a beat since.
+            (None, None) => self.good_checks.max(1),
+            (None, Some(_)) => self.good_checks.saturating_add(1),
+        };
         self.condition = match fault {
             Some(fault) => fault,
             None if self.good_checks < GOOD_CHECKS => ReplicaCondition::Returning,
@@ -52,12 +57,11 @@ impl Health {
         };
     }
 
-    /// Whether it showed a beat that the database had not come to: then it follows another one.
-    fn is_ahead(&self, beats: &Beats) -> bool {
-        match (self.shown, beats.last()) {
-            (Some((shown, when)), Some((beat, before))) => before > when && beat <= shown,
-            _ => false,
-        }
+    /// Whether it follows this database: it does not if the beat that it showed last is one that the
+    /// database came to only later. `None` if there has been no beat since by which to tell.
+    fn follows(&self, beats: &Beats) -> Option<bool> {
+        let ((shown, when), (beat, before)) = (self.shown?, beats.last()?);
+        (before > when).then_some(beat > shown)
     }
 
     /// How far it is behind at most.
@@ -89,27 +93,34 @@ mod tests {
 
     const LAG_MAX: Duration = Duration::from_secs(1);
 
+    /// The database beats every 100 ms, 100 first.
     struct Scene {
         start: Instant,
         beats: Beats,
+        beaten: i64,
         health: Health,
     }
 
     impl Scene {
-        /// Beats 100, 101, ... one every 100 ms.
         fn new() -> Self {
-            let (start, beats) = (Instant::now(), Beats::default());
-            for number in 0..100 {
-                beats.add(100 + number, start + Duration::from_millis(100) * number as u32);
+            Self { start: Instant::now(), beats: Beats::default(), beaten: 0, health: Health::new() }
+        }
+
+        fn at(&self, ms: i64) -> Instant {
+            self.start + Duration::from_millis(ms as u64)
+        }
+
+        /// The database beats up to a moment.
+        fn beat_until(&mut self, ms: i64) {
+            while self.beaten * 100 <= ms {
+                self.beats.add(100 + self.beaten, self.at(self.beaten * 100));
+                self.beaten += 1;
             }
-            Self { start, beats, health: Health::new() }
         }
 
-        fn at(&self, ms: u64) -> Instant {
-            self.start + Duration::from_millis(ms)
-        }
-
-        fn answered(&mut self, beat: i64, ms: u64) -> ReplicaCondition {
+        /// A check with this answer at a moment.
+        fn answered(&mut self, beat: i64, ms: i64) -> ReplicaCondition {
+            self.beat_until(ms);
             let now = self.at(ms);
             self.health.answered(beat, &self.beats, LAG_MAX, now);
             self.health.condition
@@ -121,13 +132,14 @@ mod tests {
         let mut scene = Scene::new();
         assert_eq!(scene.health.condition, ReplicaCondition::Unchecked);
         assert_eq!(scene.answered(110, 1_500), ReplicaCondition::Returning);
-        assert!(!scene.health.is_usable(None, LAG_MAX, scene.at(1_500)));
+        assert_eq!(scene.answered(110, 1_550), ReplicaCondition::Returning, "no beat since: no proof");
+        assert!(!scene.health.is_usable(None, LAG_MAX, scene.at(1_550)));
         assert_eq!(scene.answered(112, 1_700), ReplicaCondition::Usable);
         assert!(scene.health.is_usable(None, LAG_MAX, scene.at(1_700)));
         scene.health.failed();
         assert!(!scene.health.is_usable(None, LAG_MAX, scene.at(1_700)));
-        assert_eq!(scene.answered(113, 1_800), ReplicaCondition::Returning);
-        assert_eq!(scene.answered(113, 1_900), ReplicaCondition::Usable);
+        assert_eq!(scene.answered(113, 1_850), ReplicaCondition::Returning);
+        assert_eq!(scene.answered(113, 1_950), ReplicaCondition::Usable);
         assert_eq!(scene.answered(113, 2_300), ReplicaCondition::Behind, "one second behind");
         assert_eq!(scene.health.lag(scene.at(2_300)), Some(LAG_MAX));
         assert_eq!(scene.answered(99, 2_400), ReplicaCondition::Behind, "before our time");
@@ -138,8 +150,8 @@ mod tests {
     fn it_must_have_what_was_written() {
         let mut scene = Scene::new();
         scene.answered(110, 1_500);
-        scene.answered(110, 1_600);
-        let now = scene.at(1_600);
+        scene.answered(110, 1_650);
+        let now = scene.at(1_650);
         assert!(scene.health.is_usable(Some(scene.at(1_000)), LAG_MAX, now), "the beat came after");
         assert!(!scene.health.is_usable(Some(scene.at(1_001)), LAG_MAX, now), "the beat came before");
         assert!(!scene.health.is_usable(None, LAG_MAX, scene.at(2_000)), "time goes on between checks");
@@ -148,11 +160,8 @@ mod tests {
     #[test]
     fn what_was_never_written_here_is_from_elsewhere() {
         let mut scene = Scene::new();
-        scene.answered(1_000, 9_500);
-        assert_eq!(scene.health.condition, ReplicaCondition::Returning, "other nodes beat, too");
-        scene.beats.add(300, scene.at(10_000));
-        assert_eq!(scene.answered(1_001, 10_100), ReplicaCondition::Foreign);
-        scene.beats.add(2_000, scene.at(10_250));
-        assert_eq!(scene.answered(2_000, 10_300), ReplicaCondition::Returning);
+        assert_eq!(scene.answered(1_000, 550), ReplicaCondition::Returning, "another node may have beaten");
+        assert_eq!(scene.answered(1_001, 600), ReplicaCondition::Foreign, "none has, up to 600");
+        assert_eq!(scene.answered(1_002, 850), ReplicaCondition::Foreign);
     }
 }

@@ -38,6 +38,10 @@ use crate::{StoreOptions, connect, dialect::Dialect, error::store_error};
 /// The most replicas of one database.
 pub const REPLICAS_MAX: usize = 32;
 
+/// How long to wait for a connection to a replica. The driver tries again and again meanwhile, also
+/// where nothing listens any more, and a read waits with it.
+const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
+
 /// How long a replica may take to answer a check.
 const CHECK_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -83,6 +87,9 @@ pub fn check_replica_urls(url: &str, replicas: &[String]) -> Result<(), StoreErr
         return Err(StoreError::Rejected(format!("at most {REPLICAS_MAX}, not {}", replicas.len())));
     }
     let dialect = Dialect::of_url(url)?;
+    if dialect == Dialect::Sqlite {
+        return Err(connect::no_replicas());
+    }
     for (index, replica) in replicas.iter().enumerate() {
         let nth = |reason: &dyn Display| StoreError::Rejected(format!("number {}: {reason}", index + 1));
         if Dialect::of_url(replica).map_err(|error| nth(&error))? != dialect {
@@ -231,7 +238,7 @@ impl Drop for ChangeNote<'_> {
 impl Replica {
     async fn new(dialect: Dialect, url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let name = connect::address(dialect, url)?;
-        let reads = StoreOptions { patience: READ_PATIENCE, ..options.clone() };
+        let reads = StoreOptions { patience: CONNECT_PATIENCE, ..options.clone() };
         let checks = StoreOptions { readers: 1, ..reads.clone() };
         let usable = gauge!("onsale_replica_usable", "replica" => name.clone());
         usable.set(0.0);
