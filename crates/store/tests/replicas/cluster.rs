@@ -44,10 +44,13 @@ impl Cluster {
 
     /// A store that has not looked at its replicas yet, and its counters.
     pub(crate) async fn open(&self) -> (SqlStore, Counts) {
-        let options = StoreOptions {
-            replicas: self.replicas.iter().map(|replica| replica.url(&self.database)).collect(),
-            ..StoreOptions::new(Currency::KRW)
-        };
+        let replicas = self.replicas.iter().map(|replica| replica.url(&self.database));
+        self.open_with(replicas.collect()).await
+    }
+
+    /// As [`Cluster::open`], with other replicas.
+    pub(crate) async fn open_with(&self, replicas: Vec<String>) -> (SqlStore, Counts) {
+        let options = StoreOptions { replicas, ..StoreOptions::new(Currency::KRW) };
         let url = self.server.url(&self.database);
         let (store, counts) = Counts::of(SqlStore::open(&url, &options)).await;
         (store.expect("the database opens"), counts)

@@ -1,8 +1,12 @@
 //! What is read from a replica is never older than allowed, nor than one's own last change.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use onsale_contract::store::fixture::{OPENS, show};
@@ -13,7 +17,12 @@ use onsale_domain::{
 use onsale_engine::ports::{CatalogueStore, ReplicaCondition, SaleStore};
 use onsale_store::{SqlStore, negative_control::use_stale_replicas};
 
-use crate::cluster::{Cluster, in_use, until};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+
+use crate::cluster::{Cluster, Counts, in_use, until};
 
 /// A concert whose title is a number.
 fn titled(number: u32) -> ShowDetails {
@@ -119,4 +128,57 @@ async fn without_the_rules_an_old_state_is_seen() {
         seen.push(shown(&store, id).await);
     }
     assert!(seen.contains(&0), "the test of the rules would not notice if they were gone");
+}
+
+/// Forwards the first connection to one server and all others to another, as something that balances
+/// between replicas may.
+async fn balance(first: SocketAddr, others: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it has an address");
+    tokio::spawn(async move {
+        let mut upstream = first;
+        while let Ok((mut client, _)) = listener.accept().await {
+            let to = std::mem::replace(&mut upstream, others);
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(to).await.expect("the server is there");
+                // Ends when either side does.
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    address
+}
+
+/// A store whose only replica is one address with two servers behind it: checks, which come first,
+/// see the one that is up to date, and reads the one that stands still at 0.
+async fn behind_one_address() -> (Arc<Cluster>, SqlStore, Counts, ShowId) {
+    let cluster = Cluster::start(1).await;
+    let (writer, _) = cluster.open().await;
+    let id = writer.add_show(titled(0)).await.unwrap();
+    cluster.to(|cluster| cluster.replicas[0].wait_until_caught_up(&cluster.server)).await;
+    cluster.to(|cluster| cluster.replicas[0].pause_replay()).await;
+    let address = balance(cluster.server.address(), cluster.replicas[0].address()).await;
+    let (store, counts) =
+        cluster.open_with(vec![format!("postgres://postgres@{address}/{}", cluster.database)]).await;
+    in_use(&store).await;
+    store.change_show(id, titled(1)).await.unwrap();
+    (cluster, store, counts, id)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_behind_one_address_none_shows_an_old_state() {
+    let (_cluster, store, _, id) = behind_one_address().await;
+    for _ in 0..200 {
+        assert_eq!(shown(&store, id).await, 1);
+        sleep(Duration::from_millis(10)).await;
+    }
+    in_use(&store).await;
+}
+
+/// The negative control: without the rule that holds for each read, the old state is seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_behind_one_address_one_shows_an_old_state_without_the_rule() {
+    let (_cluster, store, counts, id) = behind_one_address().await;
+    use_stale_replicas(&store);
+    assert_eq!(shown(&store, id).await, 0, "{} reads on the source", counts.on_source());
 }
