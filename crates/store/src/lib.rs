@@ -19,7 +19,7 @@ pub mod negative_control;
 mod replicas;
 mod sales;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
@@ -93,6 +93,14 @@ impl SqlStore {
         let replicas = Replicas::open(&writer, dialect, options).await?;
         let (options, seat_maps) = (options.clone(), SeatMapCache::default());
         Ok(Self { writer, readers, replicas, dialect, options, seat_maps })
+    }
+
+    /// The URL of an embedded database in a file.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`] if the path is not UTF-8.
+    pub fn file_url(path: &Path) -> Result<String, StoreError> {
+        connect::file_url(path)
     }
 
     /// Closes all connections once their work is done. On SQLite the log is folded into the

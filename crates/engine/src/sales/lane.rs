@@ -236,12 +236,12 @@ impl Lane {
         let stage = metrics.write_seconds(stage);
         transaction.commit().await?;
         metrics.commit_seconds(stage);
-        self.announce(&views, &changes).await;
+        self.announce(&views, &changes);
         Ok(answers)
     }
 
     /// Tells the gate, the watchers and the timers what has changed.
-    async fn announce(&self, views: &HashMap<PerformanceId, Arc<PerformanceView>>, changes: &Changes) {
+    fn announce(&self, views: &HashMap<PerformanceId, Arc<PerformanceView>>, changes: &Changes) {
         self.shared.deadlines.follow(changes);
         for order in &changes.orders_new {
             if let Some(view) = views.get(&order.performance) {
@@ -251,7 +251,7 @@ impl Lane {
         for (performance, version) in &changes.versions {
             let Some(view) = views.get(performance) else { continue };
             if !view.apply(*version, &changes.seats[performance]) {
-                self.reload(*performance, view).await;
+                self.shared.behind.add(*performance);
             }
         }
     }
@@ -300,7 +300,7 @@ impl Lane {
             return Ok(());
         };
         if let Some(terms) = self.shared.store.sale_terms(performance).await? {
-            view.reload_terms(terms, &self.shared.store.claims(performance).await?);
+            view.reload(terms, &self.shared.store.claims(performance).await?);
         }
         Ok(())
     }
@@ -312,17 +312,7 @@ impl Lane {
         }
         let keys = FactKeys::of(batch.iter().map(|pending| &pending.request));
         for performance in keys.performances {
-            if let Some(view) = self.shared.views.get(performance) {
-                self.reload(performance, &view).await;
-            }
-        }
-    }
-
-    async fn reload(&self, performance: PerformanceId, view: &PerformanceView) {
-        match self.shared.store.claims(performance).await {
-            Ok(claims) => view.reload(&claims),
-            // The next change finds the gap again.
-            Err(error) => tracing::warn!(%error, %performance, "cannot read the seats again"),
+            self.shared.behind.add(performance);
         }
     }
 }

@@ -52,7 +52,7 @@ impl Cluster {
     pub(crate) async fn open_with(&self, replicas: Vec<String>) -> (SqlStore, Counts) {
         let options = StoreOptions { replicas, ..StoreOptions::new(Currency::KRW) };
         let url = self.server.url(&self.database);
-        let (store, counts) = Counts::of(SqlStore::open(&url, &options)).await;
+        let (store, counts) = Counts::of(Box::pin(SqlStore::open(&url, &options))).await;
         (store.expect("the database opens"), counts)
     }
 

@@ -18,7 +18,7 @@ async fn what_is_changed_is_read_back_and_reads_go_to_the_replica_again() {
         replica_lag_max: Duration::from_secs(5),
         ..StoreOptions::new(Currency::KRW)
     };
-    let (store, counts) = Counts::of(SqlStore::open(&url, &options)).await;
+    let (store, counts) = Counts::of(Box::pin(SqlStore::open(&url, &options))).await;
     let store = store.expect("the database opens");
     let name = onsale_testbed::mariadb().address().to_string();
     for number in 1..=5 {
