@@ -36,6 +36,7 @@ macro_rules! store_contract {
                 films_are_sorted_and_paged,
                 performances_that_have_ended_are_left_out,
                 concerts_with_the_nearest_date_come_first,
+                a_performance_is_listed_with_its_show_and_place,
             }
             accounts {
                 people_are_found_while_their_account_is_open,

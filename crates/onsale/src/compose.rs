@@ -3,12 +3,13 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use onsale_engine::{
     Engine, accounts::Accounts, catalogue::Catalogue, clock::SystemClock, ids::RandomIds, ports::StoreError,
 };
-use onsale_store::{SqlStore, StoreOptions};
+use onsale_store::{SqlStore, StoreOptions, check_replica_urls};
 
 use crate::{
     config::Config,
@@ -27,11 +28,32 @@ pub(crate) struct Base {
 }
 
 /// Opens the database, and brings its tables up to date. It is made if there is none and `create`
-/// says so.
+/// says so. Replicas are left alone: they are for many readers.
 pub(crate) async fn open(config: Config, folder: DataFolder, create: bool) -> Result<Base, Failure> {
+    let options = StoreOptions { create, ..store_options(&config) };
+    open_with(config, folder, options).await
+}
+
+/// Opens the database as [`open`] does, and its replicas.
+pub(crate) async fn open_to_serve(config: Config, folder: DataFolder) -> Result<Base, Failure> {
+    let replicas = config.database.replicas.clone();
+    let options = StoreOptions { replicas, ..store_options(&config) };
+    open_with(config, folder, options).await
+}
+
+fn store_options(config: &Config) -> StoreOptions {
+    StoreOptions {
+        readers: config.database.readers,
+        lanes: config.database.lanes,
+        replica_lag_max: Duration::from_millis(config.database.replica_lag_max_ms),
+        ..StoreOptions::new(config.currency())
+    }
+}
+
+async fn open_with(config: Config, folder: DataFolder, options: StoreOptions) -> Result<Base, Failure> {
     let url = database_url(&config, &folder)?;
-    let (readers, lanes) = (config.database.readers, config.database.lanes);
-    let options = StoreOptions { create, readers, lanes, ..StoreOptions::new(config.currency()) };
+    check_replica_urls(&url, &config.database.replicas)
+        .map_err(|error| Failure::Usage(format!("database.replicas: {error}")))?;
     let store = SqlStore::open(&url, &options).await.map_err(|error| match error {
         StoreError::Rejected(reason) => Failure::Usage(format!("database.url: {reason}")),
         error => Failure::of("cannot open the database")(error),

@@ -12,7 +12,10 @@ use onsale_domain::{
     wallet::Wallet,
 };
 
-use super::error::{CommitError, StoreError, TransactionError};
+use super::{
+    error::{CommitError, StoreError, TransactionError},
+    health::ReplicaHealth,
+};
 
 /// How a transaction of the pipeline defends itself against other writers between its load and
 /// its commit. A database with a single writer needs no defence, and treats all alike.
@@ -81,6 +84,9 @@ pub trait SaleStore: Send + Sync + 'static {
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// How the replicas are doing that take reads off the database, if there are any.
+    fn replicas(&self) -> Vec<ReplicaHealth>;
 }
 
 /// One transaction of the pipeline. Used as: load, write, commit.

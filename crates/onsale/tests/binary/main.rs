@@ -3,5 +3,6 @@
 mod audit;
 mod command_line;
 mod import;
+mod replicas;
 mod serve;
 mod support;

@@ -36,6 +36,36 @@ pub(crate) async fn connect(
     }
 }
 
+/// Connections that read from a replica, opened as they are needed: one that is down does not keep
+/// a node from starting.
+pub(crate) async fn connect_replica(
+    dialect: Dialect,
+    url: &str,
+    options: &StoreOptions,
+) -> Result<DatabaseConnection, StoreError> {
+    match dialect {
+        Dialect::Sqlite => Err(no_replicas()),
+        Dialect::Postgres => postgres::connect_replica(url, options).await,
+        Dialect::MySql => mysql::connect_replica(url, options).await,
+    }
+}
+
+/// The host and the port that a server's URL names.
+pub(crate) fn address(dialect: Dialect, url: &str) -> Result<String, StoreError> {
+    match dialect {
+        Dialect::Sqlite => Err(no_replicas()),
+        Dialect::Postgres => postgres::address(url),
+        Dialect::MySql => mysql::address(url),
+    }
+}
+
+/// What an embedded database is told that is to have replicas.
+pub(crate) fn no_replicas() -> StoreError {
+    StoreError::Rejected(
+        "a SQLite file has no replicas; they need a database server, such as PostgreSQL".to_owned(),
+    )
+}
+
 /// Begins a transaction that writes. A connection that turns out to be lost is replaced, and a
 /// database that is being restarted is waited for: nothing has been asked of it yet.
 pub(crate) async fn begin_write(
@@ -78,6 +108,10 @@ fn server_pools(url: &str, options: &StoreOptions) -> (ConnectOptions, ConnectOp
     writers.min_connections(0);
     readers.min_connections(0).test_before_acquire(true);
     (writers, readers)
+}
+
+fn not_an_address(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Rejected(format!("not a database's URL: {error}"))
 }
 
 /// As for a server that cannot be reached, said with what to do.

@@ -1,9 +1,9 @@
 //! Connecting to PostgreSQL.
 
 use onsale_engine::ports::StoreError;
-use sea_orm::{Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, sqlx::postgres::PgConnectOptions};
 
-use super::{cannot_connect, server_pools};
+use super::{cannot_connect, not_an_address, server_pools};
 use crate::StoreOptions;
 
 pub(super) async fn connect(
@@ -29,14 +29,33 @@ pub(super) async fn connect(
             ("idle_in_transaction_session_timeout", "10000"),
         ])
     });
-    readers.map_sqlx_postgres_opts(|postgres| {
+    read_only(&mut readers);
+    let writers = Database::connect(writers).await.map_err(cannot_connect)?;
+    let readers = Database::connect(readers).await.map_err(cannot_connect)?;
+    Ok((writers, readers))
+}
+
+pub(super) async fn connect_replica(
+    url: &str,
+    options: &StoreOptions,
+) -> Result<DatabaseConnection, StoreError> {
+    let (_, mut readers) = server_pools(url, options);
+    read_only(&mut readers);
+    readers.connect_lazy(true);
+    Database::connect(readers).await.map_err(cannot_connect)
+}
+
+pub(super) fn address(url: &str) -> Result<String, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(not_an_address)?;
+    Ok(format!("{}:{}", options.get_host(), options.get_port()))
+}
+
+fn read_only(connect: &mut ConnectOptions) {
+    connect.map_sqlx_postgres_opts(|postgres| {
         postgres.options([
             ("default_transaction_isolation", "repeatable read"),
             ("default_transaction_read_only", "on"),
             ("jit", "off"),
         ])
     });
-    let writers = Database::connect(writers).await.map_err(cannot_connect)?;
-    let readers = Database::connect(readers).await.map_err(cannot_connect)?;
-    Ok((writers, readers))
 }

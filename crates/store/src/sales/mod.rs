@@ -19,8 +19,8 @@ use onsale_domain::{
     wallet::Wallet,
 };
 use onsale_engine::ports::{
-    ClaimsSnapshot, CommitError, DueHold, Guard, LoadedFacts, OrderPage, SaleStore, SaleTransaction,
-    StoreError, TakenSeat, TransactionError,
+    ClaimsSnapshot, CommitError, DueHold, Guard, LoadedFacts, OrderPage, ReplicaHealth, SaleStore,
+    SaleTransaction, StoreError, TakenSeat, TransactionError,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
@@ -204,6 +204,10 @@ impl SaleStore for SqlStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let select = self.dialect.statement("SELECT 1", []);
         self.readers.query_one_raw(select).await.map(|_| ()).map_err(store_error)
+    }
+
+    fn replicas(&self) -> Vec<ReplicaHealth> {
+        self.replicas.health()
     }
 }
 
