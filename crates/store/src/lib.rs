@@ -24,7 +24,7 @@ use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
-use crate::{catalogue::SeatMapCache, dialect::Dialect, error::store_error};
+use crate::{catalogue::SeatMapCache, connect::Pools, dialect::Dialect, error::store_error};
 
 /// How a database is opened.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ impl StoreOptions {
 
 /// Everything that Onsale keeps, in a SQL database. Cheap to share in an `Arc`.
 pub struct SqlStore {
+    /// Writes batches of the sale.
+    sale: DatabaseConnection,
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     dialect: Dialect,
@@ -69,9 +71,16 @@ impl SqlStore {
     /// [`StoreError::Broken`] if a newer version of Onsale has written it.
     pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let dialect = Dialect::of_url(url)?;
-        let (writer, readers) = connect::connect(dialect, url, options).await?;
+        let Pools { sale, writer, readers } = connect::connect(dialect, url, options).await?;
         migrations::migrate(&writer, dialect).await?;
-        Ok(Self { writer, readers, dialect, options: options.clone(), seat_maps: SeatMapCache::default() })
+        Ok(Self {
+            sale,
+            writer,
+            readers,
+            dialect,
+            options: options.clone(),
+            seat_maps: SeatMapCache::default(),
+        })
     }
 
     /// Closes all connections once their work is done. On SQLite the log is folded into the
@@ -81,6 +90,7 @@ impl SqlStore {
     /// If a connection cannot be closed.
     pub async fn close(self) -> Result<(), StoreError> {
         self.readers.close().await.map_err(store_error)?;
+        self.sale.clone().close().await.map_err(store_error)?;
         self.writer.close().await.map_err(store_error)
     }
 

@@ -1,27 +1,27 @@
 //! Connecting to MariaDB or MySQL.
 
 use onsale_engine::ports::StoreError;
-use sea_orm::{Database, DatabaseConnection, sqlx::Executor};
+use sea_orm::{Database, sqlx::Executor};
 
-use super::{cannot_connect, server_pools};
+use super::{Pools, cannot_connect, server_pools};
 use crate::StoreOptions;
 
-pub(super) async fn connect(
-    url: &str,
-    options: &StoreOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
+pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
     let url = url.replacen("mariadb:", "mysql:", 1);
-    let (mut writers, mut readers) = server_pools(&url, options);
+    let [mut sale, mut writer, mut readers] = server_pools(&url, options);
     let patience_s = options.patience.as_secs().max(1);
     let writing = format!(
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
          SET SESSION innodb_lock_wait_timeout = {patience_s}"
     );
-    on_connect(&mut writers, writing);
+    on_connect(&mut sale, writing.clone());
+    on_connect(&mut writer, writing);
     on_connect(&mut readers, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned());
-    let writers = Database::connect(writers).await.map_err(cannot_connect)?;
-    let readers = Database::connect(readers).await.map_err(cannot_connect)?;
-    Ok((writers, readers))
+    Ok(Pools {
+        sale: Database::connect(sale).await.map_err(cannot_connect)?,
+        writer: Database::connect(writer).await.map_err(cannot_connect)?,
+        readers: Database::connect(readers).await.map_err(cannot_connect)?,
+    })
 }
 
 /// Has a statement run by every new connection.
