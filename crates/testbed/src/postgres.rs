@@ -141,6 +141,8 @@ pub(crate) fn start(process: &ServerProcess, more: &[&str]) {
         "dynamic_shared_memory_type=mmap".to_owned(),
         "fsync=on".to_owned(),
         "synchronous_commit=on".to_owned(),
+        // After a crash every file is flushed before recovery; one by one that takes seconds.
+        "recovery_init_sync_method=syncfs".to_owned(),
         "wal_level=replica".to_owned(),
         "max_wal_senders=8".to_owned(),
         "wal_keep_size=256MB".to_owned(),
