@@ -62,7 +62,8 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
-    /// Opens the database at `url` and brings its tables up to date. `sqlite:PATH` is a file,
+    /// Opens the database at `url` and brings its tables up to date. Warns of a server whose settings
+    /// make it lose commits in a crash. `sqlite:PATH` is a file,
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE` and `mysql://...` are servers.
     ///
     /// # Errors
@@ -72,6 +73,7 @@ impl SqlStore {
     pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let dialect = Dialect::of_url(url)?;
         let Pools { sale, writer, readers } = connect::connect(dialect, url, options).await?;
+        connect::warn_of_risks(&writer, dialect).await;
         migrations::migrate(&writer, dialect).await?;
         Ok(Self {
             sale,

@@ -1,10 +1,12 @@
 //! Connecting: pools that write and one that reads. What a dialect wants said to each session is in
 //! its file.
 
+mod durability;
 mod mysql;
 mod postgres;
 mod sqlite;
 
+pub(crate) use durability::warn_of_risks;
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use tokio::time::{Instant, sleep};
