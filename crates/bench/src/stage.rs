@@ -68,7 +68,7 @@ impl Stage {
     ) -> Result<Self, Failure> {
         std::fs::create_dir_all(folder)?;
         let runtime = Server::runtime("onsale")?;
-        let url = format!("sqlite:{}", folder.join("onsale.db").display());
+        let url = SqlStore::file_url(&folder.join("onsale.db"))?;
         let engine = runtime.block_on(async {
             let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await?;
             let ids = Arc::new(RandomIds::default());

@@ -95,5 +95,8 @@ impl Base {
 }
 
 fn database_url(config: &Config, folder: &DataFolder) -> Result<String, Failure> {
-    if config.database.url.is_empty() { folder.database_url() } else { Ok(config.database.url.clone()) }
+    if !config.database.url.is_empty() {
+        return Ok(config.database.url.clone());
+    }
+    SqlStore::file_url(&folder.database()).map_err(|error| Failure::Usage(format!("--data: {error}")))
 }

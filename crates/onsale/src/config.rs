@@ -250,7 +250,7 @@ impl Config {
     }
 }
 
-/// `postgres://user:secret@host` with the secret hidden.
+/// `speaks://user:secret@host` with the secret hidden.
 fn hide_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority_end = rest.find('/').unwrap_or(rest.len());
@@ -335,14 +335,14 @@ mod tests {
         let file = "[sales]\nbatch_max = 1\nqueue_max = 2\n[log]\nformat = \"json\"";
         let variables = [
             ("ONSALE_SALES_QUEUE_MAX", "3"),
-            ("ONSALE_DATABASE_URL", "sqlite:x"),
+            ("ONSALE_DATABASE_URL", "speaks:x"),
             ("ONSALE_SERVER_LISTEN", "0.0.0.0:1"),
             ("ONSALE_TEST_DATA", "not ours"),
             ("PATH", "not ours either"),
         ];
         let config = parse(file, &variables).unwrap();
         assert_eq!((config.sales.batch_max, config.sales.queue_max), (1, 3));
-        assert_eq!(config.database.url, "sqlite:x");
+        assert_eq!(config.database.url, "speaks:x");
         assert_eq!(config.server.listen.to_string(), "0.0.0.0:1");
         assert_eq!(config.log.format, LogFormat::Json);
     }
@@ -367,11 +367,11 @@ mod tests {
     fn secrets_are_not_shown() {
         let mut config = Config::default();
         config.accounts.signing_key = BASE64_STANDARD.encode([7; 32]);
-        config.database.url = "postgres://shop:pa:ss@db:5432/onsale".to_owned();
+        config.database.url = "speaks://shop:pa:ss@db:5432/onsale".to_owned();
         let shown = config.to_toml_without_secrets();
         assert!(!shown.contains(&config.accounts.signing_key) && !shown.contains("pa:ss"), "{shown}");
-        assert!(shown.contains("postgres://shop:(hidden)@db:5432/onsale"), "{shown}");
-        assert_eq!(hide_password("sqlite:a/b.db"), "sqlite:a/b.db");
-        assert_eq!(hide_password("postgres://db/onsale"), "postgres://db/onsale");
+        assert!(shown.contains("speaks://shop:(hidden)@db:5432/onsale"), "{shown}");
+        assert_eq!(hide_password("speaks:a/b.db"), "speaks:a/b.db");
+        assert_eq!(hide_password("speaks://db/onsale"), "speaks://db/onsale");
     }
 }

@@ -18,7 +18,7 @@ mod migrations;
 pub mod negative_control;
 mod sales;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
@@ -83,6 +83,14 @@ impl SqlStore {
             options: options.clone(),
             seat_maps: SeatMapCache::default(),
         })
+    }
+
+    /// The URL of an embedded database in a file.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`] if the path is not UTF-8.
+    pub fn file_url(path: &Path) -> Result<String, StoreError> {
+        connect::file_url(path)
     }
 
     /// Closes all connections once their work is done. On SQLite the log is folded into the

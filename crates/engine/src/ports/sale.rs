@@ -35,11 +35,20 @@ pub trait SaleStore: Send + Sync + 'static {
     /// How many batches can usefully be in flight at once.
     fn lanes(&self) -> usize;
 
+    /// Whether other processes may be writing to the same database.
+    fn is_shared(&self) -> bool;
+
     /// Begins a transaction that may write. Dropping it undoes everything.
     async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError>;
 
     /// The terms of a performance, with its hall's seats. `None` if there is no such performance.
     async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError>;
+
+    /// (terms revision, seat version) of each of these performances that exists.
+    async fn versions(
+        &self,
+        performances: &[PerformanceId],
+    ) -> Result<HashMap<PerformanceId, (i64, i64)>, StoreError>;
 
     /// Who has which seats of a performance, at one moment.
     async fn claims(&self, performance: PerformanceId) -> Result<ClaimsSnapshot, StoreError>;

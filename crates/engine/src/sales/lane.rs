@@ -241,7 +241,7 @@ impl Lane {
                 // First, because the database may be gone for a while. What is in memory is as
                 // before the commit, which refuses nobody who may have what they ask for.
                 refuse(batch, || SaleError::OutcomeUnknown);
-                self.find_out(&keys.performances).await;
+                self.find_out(keys.performances).await;
             }
         }
     }
@@ -289,12 +289,12 @@ impl Lane {
         let committed = timeout(STEP_MAX, transaction.commit()).await;
         committed.unwrap_or_else(|_| Err(CommitError::Unknown("no answer in time".into())))?;
         metrics.commit_seconds(stage);
-        self.announce(&views, &changes).await;
+        self.announce(&views, &changes);
         Ok(answers)
     }
 
     /// Tells the gate, the watchers and the timers what has changed.
-    async fn announce(&self, views: &HashMap<PerformanceId, Arc<PerformanceView>>, changes: &Changes) {
+    fn announce(&self, views: &HashMap<PerformanceId, Arc<PerformanceView>>, changes: &Changes) {
         self.shared.deadlines.follow(changes);
         for order in &changes.orders_new {
             if let Some(view) = views.get(&order.performance) {
@@ -304,7 +304,7 @@ impl Lane {
         for (performance, version) in &changes.versions {
             let Some(view) = views.get(performance) else { continue };
             if !view.apply(*version, &changes.seats[performance]) {
-                self.reload(*performance, view).await;
+                self.shared.behind.add(*performance);
             }
         }
     }
@@ -353,30 +353,19 @@ impl Lane {
             return Ok(());
         };
         if let Some(terms) = self.shared.store.sale_terms(performance).await? {
-            view.reload_terms(terms, &self.shared.store.claims(performance).await?);
+            view.reload(terms, &self.shared.store.claims(performance).await?);
         }
         Ok(())
     }
 
-    /// Reads again what may have been written. What cannot be read is found later: holds by the
-    /// sweep, seats by the gap before the next change.
-    async fn find_out(&self, performances: &BTreeSet<PerformanceId>) {
-        if let Err(error) = deadlines::recover(&self.shared).await {
-            tracing::warn!(%error, "cannot look for what a lost commit has done");
-            return;
-        }
+    /// Has what may have been written read again. What cannot be read is found later: holds by the
+    /// sweep, seats by whoever refreshes what is behind.
+    async fn find_out(&self, performances: BTreeSet<PerformanceId>) {
         for performance in performances {
-            if let Some(view) = self.shared.views.get(*performance) {
-                self.reload(*performance, &view).await;
-            }
+            self.shared.behind.add(performance);
         }
-    }
-
-    async fn reload(&self, performance: PerformanceId, view: &PerformanceView) {
-        match self.shared.store.claims(performance).await {
-            Ok(claims) => view.reload(&claims),
-            // The next change finds the gap again.
-            Err(error) => tracing::warn!(%error, %performance, "cannot read the seats again"),
+        if let Err(error) = deadlines::recover(&self.shared).await {
+            tracing::warn!(%error, "cannot look for new holds; the sweep will");
         }
     }
 }

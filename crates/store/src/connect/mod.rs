@@ -7,6 +7,8 @@ mod postgres;
 mod sqlite;
 
 pub(crate) use durability::warn_of_risks;
+pub(crate) use sqlite::file_url;
+
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use tokio::time::{Instant, sleep};

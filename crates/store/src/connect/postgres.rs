@@ -36,6 +36,7 @@ fn writes(pool: &mut ConnectOptions, options: &StoreOptions) {
             ("enable_bitmapscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
+            ("enable_memoize", "off"),
             ("jit", "off"),
             ("lock_timeout", lock_timeout.as_str()),
             // A node that vanished in the middle of a batch holds its locks no longer than this.

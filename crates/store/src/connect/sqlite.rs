@@ -38,6 +38,14 @@ async fn connect_writer(path: &Path, options: &StoreOptions) -> Result<DatabaseC
     }
 }
 
+/// The URL of a database in a file.
+pub(crate) fn file_url(path: &Path) -> Result<String, StoreError> {
+    match path.to_str() {
+        Some(path) => Ok(format!("sqlite:{path}")),
+        None => Err(StoreError::Rejected(format!("the path is not UTF-8: {}", path.display()))),
+    }
+}
+
 fn path_in(url: &str) -> Result<PathBuf, StoreError> {
     let rest = url.strip_prefix("sqlite:").unwrap_or(url);
     let path = rest.strip_prefix("//").unwrap_or(rest);

@@ -8,6 +8,8 @@
 //! [`Packing`].
 
 mod mysql;
+#[cfg(test)]
+mod plans;
 mod postgres;
 mod sqlite;
 
@@ -145,7 +147,7 @@ statements! {
     /// `[[user, "key in hex", fingerprint, target, "order in hex" or null, balance after or null,
     /// created], ...]`
     insert_keys,
-    /// `[["type", "order in hex", version, {data}, created], ...]`
+    /// `[["type", "order in hex", version, created], ...]`
     insert_events,
     /// `[[performance, version before or null for any, version], ...]`
     update_versions,

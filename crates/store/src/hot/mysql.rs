@@ -228,14 +228,13 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
     ),
 
     insert_events: concat!(
-        "INSERT INTO outbox (type, order_id, version, data, created_at)
-        SELECT k.type, UNHEX(k.order_id), k.version, k.data, k.created FROM ",
+        "INSERT INTO outbox (type, order_id, version, created_at)
+        SELECT k.type, UNHEX(k.order_id), k.version, k.created FROM ",
         rows!(
             "type VARCHAR(32) PATH '$[0]'",
             "order_id CHAR(32) PATH '$[1]'",
             "version BIGINT PATH '$[2]'",
-            "data JSON PATH '$[3]'",
-            "created BIGINT PATH '$[4]'"
+            "created BIGINT PATH '$[3]'"
         ),
     ),
 

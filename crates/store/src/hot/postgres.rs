@@ -141,8 +141,8 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         FROM jsonb_array_elements($1::jsonb) k",
 
     insert_events: "
-        INSERT INTO outbox (type, order_id, version, data, created_at)
-        SELECT k ->> 0, (k ->> 1)::uuid, (k ->> 2)::bigint, k ->> 3, (k ->> 4)::bigint
+        INSERT INTO outbox (type, order_id, version, created_at)
+        SELECT k ->> 0, (k ->> 1)::uuid, (k ->> 2)::bigint, (k ->> 3)::bigint
         FROM jsonb_array_elements($1::jsonb) k",
 
     update_versions: "
@@ -163,11 +163,11 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
     categorise_rows: "
         UPDATE seats SET category = $1
         WHERE id BETWEEN $2 AND $3 AND category <> $1
-            AND row_index IN (SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb) value)",
+            AND row_index = ANY(ARRAY(SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb) value))",
 
     categorise_seats: "
         UPDATE seats SET category = $1
-        WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb) value)
+        WHERE id = ANY(ARRAY(SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb) value))
             AND id BETWEEN $2 AND $3 AND category <> $1",
 
     insert_grams: "

@@ -7,6 +7,8 @@ mod script;
 mod terms;
 mod write;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use onsale_domain::{
     decide::{Changes, FactKeys},
@@ -37,6 +39,9 @@ pub(crate) use rows::{
     claim_of, key_record, order_from_model, order_status, payment_from_model, status_code,
 };
 
+/// Ids that one statement names; each is a parameter, of which there is a limit.
+const IDS_PER_STATEMENT: usize = 1_000;
+
 /// A transaction of the pipeline on a SQL database.
 struct SqlSaleTransaction {
     transaction: DatabaseTransaction,
@@ -65,6 +70,10 @@ impl SaleStore for SqlStore {
         if self.dialect.has_row_locks() { self.options.lanes as usize } else { 1 }
     }
 
+    fn is_shared(&self) -> bool {
+        self.dialect.has_row_locks()
+    }
+
     async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError> {
         let transaction = connect::begin_write(&self.sale, self.dialect, &self.options).await?;
         Ok(Box::new(SqlSaleTransaction { transaction, dialect: self.dialect, guard }))
@@ -73,6 +82,28 @@ impl SaleStore for SqlStore {
     async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError> {
         let read = self.begin_read().await?;
         terms::sale_terms(&read, performance, self.options.currency, &self.seat_maps).await
+    }
+
+    async fn versions(
+        &self,
+        performances: &[PerformanceId],
+    ) -> Result<HashMap<PerformanceId, (i64, i64)>, StoreError> {
+        use performance::Column;
+        let mut versions = HashMap::with_capacity(performances.len());
+        for chunk in performances.chunks(IDS_PER_STATEMENT) {
+            let rows: Vec<(i64, i64, i64)> = performance::Entity::find()
+                .select_only()
+                .columns([Column::Id, Column::Revision, Column::Version])
+                .filter(Column::Id.is_in(chunk.iter().map(|performance| performance.0)))
+                .into_tuple()
+                .all(&self.readers)
+                .await
+                .map_err(store_error)?;
+            versions.extend(
+                rows.into_iter().map(|(id, revision, version)| (PerformanceId(id), (revision, version))),
+            );
+        }
+        Ok(versions)
     }
 
     async fn claims(&self, performance: PerformanceId) -> Result<ClaimsSnapshot, StoreError> {

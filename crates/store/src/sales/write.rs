@@ -197,35 +197,5 @@ fn event_row(row: &mut Row<'_>, event: &Event) {
     row.text(event.kind.as_str());
     row.uuid(event.order.id.0);
     row.integer(event.order.version);
-    push_event(row.next(), event);
     row.integer(event.at.0);
-}
-
-/// The event as its readers will see it.
-fn push_event(text: &mut String, event: &Event) {
-    let order = &event.order;
-    text.push_str("{\"type\":\"");
-    text.push_str(event.kind.as_str());
-    text.push_str("\",\"orderId\":\"");
-    text.push_str(order.id.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-    text.push_str("\",\"performanceId\":");
-    push(text, order.performance);
-    text.push_str(",\"userId\":");
-    push(text, order.user);
-    text.push_str(",\"status\":\"");
-    text.push_str(order.status.as_str());
-    text.push_str("\",\"seats\":[");
-    for (index, line) in order.lines.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        push(text, line.seat);
-    }
-    text.push_str("],\"amount\":");
-    push(text, order.amount);
-    text.push_str(",\"currency\":\"");
-    text.push_str(order.currency.as_str());
-    text.push_str("\",\"expiresAt\":");
-    push(text, order.expires_at.0);
-    text.push('}');
 }
