@@ -148,6 +148,9 @@ pub(super) fn spawn(shared: Arc<Shared>, queue: mpsc::Receiver<Message>) -> Resu
     let lane = Lane::new(shared);
     let run = move || {
         runtime.block_on(lane.run(queue, stopped));
+        // With it end the connections that were opened here. Whoever uses the store next must not
+        // begin a transaction on one that is about to.
+        drop(runtime);
         let _ = end.send(());
     };
     std::thread::Builder::new().name("onsale-lane".to_owned()).spawn(run).map_err(failed)?;

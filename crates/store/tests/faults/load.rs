@@ -48,8 +48,8 @@ pub(crate) struct Tally {
     pub(crate) happened: u64,
     /// Requests whose outcome was unknown, and had not happened.
     pub(crate) not_happened: u64,
-    /// Requests that were refused because the database was not there.
-    pub(crate) unavailable: u64,
+    /// Holds that were refused because the database was not there for longer than its lane waits.
+    pub(crate) holds_refused: u64,
 }
 
 /// What a buyer was promised.
@@ -222,7 +222,7 @@ async fn until_answered<T: Answer, F: Future<Output = Result<T, SaleError>>>(
     let (mut unknown, mut left) = (false, false);
     loop {
         let asked_at = shared.now();
-        let patience = if id % LEAVES_EVERY == 0 && !left { 1 } else { 60_000 };
+        let patience = if id.is_multiple_of(LEAVES_EVERY) && !left { 1 } else { 60_000 };
         let answer = timeout(Duration::from_millis(patience), request(id)).await;
         match answer {
             Ok(Ok(answer)) => {
@@ -237,7 +237,9 @@ async fn until_answered<T: Answer, F: Future<Output = Result<T, SaleError>>>(
                 return answer;
             }
             Ok(Err(SaleError::OutcomeUnknown)) => unknown = true,
-            Ok(Err(SaleError::Unavailable(_))) => shared.count(|tally| tally.unavailable += 1),
+            Ok(Err(SaleError::Unavailable(_))) => {
+                shared.count(|tally| tally.holds_refused += u64::from(T::IS_HOLD));
+            }
             Ok(Err(other)) => panic!("a buyer was told: {other}"),
             Err(_) if patience == 1 => left = true,
             Err(_) => panic!("a request was not answered within a minute"),
