@@ -25,7 +25,9 @@ use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
-use crate::{catalogue::SeatMapCache, dialect::Dialect, error::store_error, replicas::Replicas};
+use crate::{
+    catalogue::SeatMapCache, connect::Pools, dialect::Dialect, error::store_error, replicas::Replicas,
+};
 
 pub use crate::replicas::{REPLICAS_MAX, check_replica_urls};
 
@@ -68,6 +70,8 @@ impl StoreOptions {
 
 /// Everything that Onsale keeps, in a SQL database. Cheap to share in an `Arc`.
 pub struct SqlStore {
+    /// Writes batches of the sale.
+    sale: DatabaseConnection,
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     replicas: Replicas,
@@ -77,7 +81,8 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
-    /// Opens the database at `url` and brings its tables up to date. `sqlite:PATH` is a file,
+    /// Opens the database at `url` and brings its tables up to date. Warns of a server whose settings
+    /// make it lose commits in a crash. `sqlite:PATH` is a file,
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE` and `mysql://...` are servers.
     ///
     /// # Errors
@@ -88,11 +93,12 @@ impl SqlStore {
     pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let dialect = Dialect::of_url(url)?;
         check_replica_urls(url, &options.replicas)?;
-        let (writer, readers) = connect::connect(dialect, url, options).await?;
+        let Pools { sale, writer, readers } = connect::connect(dialect, url, options).await?;
+        connect::warn_of_risks(&writer, dialect).await;
         migrations::migrate(&writer, dialect).await?;
         let replicas = Replicas::open(&writer, dialect, options).await?;
         let (options, seat_maps) = (options.clone(), SeatMapCache::default());
-        Ok(Self { writer, readers, replicas, dialect, options, seat_maps })
+        Ok(Self { sale, writer, readers, replicas, dialect, options, seat_maps })
     }
 
     /// The URL of an embedded database in a file.
@@ -111,6 +117,7 @@ impl SqlStore {
     pub async fn close(self) -> Result<(), StoreError> {
         self.replicas.close().await?;
         self.readers.close().await.map_err(store_error)?;
+        self.sale.clone().close().await.map_err(store_error)?;
         self.writer.close().await.map_err(store_error)
     }
 

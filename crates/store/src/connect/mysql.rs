@@ -6,31 +6,31 @@ use sea_orm::{
     sqlx::{Executor, mysql::MySqlConnectOptions},
 };
 
-use super::{cannot_connect, not_an_address, server_pools};
+use super::{Pools, cannot_connect, not_an_address, server_pools};
 use crate::StoreOptions;
 
-pub(super) async fn connect(
-    url: &str,
-    options: &StoreOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
-    let (mut writers, mut readers) = server_pools(&as_mysql(url), options);
+pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
+    let [mut sale, mut writer, mut readers] = server_pools(&as_mysql(url), options);
     let patience_s = options.patience.as_secs().max(1);
     let writing = format!(
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
          SET SESSION innodb_lock_wait_timeout = {patience_s}"
     );
-    on_connect(&mut writers, writing);
+    on_connect(&mut sale, writing.clone());
+    on_connect(&mut writer, writing);
     read_only(&mut readers);
-    let writers = Database::connect(writers).await.map_err(cannot_connect)?;
-    let readers = Database::connect(readers).await.map_err(cannot_connect)?;
-    Ok((writers, readers))
+    Ok(Pools {
+        sale: Database::connect(sale).await.map_err(cannot_connect)?,
+        writer: Database::connect(writer).await.map_err(cannot_connect)?,
+        readers: Database::connect(readers).await.map_err(cannot_connect)?,
+    })
 }
 
 pub(super) async fn connect_replica(
     url: &str,
     options: &StoreOptions,
 ) -> Result<DatabaseConnection, StoreError> {
-    let (_, mut readers) = server_pools(&as_mysql(url), options);
+    let [_, _, mut readers] = server_pools(&as_mysql(url), options);
     read_only(&mut readers);
     readers.connect_lazy(true);
     Database::connect(readers).await.map_err(cannot_connect)

@@ -28,7 +28,7 @@ use sea_orm::{
 };
 
 use crate::{
-    SqlStore,
+    SqlStore, connect,
     dialect::Dialect,
     entity::{claim, idempotency_key, order, performance, wallet},
     error::{broken, commit_error, store_error},
@@ -75,7 +75,7 @@ impl SaleStore for SqlStore {
     }
 
     async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError> {
-        let transaction = self.begin_write().await?;
+        let transaction = connect::begin_write(&self.sale, self.dialect, &self.options).await?;
         Ok(Box::new(SqlSaleTransaction { transaction, dialect: self.dialect, guard }))
     }
 
