@@ -12,6 +12,10 @@ use std::{
     thread,
 };
 
+use onsale_store::SqlStore;
+
+use crate::stage::Failure;
+
 /// Where databases are made for the measurement.
 pub(crate) struct Database {
     /// A database there, which is not touched.
@@ -23,8 +27,8 @@ pub(crate) struct Database {
 
 impl Database {
     /// A file in a folder.
-    pub(crate) fn embedded(folder: &Path) -> Self {
-        Self { url: onsale_store::file_url(&folder.join("onsale.db")), is_server: false, pid: None }
+    pub(crate) fn embedded(folder: &Path) -> Result<Self, Failure> {
+        Ok(Self { url: SqlStore::file_url(&folder.join("onsale.db"))?, is_server: false, pid: None })
     }
 
     /// A server. Its process is the one given, or the one that listens on the URL's port.

@@ -116,7 +116,7 @@ fn run() -> Result<bool, Failure> {
 
     let database = match &options.database {
         Some(url) => Database::server(url, options.database_pid),
-        None => Database::embedded(folder.path()),
+        None => Database::embedded(folder.path())?,
     };
     println!("{}: {}", stage::database_name(&database.url)?, conditions(&options, folder.path())?);
     let progress = Progress::new();

@@ -1,8 +1,9 @@
 //! One conformance suite per port, run on every adapter, so that the adapters cannot drift apart.
 //!
-//! A case is an async function that takes a fresh, empty store and panics with what is wrong.
-//! [`store_contract!`] and [`sale_contract!`] make one test of each.
+//! A case is an async function that takes a fresh, empty adapter and panics with what is wrong.
+//! [`store_contract!`], [`sale_contract!`] and [`coordination_contract!`] make one test of each.
 
+pub mod coordination;
 pub mod sale;
 pub mod store;
 
@@ -35,6 +36,7 @@ macro_rules! store_contract {
                 films_are_sorted_and_paged,
                 performances_that_have_ended_are_left_out,
                 concerts_with_the_nearest_date_come_first,
+                a_performance_is_listed_with_its_show_and_place,
             }
             accounts {
                 people_are_found_while_their_account_is_open,
@@ -110,7 +112,41 @@ macro_rules! sale_contract {
     };
 }
 
-/// One test of each case; what the two contracts share.
+/// Makes a `#[tokio::test]` of every case of the coordination's contract. `$fresh` is an async
+/// function that gives `(Arc<dyn Adapter>, guard)`, see [`coordination::fixture::Adapter`].
+#[macro_export]
+macro_rules! coordination_contract {
+    ($fresh:ident) => {
+        $crate::contract_cases! { $fresh, coordination;
+            rooms {
+                a_room_that_does_not_exist_is_missing,
+                an_account_has_one_live_place,
+                who_has_left_or_paid_joins_anew,
+                guests_are_numbered_and_not_remembered,
+                a_refused_join_burns_no_number,
+                asking_changes_nothing_and_an_unknown_number_is_refused,
+                rooms_open_and_close_by_time_and_the_draw_is_published,
+                a_theme_park_admits_exactly_its_setting,
+                who_left_is_stepped_over_and_who_comes_back_is_first,
+                settings_change_while_people_wait,
+            }
+            bank {
+                a_pass_is_extended_used_up_and_runs_out,
+                a_slot_is_reused_within_a_tick,
+                never_more_than_allowed_under_two_hundred_clients,
+            }
+            restarts {
+                what_is_not_written_does_not_happen,
+                no_number_is_given_twice,
+                nobody_moves_back,
+                passes_hold_and_the_window_is_not_overfilled,
+                an_account_still_has_one_live_place,
+            }
+        }
+    };
+}
+
+/// One test of each case; what the contracts share.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract_cases {

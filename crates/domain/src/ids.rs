@@ -45,6 +45,8 @@ integer_id! {
     SeatId;
     /// A screening or a concert date: a show in a hall at a time.
     PerformanceId;
+    /// A waiting room.
+    RoomId;
 }
 
 uuid_id! {

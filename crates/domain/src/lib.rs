@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod decide;
 pub mod hall;
 pub mod ids;
+pub mod line;
 pub mod money;
 pub mod order;
 pub mod sale;

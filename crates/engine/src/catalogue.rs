@@ -15,7 +15,10 @@ use onsale_domain::{
 
 use crate::{
     clock::Clock,
-    ports::{ConcertPage, ImportOutcome, MovieQuery, SeatSelector, ShowListing, Store, StoreError},
+    ports::{
+        ConcertPage, ImportOutcome, MovieQuery, PerformanceListing, SeatSelector, ShowListing, Store,
+        StoreError,
+    },
     sales::Sales,
 };
 
@@ -285,6 +288,14 @@ impl Catalogue {
     /// [`StoreError::Missing`] if there is none.
     pub async fn performance(&self, id: PerformanceId) -> Result<Performance, CatalogueError> {
         Ok(self.store.performance(id).await?.ok_or(StoreError::Missing("performance"))?)
+    }
+
+    /// A performance with everything that its page says.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is none.
+    pub async fn performance_listing(&self, id: PerformanceId) -> Result<PerformanceListing, CatalogueError> {
+        Ok(self.store.performance_listing(id).await?.ok_or(StoreError::Missing("performance"))?)
     }
 
     /// Whether a seat exists in any hall.

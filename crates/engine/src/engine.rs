@@ -9,7 +9,7 @@ use crate::{
     catalogue::Catalogue,
     clock::Clock,
     ids::Ids,
-    ports::{Store, StoreError},
+    ports::{ReplicaHealth, Store, StoreError},
     sales::{SaleSettings, Sales},
 };
 
@@ -68,6 +68,12 @@ impl Engine {
     /// If it does not.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.store.ping().await
+    }
+
+    /// How the database's replicas are doing. The engine works without them.
+    #[must_use]
+    pub fn replicas(&self) -> Vec<ReplicaHealth> {
+        self.store.replicas()
     }
 
     /// Stops accepting commands and waits until those accepted are answered.

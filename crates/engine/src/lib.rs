@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod clock;
 mod engine;
 pub mod ids;
+pub mod line;
 pub mod ports;
 pub mod sales;
 

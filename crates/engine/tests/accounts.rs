@@ -30,7 +30,7 @@ struct Nodes {
 impl Nodes {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("onsale.db").display());
+        let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
         let store = Arc::new(SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap());
         let clock = Arc::new(ManualClock::new(Timestamp(1_800_000_000_000)));
         let ids = Arc::new(CountingIds::default());

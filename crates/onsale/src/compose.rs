@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use onsale_engine::{
@@ -14,7 +15,7 @@ use onsale_engine::{
     ports::StoreError,
     sales::SaleSettings,
 };
-use onsale_store::{ScratchDatabase, SqlStore, StoreOptions, negative_control};
+use onsale_store::{ScratchDatabase, SqlStore, StoreOptions, check_replica_urls, negative_control};
 
 use crate::{
     config::Config,
@@ -33,22 +34,41 @@ pub(crate) struct Base {
 }
 
 /// Opens the database, and brings its tables up to date. It is made if there is none and `create`
-/// says so.
+/// says so. Replicas are left alone: they are for many readers.
 pub(crate) async fn open(config: Config, folder: DataFolder, create: bool) -> Result<Base, Failure> {
+    let options = StoreOptions { create, ..store_options(&config) };
+    open_with(config, folder, options).await
+}
+
+/// Opens the database as [`open`] does, and its replicas.
+pub(crate) async fn open_to_serve(config: Config, folder: DataFolder) -> Result<Base, Failure> {
+    let replicas = config.database.replicas.clone();
+    let options = StoreOptions { replicas, ..store_options(&config) };
+    open_with(config, folder, options).await
+}
+
+fn store_options(config: &Config) -> StoreOptions {
+    StoreOptions {
+        readers: config.database.readers,
+        lanes: config.database.lanes,
+        replica_lag_max: Duration::from_millis(config.database.replica_lag_max_ms),
+        ..StoreOptions::new(config.currency())
+    }
+}
+
+async fn open_with(config: Config, folder: DataFolder, options: StoreOptions) -> Result<Base, Failure> {
     let url = database_url(&config, &folder)?;
-    let store = open_store(&config, &url, create).await?;
+    check_replica_urls(&url, &config.database.replicas)
+        .map_err(|error| Failure::Usage(format!("database.replicas: {error}")))?;
+    let store = SqlStore::open(&url, &options).await;
+    let store = store.map_err(rejected_or("database.url", "cannot open the database"))?;
     Ok(Base { config, folder, store: Arc::new(store) })
 }
 
-async fn open_store(config: &Config, url: &str, create: bool) -> Result<SqlStore, Failure> {
-    let (readers, lanes) = (config.database.readers, config.database.lanes);
-    let options = StoreOptions { create, readers, lanes, ..StoreOptions::new(config.currency()) };
-    SqlStore::open(url, &options).await.map_err(rejected_or("cannot open the database"))
-}
-
-fn rejected_or(what: &'static str) -> impl FnOnce(StoreError) -> Failure {
+/// As for a URL that is not understood, which came from `setting`.
+fn rejected_or(setting: &'static str, what: &'static str) -> impl FnOnce(StoreError) -> Failure {
     move |error| match error {
-        StoreError::Rejected(reason) => Failure::Usage(format!("the database's URL: {reason}")),
+        StoreError::Rejected(reason) => Failure::Usage(format!("{setting}: {reason}")),
         error => Failure::of(what)(error),
     }
 }
@@ -119,9 +139,10 @@ pub(crate) async fn create_scratch(config: &Config, folder: &DataFolder) -> Resu
     let url = database_url(config, folder)?;
     let id = RandomIds::default().next(SystemClock.now());
     let database = ScratchDatabase::create(&url, id).await;
-    let database = database.map_err(rejected_or("cannot make a database for the measurement"))?;
-    match open_store(config, database.url(), true).await {
-        Ok(store) => Ok(Scratch { store: Arc::new(store), database }),
+    let database =
+        database.map_err(rejected_or("the database's URL", "cannot make a database for the measurement"))?;
+    match open_scratch(config, database.url()).await {
+        Ok(store) => Ok(Scratch { store, database }),
         Err(failure) => {
             database.remove().await.map_err(Failure::of("cannot remove the measurement's database"))?;
             Err(failure)
@@ -150,9 +171,10 @@ impl Scratch {
     }
 }
 
-/// Opens a scratch database that another process has made.
+/// Opens a scratch database, this process's or another one's.
 pub(crate) async fn open_scratch(config: &Config, url: &str) -> Result<Arc<SqlStore>, Failure> {
-    open_store(config, url, false).await.map(Arc::new)
+    let store = SqlStore::open(url, &store_options(config)).await;
+    store.map(Arc::new).map_err(Failure::of("cannot open the measurement's database"))
 }
 
 /// An engine that sells from a scratch database. Nobody logs in there.
@@ -168,5 +190,8 @@ pub(crate) async fn scratch_engine(
 }
 
 fn database_url(config: &Config, folder: &DataFolder) -> Result<String, Failure> {
-    if config.database.url.is_empty() { folder.database_url() } else { Ok(config.database.url.clone()) }
+    if !config.database.url.is_empty() {
+        return Ok(config.database.url.clone());
+    }
+    SqlStore::file_url(&folder.database()).map_err(|error| Failure::Usage(format!("--data: {error}")))
 }

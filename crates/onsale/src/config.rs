@@ -20,6 +20,9 @@ const TEST_PREFIX: &str = "ONSALE_TEST_";
 const PREFIX: &str = "ONSALE_";
 const HIDDEN: &str = "(hidden)";
 
+/// A replica is asked a few times a second, so one that keeps up looks up to half a second behind.
+const REPLICA_LAG_MS_MIN: u64 = 1_000;
+
 /// Everything that can be set. A text that may be left out is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -43,6 +46,8 @@ pub(crate) struct Server {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Database {
     pub(crate) url: String,
+    pub(crate) replicas: Vec<String>,
+    pub(crate) replica_lag_max_ms: u64,
     pub(crate) readers: u32,
     pub(crate) lanes: u32,
 }
@@ -111,7 +116,7 @@ impl Default for Server {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: String::new(), readers: 4, lanes: 4 }
+        Self { url: String::new(), replicas: Vec::new(), replica_lag_max_ms: 1_000, readers: 4, lanes: 4 }
     }
 }
 
@@ -193,6 +198,9 @@ impl Config {
                 return Err(format!("{key}: must be at least 1"));
             }
         }
+        if self.database.replica_lag_max_ms < REPLICA_LAG_MS_MIN {
+            return Err(format!("database.replica_lag_max_ms: must be at least {REPLICA_LAG_MS_MIN}"));
+        }
         if self.accounts.argon2_memory_kib < 8 {
             return Err("accounts.argon2_memory_kib: must be at least 8".to_owned());
         }
@@ -239,18 +247,21 @@ impl Config {
         }
     }
 
-    /// As TOML, without secrets: the signing key, and a password in the database's URL.
+    /// As TOML, without secrets: the signing key, and passwords in the databases' URLs.
     pub(crate) fn to_toml_without_secrets(&self) -> String {
         let mut shown = self.clone();
         if !shown.accounts.signing_key.is_empty() {
             shown.accounts.signing_key = HIDDEN.to_owned();
         }
         shown.database.url = hide_password(&shown.database.url);
+        for replica in &mut shown.database.replicas {
+            *replica = hide_password(replica);
+        }
         toml::to_string_pretty(&shown).expect("the configuration is plain values")
     }
 }
 
-/// `postgres://user:secret@host` with the secret hidden.
+/// `speaks://user:secret@host` with the secret hidden.
 fn hide_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority_end = rest.find('/').unwrap_or(rest.len());
@@ -284,6 +295,7 @@ fn apply(table: &mut toml::Table, name: &OsString, value: OsString) -> Result<()
             .parse()
             .map(toml::Value::Integer)
             .map_err(|_| format!("{name}: `{text}` is not a whole number"))?,
+        toml::Value::Array(_) => list(&text),
         _ => toml::Value::String(text),
     };
     let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
@@ -292,6 +304,12 @@ fn apply(table: &mut toml::Table, name: &OsString, value: OsString) -> Result<()
         .ok_or("a section of the configuration is not a table")?
         .insert(key.to_owned(), value);
     Ok(())
+}
+
+/// A list as a variable has it: separated by blanks or commas.
+fn list(text: &str) -> toml::Value {
+    let items = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty());
+    toml::Value::Array(items.map(|item| toml::Value::String(item.to_owned())).collect())
 }
 
 fn variable(section: &str, key: &str) -> String {
@@ -335,14 +353,16 @@ mod tests {
         let file = "[sales]\nbatch_max = 1\nqueue_max = 2\n[log]\nformat = \"json\"";
         let variables = [
             ("ONSALE_SALES_QUEUE_MAX", "3"),
-            ("ONSALE_DATABASE_URL", "sqlite:x"),
+            ("ONSALE_DATABASE_URL", "speaks:x"),
+            ("ONSALE_DATABASE_REPLICAS", " speaks://a/x,speaks://b/x\n speaks://c/x, "),
             ("ONSALE_SERVER_LISTEN", "0.0.0.0:1"),
             ("ONSALE_TEST_DATA", "not ours"),
             ("PATH", "not ours either"),
         ];
         let config = parse(file, &variables).unwrap();
         assert_eq!((config.sales.batch_max, config.sales.queue_max), (1, 3));
-        assert_eq!(config.database.url, "sqlite:x");
+        assert_eq!(config.database.url, "speaks:x");
+        assert_eq!(config.database.replicas, ["speaks://a/x", "speaks://b/x", "speaks://c/x"]);
         assert_eq!(config.server.listen.to_string(), "0.0.0.0:1");
         assert_eq!(config.log.format, LogFormat::Json);
     }
@@ -359,6 +379,7 @@ mod tests {
         assert!(error("", &[("ONSALE_SERVER_LISTEN", "here")]).contains("socket address"));
         assert!(error("", &[("ONSALE_SALES_CURRENCY", "won")]).contains("KRW"));
         assert!(error("[sales]\nbatch_max = 0", &[]).contains("at least 1"));
+        assert!(error("[database]\nreplica_lag_max_ms = 999", &[]).contains("at least 1000"));
         assert!(error("[accounts]\nsigning_key = \"c2hvcnQ=\"", &[]).contains("at least 32"));
         assert!(error("[log]\nformat = \"xml\"", &[]).contains("`text` or `json`"));
     }
@@ -367,11 +388,13 @@ mod tests {
     fn secrets_are_not_shown() {
         let mut config = Config::default();
         config.accounts.signing_key = BASE64_STANDARD.encode([7; 32]);
-        config.database.url = "postgres://shop:pa:ss@db:5432/onsale".to_owned();
+        config.database.url = "speaks://shop:pa:ss@db:5432/onsale".to_owned();
+        config.database.replicas = vec!["speaks://shop:secret@db-2/onsale".to_owned()];
         let shown = config.to_toml_without_secrets();
+        assert!(!shown.contains("secret") && shown.contains("shop:(hidden)@db-2"), "{shown}");
         assert!(!shown.contains(&config.accounts.signing_key) && !shown.contains("pa:ss"), "{shown}");
-        assert!(shown.contains("postgres://shop:(hidden)@db:5432/onsale"), "{shown}");
-        assert_eq!(hide_password("sqlite:a/b.db"), "sqlite:a/b.db");
-        assert_eq!(hide_password("postgres://db/onsale"), "postgres://db/onsale");
+        assert!(shown.contains("speaks://shop:(hidden)@db:5432/onsale"), "{shown}");
+        assert_eq!(hide_password("speaks:a/b.db"), "speaks:a/b.db");
+        assert_eq!(hide_password("speaks://db/onsale"), "speaks://db/onsale");
     }
 }

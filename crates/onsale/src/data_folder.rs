@@ -50,13 +50,9 @@ impl DataFolder {
         &self.path
     }
 
-    /// The URL of the embedded database.
-    pub(crate) fn database_url(&self) -> Result<String, Failure> {
-        let path = self.path.join(DATABASE);
-        let path = path.to_str().ok_or_else(|| {
-            Failure::Usage(format!("the path of the data folder is not UTF-8: {}", self.path.display()))
-        })?;
-        Ok(format!("sqlite:{path}"))
+    /// The embedded database's file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join(DATABASE)
     }
 
     /// Makes sure that this is the only process that serves from the folder. The operating system

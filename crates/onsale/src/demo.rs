@@ -85,7 +85,7 @@ mod tests {
     #[tokio::test]
     async fn filling_again_adds_only_what_is_missing() {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("demo.db").display());
+        let url = SqlStore::file_url(&folder.path().join("demo.db")).unwrap();
         let config = Config::default();
         let store = Arc::new(SqlStore::open(&url, &StoreOptions::new(config.currency())).await.unwrap());
         // Three in the morning in Seoul: nothing runs.

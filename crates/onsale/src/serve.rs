@@ -30,7 +30,7 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
         TcpListener::bind(listen).await.map_err(Failure::of(format!("cannot listen on {listen}")))?;
     let address = listener.local_addr().map_err(Failure::of("cannot listen"))?;
     let metrics = telemetry::install_metrics()?;
-    let base = compose::open(config, folder, true).await?;
+    let base = compose::open_to_serve(config, folder).await?;
     if !listen.ip().is_loopback() && demo::is_here(&*base.store).await? {
         return Err(Failure::Usage(format!(
             "this database has the demo's accounts, whose passwords are public, so it is served on \

@@ -1,16 +1,22 @@
 //! The workspace's dependencies point one way: surfaces and adapters -> engine -> domain.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// For each crate, the crates of the workspace that it may use in production code.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("engine", &["domain"]),
     ("store", &["domain", "engine"]),
+    ("coordination", &["domain", "engine"]),
     ("api", &["domain", "engine"]),
     ("contract", &["domain", "engine"]),
     ("onsale", &["api", "domain", "engine", "store"]),
     ("bench", &["api", "domain", "engine", "store"]),
+    ("sim", &["coordination", "domain"]),
     ("testbed", &[]),
 ];
 
@@ -63,7 +69,11 @@ fn folders_are_named_after_their_crates() {
 fn the_domain_is_pure() {
     let manifest = &crates()["domain"];
     let dependencies: Vec<_> = manifest["dependencies"].as_table().expect("a table").keys().collect();
-    assert_eq!(dependencies, ["jiff", "thiserror", "uuid"], "no async, no IO, no serde in the rules");
+    assert_eq!(
+        dependencies,
+        ["hmac", "jiff", "sha2", "siphasher", "thiserror", "uuid"],
+        "no async, no IO, no serde in the rules"
+    );
 }
 
 #[test]
@@ -81,6 +91,33 @@ fn only_the_store_knows_sql() {
             "`{name}` must not use SQL"
         );
     }
+}
+
+/// Nobody else asks which database it is on. (The test servers name what they start.)
+#[test]
+fn only_the_store_names_a_database() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("crates/ is above this crate");
+    for name in crates().into_keys().filter(|name| name != "store" && name != "testbed") {
+        for file in sources(&root.join(&name).join("src")) {
+            let text = fs::read_to_string(&file).expect("a source can be read").to_lowercase();
+            for database in ["sqlite", "postgres", "mysql", "mariadb"] {
+                assert!(!text.contains(database), "{} names `{database}`", file.display());
+            }
+        }
+    }
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder of sources can be read") {
+        let path = entry.expect("a folder of sources can be listed").path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
 }
 
 /// Pages that name files which are not there send people the wrong way.

@@ -2,7 +2,6 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -10,11 +9,33 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-const KILLS: usize = 50;
 const BUYERS: usize = 12;
 /// As many as one buyer may have.
 const SEATS_PER_BUYER: usize = 100;
+
+/// What all commands of one test share.
+struct Home {
+    folder: TempDir,
+    /// None for the default, a file in the folder.
+    database: Option<String>,
+}
+
+impl Home {
+    fn new(database: Option<String>) -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), database }
+    }
+
+    fn onsale(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_onsale"));
+        command.arg("--data").arg(self.folder.path());
+        if let Some(url) = &self.database {
+            command.env("ONSALE_DATABASE_URL", url);
+        }
+        command
+    }
+}
 
 /// A started server. Dropping it kills it.
 struct Server {
@@ -23,10 +44,9 @@ struct Server {
 }
 
 impl Server {
-    fn start(data: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_onsale"))
-            .arg("--data")
-            .arg(data)
+    fn start(home: &Home) -> Self {
+        let mut process = home
+            .onsale()
             .args(["serve", "--listen", "127.0.0.1:0"])
             // Accounts are not what is tested here.
             .env("ONSALE_ACCOUNTS_ARGON2_MEMORY_KIB", "64")
@@ -71,24 +91,45 @@ struct Buyer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::disallowed_methods, reason = "measures how long starting takes")]
 async fn killed_fifty_times_under_load() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut server = Server::start(folder.path());
+    let slowest = killed_under_load(Home::new(None), 50).await;
+    assert!(slowest < Duration::from_secs(2), "the promise is: ready again within two seconds");
+}
+
+mod postgres {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn killed_fifteen_times_under_load() {
+        let url = onsale_testbed::postgres().fresh_database().await;
+        super::killed_under_load(super::Home::new(Some(url)), 15).await;
+    }
+}
+
+mod mariadb {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn killed_fifteen_times_under_load() {
+        let url = onsale_testbed::mariadb().fresh_database().await;
+        super::killed_under_load(super::Home::new(Some(url)), 15).await;
+    }
+}
+
+/// Returns how long it took at most until the server was ready again.
+#[expect(clippy::disallowed_methods, reason = "measures how long starting takes")]
+async fn killed_under_load(home: Home, kills: usize) -> Duration {
+    let mut server = Server::start(&home);
     let client = Client::new();
     wait_until_ready(&client, &server.url).await;
-    let mut sale = prepare(&client, &server, folder.path()).await;
+    let mut sale = prepare(&client, &server, &home).await;
     let mut random = StdRng::seed_from_u64(50);
     let (mut held, mut paid, mut unanswered) = (0, 0, 0);
     let mut slowest = Duration::ZERO;
 
-    for cycle in 0..KILLS {
+    for cycle in 0..kills {
         let buyers = new_buyers(&client, &server.url, &mut sale, cycle).await;
         let load_ms = random.random_range(20..150);
         let mut buyers = under_load(&client, &server, &sale, buyers, load_ms).await;
         drop(server);
         let started = Instant::now();
-        server = Server::start(folder.path());
+        server = Server::start(&home);
         wait_until_ready(&client, &server.url).await;
         slowest = slowest.max(started.elapsed());
         for buyer in &mut buyers {
@@ -99,19 +140,19 @@ async fn killed_fifty_times_under_load() {
         }
     }
     println!(
-        "{KILLS} kills: {held} held, {paid} paid, {unanswered} unanswered and resolved; \
+        "{kills} kills: {held} held, {paid} paid, {unanswered} unanswered and resolved; \
          ready again after at most {slowest:?}"
     );
-    assert!(slowest < Duration::from_secs(2), "the promise is: ready again within two seconds");
-    assert!(held > KILLS && paid > KILLS && unanswered > KILLS, "too little happened to prove anything");
-    audit(folder.path());
+    assert!(held > kills && paid > kills && unanswered > kills, "too little happened to prove anything");
+    audit(&home);
     drop(server);
-    audit(folder.path());
+    audit(&home);
+    slowest
 }
 
 /// A performance with seats for everybody, and nobody yet to buy them.
-async fn prepare(client: &Client, server: &Server, data: &Path) -> Sale {
-    let admin = add_admin(client, &server.url, data).await;
+async fn prepare(client: &Client, server: &Server, home: &Home) -> Sale {
+    let admin = add_admin(client, &server.url, home).await;
     let admin = Some(admin.as_str());
     let url = format!("{}/api/v1/admin", server.url);
     let venue =
@@ -143,10 +184,9 @@ struct Sale {
     seats: Vec<i64>,
 }
 
-async fn add_admin(client: &Client, url: &str, data: &Path) -> String {
-    let mut add = Command::new(env!("CARGO_BIN_EXE_onsale"))
-        .arg("--data")
-        .arg(data)
+async fn add_admin(client: &Client, url: &str, home: &Home) -> String {
+    let mut add = home
+        .onsale()
         .args(["user", "add", "admin@example.org", "--role", "admin", "--password-stdin"])
         .stdin(Stdio::piped())
         .spawn()
@@ -273,8 +313,8 @@ async fn wait_until_ready(client: &Client, url: &str) {
     panic!("the server is not ready after ten seconds");
 }
 
-fn audit(data: &Path) {
-    let output = Command::new(env!("CARGO_BIN_EXE_onsale")).arg("--data").arg(data).arg("audit").output();
+fn audit(home: &Home) {
+    let output = home.onsale().arg("audit").output();
     let output = output.expect("the audit runs");
     assert!(output.status.success(), "the audit found:\n{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -93,11 +93,12 @@ impl Dialect {
     }
 
     /// Makes other processes wait that would migrate too, for as long as this connection's
-    /// transaction goes on or until it is unlocked. SQLite's transaction does by itself.
+    /// transaction goes on or until it is unlocked. Answers 1 when it does. SQLite's transaction
+    /// does by itself.
     pub(crate) const fn lock_migrations(self) -> Option<&'static str> {
         match self {
             Self::Sqlite => None,
-            Self::Postgres => Some("SELECT pg_advisory_xact_lock(7020346591)::text"),
+            Self::Postgres => Some("SELECT 1 FROM pg_advisory_xact_lock(7020346591)"),
             Self::MySql => Some("SELECT GET_LOCK(CONCAT('onsale ', MD5(DATABASE())), 600)"),
         }
     }

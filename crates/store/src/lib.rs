@@ -16,6 +16,7 @@ mod hot;
 mod migrations;
 #[doc(hidden)]
 pub mod negative_control;
+mod replicas;
 mod sales;
 mod scratch;
 
@@ -25,15 +26,14 @@ use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
-pub use scratch::ScratchDatabase;
+use crate::{
+    catalogue::SeatMapCache, connect::Pools, dialect::Dialect, error::store_error, replicas::Replicas,
+};
 
-use crate::{catalogue::SeatMapCache, dialect::Dialect, error::store_error};
-
-/// The URL of the embedded database in a file.
-#[must_use]
-pub fn file_url(path: &Path) -> String {
-    format!("sqlite:{}", path.display())
-}
+pub use crate::{
+    replicas::{REPLICAS_MAX, check_replica_urls},
+    scratch::ScratchDatabase,
+};
 
 /// How a database is opened.
 #[derive(Clone, Debug)]
@@ -49,38 +49,68 @@ pub struct StoreOptions {
     pub lanes: u32,
     /// How long to wait for a connection, or for a lock that another process holds.
     pub patience: Duration,
+    /// The URLs of the database's replicas, which take reads that may be a moment old.
+    pub replicas: Vec<String>,
+    /// How far behind a replica may be and still be used. Less than a second would leave out
+    /// replicas that only wait for the next heartbeat.
+    pub replica_lag_max: Duration,
 }
 
 impl StoreOptions {
     /// The usual options with a currency.
     #[must_use]
     pub const fn new(currency: Currency) -> Self {
-        Self { currency, create: true, readers: 4, lanes: 4, patience: Duration::from_secs(5) }
+        Self {
+            currency,
+            create: true,
+            readers: 4,
+            lanes: 4,
+            patience: Duration::from_secs(5),
+            replicas: Vec::new(),
+            replica_lag_max: Duration::from_secs(1),
+        }
     }
 }
 
 /// Everything that Onsale keeps, in a SQL database. Cheap to share in an `Arc`.
 pub struct SqlStore {
+    /// Writes batches of the sale.
+    sale: DatabaseConnection,
     writer: DatabaseConnection,
     readers: DatabaseConnection,
+    replicas: Replicas,
     dialect: Dialect,
     options: StoreOptions,
     seat_maps: SeatMapCache,
 }
 
 impl SqlStore {
-    /// Opens the database at `url` and brings its tables up to date. `sqlite:PATH` is a file,
+    /// Opens the database at `url` and brings its tables up to date. Warns of a server whose settings
+    /// make it lose commits in a crash. `sqlite:PATH` is a file,
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE` and `mysql://...` are servers.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] if the URL is not one this store understands,
+    /// [`StoreError::Rejected`] if the URL is not one this store understands, or that of a replica is
+    /// not (see [`check_replica_urls`]),
     /// [`StoreError::Unavailable`] if the database cannot be reached,
     /// [`StoreError::Broken`] if a newer version of Onsale has written it.
     pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let dialect = Dialect::of_url(url)?;
-        let (writer, readers) = connect::connect(dialect, url, options).await?;
+        check_replica_urls(url, &options.replicas)?;
+        let Pools { sale, writer, readers } = connect::connect(dialect, url, options).await?;
+        connect::warn_of_risks(&writer, dialect).await;
         migrations::migrate(&writer, dialect).await?;
-        Ok(Self { writer, readers, dialect, options: options.clone(), seat_maps: SeatMapCache::default() })
+        let replicas = Replicas::open(&writer, dialect, options).await?;
+        let (options, seat_maps) = (options.clone(), SeatMapCache::default());
+        Ok(Self { sale, writer, readers, replicas, dialect, options, seat_maps })
+    }
+
+    /// The URL of an embedded database in a file.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`] if the path is not UTF-8.
+    pub fn file_url(path: &Path) -> Result<String, StoreError> {
+        connect::file_url(path)
     }
 
     /// What the database calls itself, with its version, for people.
@@ -97,7 +127,9 @@ impl SqlStore {
     /// # Errors
     /// If a connection cannot be closed.
     pub async fn close(self) -> Result<(), StoreError> {
+        self.replicas.close().await?;
         self.readers.close().await.map_err(store_error)?;
+        self.sale.clone().close().await.map_err(store_error)?;
         self.writer.close().await.map_err(store_error)
     }
 
@@ -109,5 +141,16 @@ impl SqlStore {
     /// Begins a transaction that reads one state of the database.
     async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
         self.readers.begin_with_options(self.dialect.read_transaction()).await.map_err(store_error)
+    }
+
+    /// Reads what everybody may see, on a replica if one can be used.
+    async fn read_public<T, F>(&self, work: impl Fn(DatabaseTransaction) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        match self.replicas.read(&work).await {
+            Some(found) => Ok(found),
+            None => work(self.begin_read().await?).await,
+        }
     }
 }

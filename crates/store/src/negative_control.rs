@@ -28,3 +28,8 @@ pub async fn limit_pages(store: &SqlStore, pages: u32) -> Result<(), StoreError>
     let limit = format!("PRAGMA max_page_count = {pages}");
     store.writer.execute_unprepared(&limit).await.map(drop).map_err(store_error)
 }
+
+/// Lets replicas be used however far behind they are, and whatever this store has written since.
+pub fn use_stale_replicas(store: &SqlStore) {
+    store.replicas.use_stale();
+}

@@ -7,15 +7,14 @@ use std::{
 
 use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use crate::{
     StoreOptions,
-    connect::{self, sqlite_path},
+    connect::{self, Pools, file_url, path_in},
     dialect::{Dialect, ServerDatabases},
     error::{broken, store_error},
-    file_url,
 };
 
 /// An empty database that nobody else uses. It stays until [`ScratchDatabase::remove`].
@@ -44,8 +43,8 @@ impl ScratchDatabase {
         let name = format!("onsale_bench_{}", id.simple());
         let dialect = Dialect::of_url(url)?;
         let Some(databases) = dialect.server_databases() else {
-            let path = sqlite_path(url)?.with_file_name(format!("{name}.db"));
-            return Ok(Self { name, url: file_url(&path), place: Place::File(path) });
+            let path = path_in(url)?.with_file_name(format!("{name}.db"));
+            return Ok(Self { name, url: file_url(&path)?, place: Place::File(path) });
         };
         let scratch_url = with_database(url, &name)?;
         let place = Place::Server { dialect, databases, url: url.to_owned() };
@@ -103,11 +102,11 @@ impl ScratchDatabase {
     /// Options of a URL may name a database, too, and would win: that must not be the user's.
     async fn is_what_its_url_opens(&self) -> Result<bool, StoreError> {
         let Place::Server { dialect, databases, .. } = &self.place else { return Ok(true) };
-        let connection = Connection::open(*dialect, &self.url).await?;
-        let row = connection.writer.query_one_raw(dialect.statement(databases.current, [])).await;
+        let pools = open(*dialect, &self.url).await?;
+        let row = pools.writer.query_one_raw(dialect.statement(databases.current, [])).await;
         let row = row.map_err(store_error)?.ok_or_else(|| broken("the session has no database"))?;
         let current: String = row.try_get_by_index(0).map_err(store_error)?;
-        connection.close().await?;
+        close(pools).await?;
         Ok(current == self.name)
     }
 }
@@ -137,31 +136,25 @@ fn remove_files(path: &Path) -> io::Result<()> {
 
 /// Runs a statement outside any transaction. The outer error is that of connecting.
 async fn run(dialect: Dialect, url: &str, sql: &str) -> Result<Result<(), sea_orm::DbErr>, StoreError> {
-    let connection = Connection::open(dialect, url).await?;
-    let done = connection.writer.execute_unprepared(sql).await.map(drop);
-    connection.close().await?;
+    let pools = open(dialect, url).await?;
+    let done = pools.writer.execute_unprepared(sql).await.map(drop);
+    close(pools).await?;
     Ok(done)
 }
 
-/// A connection for a moment.
-struct Connection {
-    writer: DatabaseConnection,
-    readers: DatabaseConnection,
+/// Connections for a moment; each is opened when it is first needed.
+async fn open(dialect: Dialect, url: &str) -> Result<Pools, StoreError> {
+    // The currency is of no consequence here.
+    let options = StoreOptions { create: false, ..StoreOptions::new(Currency::KRW) };
+    // Boxed: the compiler limits how deep futures of futures may go.
+    Box::pin(connect::connect(dialect, url, &options)).await
 }
 
-impl Connection {
-    async fn open(dialect: Dialect, url: &str) -> Result<Self, StoreError> {
-        // The currency is of no consequence here.
-        let options = StoreOptions { create: false, ..StoreOptions::new(Currency::KRW) };
-        // Boxed: the compiler limits how deep futures of futures may go.
-        let (writer, readers) = Box::pin(connect::connect(dialect, url, &options)).await?;
-        Ok(Self { writer, readers })
+async fn close(pools: Pools) -> Result<(), StoreError> {
+    for pool in [pools.readers, pools.sale, pools.writer] {
+        pool.close().await.map_err(store_error)?;
     }
-
-    async fn close(self) -> Result<(), StoreError> {
-        self.readers.close().await.map_err(store_error)?;
-        self.writer.close().await.map_err(store_error)
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -74,7 +74,10 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     let url = format!("sqlite:{}", path.display());
     open(&url).await.unwrap().close().await.unwrap();
     let raw = Database::connect(&url).await.unwrap();
-    raw.execute_unprepared("INSERT INTO schema_migrations VALUES (1000, 'tomorrow')").await.unwrap();
+    let add = |number, kind| format!("INSERT INTO schema_migrations VALUES ({number}, 'later', '{kind}')");
+    raw.execute_unprepared(&add(1_000, "expand")).await.unwrap();
+    open(&url).await.expect("what only adds is no reason to refuse").close().await.unwrap();
+    raw.execute_unprepared(&add(1_001, "contract")).await.unwrap();
     raw.close().await.unwrap();
     let refused = open(&url).await.err();
     assert!(matches!(&refused, Some(StoreError::Broken(text)) if text.contains("newer")), "{refused:?}");

@@ -51,10 +51,12 @@ async fn says_what_the_account_lacks(url: &str, make_account: &str, database: &s
 }
 
 mod sqlite {
+    use onsale_store::SqlStore;
+
     #[tokio::test]
     async fn touches_nothing_and_goes() {
         let folder = tempfile::tempdir().unwrap();
-        let url = onsale_store::file_url(&folder.path().join("onsale.db"));
+        let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
         super::touches_nothing_and_goes(&url, "SQLite 3").await;
         let names = std::fs::read_dir(folder.path()).unwrap();
         let names: Vec<_> = names.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();

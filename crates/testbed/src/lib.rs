@@ -15,6 +15,7 @@ mod programs;
 mod proxy;
 mod replica;
 mod shared;
+mod tls;
 mod url;
 
 pub use mariadb::MariaDbServer;

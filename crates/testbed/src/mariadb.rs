@@ -1,12 +1,17 @@
 //! A MariaDB server of one's own.
 
-use std::{net::SocketAddr, path::PathBuf, process::Command};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use rustix::process::Signal;
 
 use crate::{
     process::{ServerProcess, unique_database_name},
     programs,
+    tls::Tls,
     url::DatabaseUrl,
 };
 
@@ -17,6 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct MariaDbServer {
     process: ServerProcess,
+    tls: Option<Tls>,
 }
 
 impl MariaDbServer {
@@ -27,6 +33,24 @@ impl MariaDbServer {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "starting a server is no default")]
     pub fn new() -> Self {
+        let server = Self::prepare();
+        server.start();
+        server
+    }
+
+    /// The same, but it is reached by TLS only. Its certificate is for 127.0.0.1.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new), or when `openssl` is not installed.
+    #[must_use]
+    pub fn with_tls() -> Self {
+        let mut server = Self::prepare();
+        server.tls = Some(Tls::make(&server.process));
+        server.start();
+        server
+    }
+
+    fn prepare() -> Self {
         let install = programs::find("mariadb-install-db", &[], SERVER);
         let process = ServerProcess::prepare("mariadb", &["mysql", "nobody"], Signal::KILL);
         let made = programs::run(
@@ -37,9 +61,13 @@ impl MariaDbServer {
                 .arg(format!("--datadir={}", data_folder(&process).display())),
         );
         made.unwrap_or_else(|error| panic!("a MariaDB server cannot be made: {error}"));
-        let server = Self { process };
-        server.start();
-        server
+        Self { process, tls: None }
+    }
+
+    /// The certificate of the authority that has signed the server's. `None` without TLS.
+    #[must_use]
+    pub fn authority(&self) -> Option<&Path> {
+        self.tls.as_ref().map(|tls| tls.authority.as_path())
     }
 
     /// Where it listens.
@@ -74,7 +102,7 @@ impl MariaDbServer {
     /// When it is running.
     pub fn start(&self) {
         let folder = self.process.folder().display();
-        let arguments = [
+        let mut arguments = vec![
             "--no-defaults".to_owned(),
             format!("--datadir={}", data_folder(&self.process).display()),
             format!("--socket={folder}/socket"),
@@ -83,13 +111,20 @@ impl MariaDbServer {
             "--bind-address=127.0.0.1".to_owned(),
             format!("--port={}", self.process.address().port()),
             "--skip-name-resolve".to_owned(),
-            "--skip-ssl".to_owned(),
             "--character-set-server=utf8mb4".to_owned(),
             "--max-connections=200".to_owned(),
             "--innodb-buffer-pool-size=64M".to_owned(),
             "--innodb-flush-log-at-trx-commit=1".to_owned(),
             "--skip-log-bin".to_owned(),
         ];
+        match &self.tls {
+            None => arguments.push("--skip-ssl".to_owned()),
+            Some(tls) => arguments.extend([
+                "--require-secure-transport=ON".to_owned(),
+                format!("--ssl-cert={}", tls.certificate.display()),
+                format!("--ssl-key={}", tls.key.display()),
+            ]),
+        }
         let url = self.url("mysql");
         let mariadbd = programs::find("mariadbd", &[], SERVER);
         self.process.start(&mariadbd, &arguments, || client(&url, "SELECT 1").map(drop));
@@ -128,7 +163,8 @@ fn client(url: &str, sql: &str) -> Result<String, String> {
     let url = DatabaseUrl::parse(url);
     let mut command = Command::new(programs::find("mariadb", &[], CLIENT));
     command
-        .args(["--no-defaults", "--batch", "--skip-column-names", "--protocol=tcp"])
+        // Encrypted, if the server can.
+        .args(["--no-defaults", "--batch", "--skip-column-names", "--protocol=tcp", "--ssl"])
         .args(["--host", url.host(), "--port", url.port().unwrap_or("3306")])
         .args(["--user", url.user().unwrap_or("root"), "--database", url.database(), "--execute", sql]);
     if let Some(password) = url.password() {

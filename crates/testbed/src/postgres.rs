@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use crate::{
     process::{ServerProcess, unique_database_name},
     programs,
+    tls::Tls,
 };
 
 /// A running PostgreSQL, as durable as in production. Dropping it ends it and removes its data.
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct PostgresServer {
     process: ServerProcess,
+    tls: Option<Tls>,
 }
 
 impl PostgresServer {
@@ -31,6 +33,27 @@ impl PostgresServer {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "starting a server is no default")]
     pub fn new() -> Self {
+        let server = Self::prepare();
+        server.start();
+        server
+    }
+
+    /// The same, but it is reached by TLS only. Its certificate is for 127.0.0.1.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new), or when `openssl` is not installed.
+    #[must_use]
+    pub fn with_tls() -> Self {
+        let mut server = Self::prepare();
+        let only_tls = "hostssl all all 127.0.0.1/32 trust\n";
+        fs::write(data_folder(&server.process).join("pg_hba.conf"), only_tls)
+            .expect("the server's folder can be written to");
+        server.tls = Some(Tls::make(&server.process));
+        server.start();
+        server
+    }
+
+    fn prepare() -> Self {
         let initdb = find("initdb", SERVER);
         let process = prepare("postgres");
         let made = programs::run(
@@ -41,9 +64,13 @@ impl PostgresServer {
                 .arg(data_folder(&process)),
         );
         made.unwrap_or_else(|error| panic!("a PostgreSQL server cannot be made: {error}"));
-        let server = Self { process };
-        server.start();
-        server
+        Self { process, tls: None }
+    }
+
+    /// The certificate of the authority that has signed the server's. `None` without TLS.
+    #[must_use]
+    pub fn authority(&self) -> Option<&Path> {
+        self.tls.as_ref().map(|tls| tls.authority.as_path())
     }
 
     /// Where it listens.
@@ -77,7 +104,15 @@ impl PostgresServer {
     /// # Panics
     /// When it is running.
     pub fn start(&self) {
-        start(&self.process, &[]);
+        let settings: Vec<String> = match &self.tls {
+            None => Vec::new(),
+            Some(tls) => vec![
+                "ssl=on".to_owned(),
+                format!("ssl_cert_file={}", tls.certificate.display()),
+                format!("ssl_key_file={}", tls.key.display()),
+            ],
+        };
+        start(&self.process, &settings.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     /// Ends the server as a crash would: no checkpoint, transactions under way are lost.
@@ -141,6 +176,8 @@ pub(crate) fn start(process: &ServerProcess, more: &[&str]) {
         "dynamic_shared_memory_type=mmap".to_owned(),
         "fsync=on".to_owned(),
         "synchronous_commit=on".to_owned(),
+        // After a crash every file is flushed before recovery; one by one that takes seconds.
+        "recovery_init_sync_method=syncfs".to_owned(),
         "wal_level=replica".to_owned(),
         "max_wal_senders=8".to_owned(),
         "wal_keep_size=256MB".to_owned(),

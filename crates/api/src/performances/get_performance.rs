@@ -1,10 +1,8 @@
 //! `GET /api/v1/performances/{id}`
 
 use axum::{extract::State, response::Response};
-use onsale_domain::{
-    catalogue::{Hall, Performance, Show, Venue},
-    ids::PerformanceId,
-};
+use onsale_domain::ids::PerformanceId;
+use onsale_engine::ports::PerformanceListing;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -97,7 +95,8 @@ struct HallName {
 }
 
 impl PerformanceTerms {
-    fn new(performance: Performance, show: Show, hall: Hall, venue: Venue, currency: &str) -> Self {
+    fn new(listing: PerformanceListing, currency: &str) -> Self {
+        let PerformanceListing { performance, show, hall, venue } = listing;
         let zone = zone(&venue.time_zone);
         let details = performance.details;
         let written = |at| with_offset(&local(at, &zone));
@@ -128,12 +127,8 @@ pub(super) async fn get_performance(
     head: Head,
 ) -> Result<Response, Problem> {
     cached(&api, head.0.uri.path(), &head.0.headers, async {
-        let catalogue = &api.engine.catalogue;
-        let performance = catalogue.performance(PerformanceId(id)).await?;
-        let show = catalogue.show(performance.details.show).await?;
-        let hall = catalogue.hall(performance.details.hall).await?;
-        let venue = catalogue.venue(hall.venue).await?;
-        Ok(PerformanceTerms::new(performance, show, hall, venue, api.currency.as_str()))
+        let listing = api.engine.catalogue.performance_listing(PerformanceId(id)).await?;
+        Ok(PerformanceTerms::new(listing, api.currency.as_str()))
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! The API over HTTP, on a real SQLite database in a folder of its own. Every walk is a snapshot of
+//! The API over HTTP, on a real database in a folder of its own. Every walk is a snapshot of
 //! all requests and answers, and every answer is checked against the OpenAPI document.
 
 mod accounts;

@@ -40,7 +40,7 @@ impl Server {
 
     pub(crate) async fn start_with(change: impl FnOnce(ApiSettings) -> ApiSettings) -> Self {
         let folder = TempDir::new().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("onsale.db").display());
+        let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
         let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
         let clock = Arc::new(ManualClock::new(START));
         let settings = Settings {

@@ -111,7 +111,8 @@ impl Stage {
     }
 }
 
-async fn add_performance(engine: &Engine, setup: Setup, now: Timestamp) -> (PerformanceId, Vec<SeatId>) {
+/// Adds a performance in a hall of its own, on sale from `now` on for a day, and returns its seats, too.
+pub async fn add_performance(engine: &Engine, setup: Setup, now: Timestamp) -> (PerformanceId, Vec<SeatId>) {
     let catalogue = &engine.catalogue;
     let venue = catalogue.add_venue("Arena", "Asia/Seoul").await.expect("a venue is added");
     let plan = Plan::generate(&[SectionSpec {

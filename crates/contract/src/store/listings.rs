@@ -176,3 +176,13 @@ pub async fn concerts_with_the_nearest_date_come_first(store: Arc<dyn Store>) {
     assert_eq!(rest.concerts[0].show.id, concerts[3]);
     assert_eq!(rest.concerts[0].performances, []);
 }
+
+pub async fn a_performance_is_listed_with_its_show_and_place(store: Arc<dyn Store>) {
+    let world = Fixture::new(store.clone()).await;
+    assert_eq!(store.performance_listing(PerformanceId(world.performance.0 + 1)).await.unwrap(), None);
+    let found = store.performance_listing(world.performance).await.unwrap().expect("it is there");
+    assert_eq!(Some(found.performance), store.performance(world.performance).await.unwrap());
+    assert_eq!(Some(found.show), store.show(world.show).await.unwrap());
+    assert_eq!(Some(found.hall), store.hall(world.hall).await.unwrap());
+    assert_eq!(found.venue, store.venues(None, 1).await.unwrap()[0]);
+}

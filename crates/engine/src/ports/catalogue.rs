@@ -13,6 +13,11 @@ use onsale_domain::{
 use super::error::StoreError;
 
 /// Keeps shows, venues, halls and performances.
+///
+/// What the public reads ([`movies`](Self::movies), [`concerts`](Self::concerts),
+/// [`listing`](Self::listing) and [`performance_listing`](Self::performance_listing)) may be a moment
+/// old, but never older than the last change made through the same store. Everything else is as new
+/// as the database.
 #[async_trait]
 pub trait CatalogueStore: Send + Sync + 'static {
     /// Adds a show.
@@ -43,6 +48,9 @@ pub trait CatalogueStore: Send + Sync + 'static {
         id: ShowId,
         now: Timestamp,
     ) -> Result<Option<ShowListing>, StoreError>;
+
+    /// A performance with everything that its page says.
+    async fn performance_listing(&self, id: PerformanceId) -> Result<Option<PerformanceListing>, StoreError>;
 
     /// Adds a venue.
     async fn add_venue(&self, name: &str, time_zone: &str) -> Result<VenueId, StoreError>;
@@ -146,6 +154,19 @@ pub struct PerformanceSummary {
     pub price_range: Option<(i64, i64)>,
     /// Whether it was called off.
     pub cancelled: bool,
+}
+
+/// A performance with what is shown, and where, as of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PerformanceListing {
+    /// The performance.
+    pub performance: Performance,
+    /// What is shown.
+    pub show: Show,
+    /// Where.
+    pub hall: Hall,
+    /// The hall's venue.
+    pub venue: Venue,
 }
 
 /// One page of concerts.

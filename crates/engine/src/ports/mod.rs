@@ -3,15 +3,20 @@
 mod accounts;
 mod audit;
 mod catalogue;
+mod coordination;
 mod error;
+mod health;
 mod sale;
 
 pub use accounts::{AccountStore, NewUser, Session, User, UserChange};
 pub use audit::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow};
 pub use catalogue::{
-    CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, PerformanceSummary, SeatSelector, ShowListing,
+    CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, PerformanceListing, PerformanceSummary,
+    SeatSelector, ShowListing,
 };
+pub use coordination::{Admits, Coordination, CoordinationError, Holder, RoomJournal, Visitor};
 pub use error::{CommitError, StoreError, TransactionError};
+pub use health::{ReplicaCondition, ReplicaHealth};
 pub use sale::{
     ClaimsSnapshot, DueHold, Guard, LoadedFacts, OrderPage, SaleStore, SaleTransaction, TakenSeat,
 };

@@ -12,7 +12,10 @@ use onsale_domain::{
     wallet::Wallet,
 };
 
-use super::error::{CommitError, StoreError, TransactionError};
+use super::{
+    error::{CommitError, StoreError, TransactionError},
+    health::ReplicaHealth,
+};
 
 /// How a transaction of the pipeline defends itself against other writers between its load and
 /// its commit. A database with a single writer needs no defence, and treats all alike.
@@ -35,11 +38,20 @@ pub trait SaleStore: Send + Sync + 'static {
     /// How many batches can usefully be in flight at once.
     fn lanes(&self) -> usize;
 
+    /// Whether other processes may be writing to the same database.
+    fn is_shared(&self) -> bool;
+
     /// Begins a transaction that may write. Dropping it undoes everything.
     async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError>;
 
     /// The terms of a performance, with its hall's seats. `None` if there is no such performance.
     async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError>;
+
+    /// (terms revision, seat version) of each of these performances that exists.
+    async fn versions(
+        &self,
+        performances: &[PerformanceId],
+    ) -> Result<HashMap<PerformanceId, (i64, i64)>, StoreError>;
 
     /// Who has which seats of a performance, at one moment.
     async fn claims(&self, performance: PerformanceId) -> Result<ClaimsSnapshot, StoreError>;
@@ -72,6 +84,9 @@ pub trait SaleStore: Send + Sync + 'static {
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// How the replicas are doing that take reads off the database, if there are any.
+    fn replicas(&self) -> Vec<ReplicaHealth>;
 }
 
 /// One transaction of the pipeline. Used as: load, write, commit.

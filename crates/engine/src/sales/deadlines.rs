@@ -16,8 +16,14 @@ use super::{Shared, lane};
 use crate::ports::{DueHold, StoreError};
 
 /// How often holds are looked for in the database that no timer of this node knows of, because
-/// another node made them and died.
-const SWEEP_EVERY_MS: i64 = 30_000;
+/// another node made them and died, or its outcome was unknown.
+const SWEEP_EVERY_MS: i64 = 500;
+
+/// The same where nobody else writes.
+const SWEEP_ALONE_EVERY_MS: i64 = 30_000;
+
+/// How long after a deadline a hold is left to the node that made it.
+const LEFT_TO_ITS_NODE_MS: i64 = 250;
 
 /// How long to wait before a release that failed is tried again.
 const AGAIN_AFTER_MS: i64 = 200;
@@ -136,11 +142,15 @@ async fn release(shared: &Shared, due: Vec<DueHold>) {
 pub(super) async fn sweep(shared: Arc<Shared>) {
     loop {
         let now = shared.clock.now();
-        match shared.store.due_holds(now, None, CHUNK).await {
+        let (every_ms, left_ms) = match shared.store.is_shared() {
+            true => (SWEEP_EVERY_MS, LEFT_TO_ITS_NODE_MS),
+            false => (SWEEP_ALONE_EVERY_MS, 0),
+        };
+        match shared.store.due_holds(now.plus_ms(-left_ms), None, CHUNK).await {
             Ok(due) if due.is_empty() => {}
             Ok(due) => shared.deadlines.add(due),
             Err(error) => tracing::warn!(%error, "cannot look for holds that have ended"),
         }
-        shared.clock.sleep_until(now.plus_ms(SWEEP_EVERY_MS)).await;
+        shared.clock.sleep_until(now.plus_ms(every_ms)).await;
     }
 }

@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     panic::AssertUnwindSafe,
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -16,16 +17,33 @@ use onsale_domain::{
     ids::{PerformanceId, UserId},
     time::Timestamp,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, timeout},
+};
 
 use super::{SaleError, Shared, deadlines, view::PerformanceView};
-use crate::ports::{CommitError, LoadedFacts, StoreError, TransactionError};
+use crate::ports::{CommitError, Guard, LoadedFacts, StoreError, TransactionError};
 
 /// Who commands that no person gave come from.
 pub(super) const HOUSE: UserId = UserId(0);
 
-/// How often a batch is decided anew because somebody else was first.
+/// How often a batch is decided because somebody else was first.
 const ATTEMPTS_MAX: usize = 4;
+
+/// After so many attempts lost to others, a batch locks what it loads whatever the guard, so that
+/// nobody can be faster for ever.
+const OPTIMISTIC_ATTEMPTS_MAX: usize = 2;
+
+/// How long a batch that has certainly not happened is tried again on a database that is not there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to wait before it is.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long one step of a transaction may take; more than the database's own limit for locks. One
+/// that has stopped answering without closing the connection must not hold everybody.
+const STEP_MAX: Duration = Duration::from_secs(10);
 
 /// What a lane is asked.
 pub(super) enum Message {
@@ -80,6 +98,33 @@ impl From<CommitError> for Failure {
     }
 }
 
+/// The attempts at one batch: which guard the next one has, and when there are no more.
+struct Attempts {
+    guard: Guard,
+    lost: usize,
+    until: Instant,
+}
+
+impl Attempts {
+    /// Whether there is another attempt after this failure; if so, returns when it is time for it.
+    async fn again(&mut self, failure: &Failure) -> bool {
+        match failure {
+            Failure::Again => {
+                self.lost += 1;
+                if self.lost >= OPTIMISTIC_ATTEMPTS_MAX && self.guard == Guard::Optimistic {
+                    self.guard = Guard::Pessimistic;
+                }
+                self.lost < ATTEMPTS_MAX
+            }
+            Failure::Store(StoreError::Unavailable(_)) if Instant::now() < self.until => {
+                sleep(PAUSE).await;
+                true
+            }
+            Failure::Store(_) | Failure::Unknown => false,
+        }
+    }
+}
+
 /// A running lane. Dropping it stops it too, without waiting.
 pub(super) struct LaneHandle {
     stop: oneshot::Sender<()>,
@@ -103,6 +148,9 @@ pub(super) fn spawn(shared: Arc<Shared>, queue: mpsc::Receiver<Message>) -> Resu
     let lane = Lane::new(shared);
     let run = move || {
         runtime.block_on(lane.run(queue, stopped));
+        // With it end the connections that were opened here. Whoever uses the store next must not
+        // begin a transaction on one that is about to.
+        drop(runtime);
         let _ = end.send(());
     };
     std::thread::Builder::new().name("onsale-lane".to_owned()).spawn(run).map_err(failed)?;
@@ -163,19 +211,20 @@ impl Lane {
             }
         }
         if !batch.is_empty() {
-            self.carry_out(batch).await;
+            self.carry_out(batch, Instant::now() + PATIENCE).await;
         }
     }
 
-    /// Carries out a batch and answers it.
-    async fn carry_out(&mut self, batch: Vec<Pending>) {
-        let mut attempt = 1;
+    /// Carries out a batch and answers it. Until `until`, a database that is not there is waited for.
+    async fn carry_out(&mut self, batch: Vec<Pending>, until: Instant) {
+        let mut attempts = Attempts { guard: self.shared.settings.guard, lost: 0, until };
         let failure = loop {
-            match self.attempt(&batch).await {
+            match self.attempt(&batch, attempts.guard).await {
                 Ok(answers) => return self.answer(batch, answers),
-                Err(Failure::Again) if attempt < ATTEMPTS_MAX => {
-                    self.shared.metrics.retries.increment(1);
-                    attempt += 1;
+                Err(failure) if attempts.again(&failure).await => {
+                    if matches!(failure, Failure::Again) {
+                        self.shared.metrics.retries.increment(1);
+                    }
                 }
                 Err(failure) => break failure,
             }
@@ -183,7 +232,7 @@ impl Lane {
         match failure {
             // One command that cannot be written must not take the others down with it.
             Failure::Again | Failure::Store(StoreError::Broken(_)) if batch.len() > 1 => {
-                self.carry_out_singly(batch).await;
+                self.carry_out_singly(batch, until).await;
             }
             Failure::Again => {
                 let reason = || StoreError::Unavailable("other writers were first, again and again".into());
@@ -195,28 +244,35 @@ impl Lane {
                 refuse(batch, || SaleError::Unavailable(StoreError::Unavailable(reason.clone())));
             }
             Failure::Unknown => {
-                self.find_out(&batch).await;
+                let keys = FactKeys::of(batch.iter().map(|pending| &pending.request));
+                // First, because the database may be gone for a while. What is in memory is as
+                // before the commit, which refuses nobody who may have what they ask for.
                 refuse(batch, || SaleError::OutcomeUnknown);
+                self.find_out(keys.performances).await;
             }
         }
     }
 
-    async fn carry_out_singly(&mut self, batch: Vec<Pending>) {
+    async fn carry_out_singly(&mut self, batch: Vec<Pending>, until: Instant) {
         for pending in batch {
-            Box::pin(self.carry_out(vec![pending])).await;
+            Box::pin(self.carry_out(vec![pending], until)).await;
         }
     }
 
     /// Load, decide, write, commit, announce.
-    async fn attempt(&mut self, batch: &[Pending]) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
+    async fn attempt(
+        &mut self,
+        batch: &[Pending],
+        guard: Guard,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
         let keys = FactKeys::of(batch.iter().map(|pending| &pending.request));
         let views = self.views(&keys.performances).await?;
 
         let metrics = &self.shared.metrics;
         metrics.batch_commands.record(batch.len() as f64);
         let stage = metrics.stage();
-        let mut transaction = self.shared.store.begin(self.shared.settings.guard).await?;
-        let loaded = transaction.load(&keys).await?;
+        let mut transaction = self.shared.store.begin(guard).await?;
+        let loaded = in_time(transaction.load(&keys)).await?;
         let stage = metrics.load_seconds(stage);
         if let Some(stale) = stale_terms(&views, &loaded) {
             drop(transaction);
@@ -235,16 +291,17 @@ impl Lane {
 
         let metrics = &self.shared.metrics;
         let stage = metrics.decide_seconds(stage);
-        transaction.write(&changes).await?;
+        in_time(transaction.write(&changes)).await?;
         let stage = metrics.write_seconds(stage);
-        transaction.commit().await?;
+        let committed = timeout(STEP_MAX, transaction.commit()).await;
+        committed.unwrap_or_else(|_| Err(CommitError::Unknown("no answer in time".into())))?;
         metrics.commit_seconds(stage);
-        self.announce(&views, &changes).await;
+        self.announce(&views, &changes);
         Ok(answers)
     }
 
     /// Tells the gate, the watchers and the timers what has changed.
-    async fn announce(&self, views: &HashMap<PerformanceId, Arc<PerformanceView>>, changes: &Changes) {
+    fn announce(&self, views: &HashMap<PerformanceId, Arc<PerformanceView>>, changes: &Changes) {
         self.shared.deadlines.follow(changes);
         for order in &changes.orders_new {
             if let Some(view) = views.get(&order.performance) {
@@ -254,7 +311,7 @@ impl Lane {
         for (performance, version) in &changes.versions {
             let Some(view) = views.get(performance) else { continue };
             if !view.apply(*version, &changes.seats[performance]) {
-                self.reload(*performance, view).await;
+                self.shared.behind.add(*performance);
             }
         }
     }
@@ -303,31 +360,28 @@ impl Lane {
             return Ok(());
         };
         if let Some(terms) = self.shared.store.sale_terms(performance).await? {
-            view.reload_terms(terms, &self.shared.store.claims(performance).await?);
+            view.reload(terms, &self.shared.store.claims(performance).await?);
         }
         Ok(())
     }
 
-    /// Reads again what may have been written.
-    async fn find_out(&self, batch: &[Pending]) {
+    /// Has what may have been written read again. What cannot be read is found later: holds by the
+    /// sweep, seats by whoever refreshes what is behind.
+    async fn find_out(&self, performances: BTreeSet<PerformanceId>) {
+        for performance in performances {
+            self.shared.behind.add(performance);
+        }
         if let Err(error) = deadlines::recover(&self.shared).await {
             tracing::warn!(%error, "cannot look for new holds; the sweep will");
         }
-        let keys = FactKeys::of(batch.iter().map(|pending| &pending.request));
-        for performance in keys.performances {
-            if let Some(view) = self.shared.views.get(performance) {
-                self.reload(performance, &view).await;
-            }
-        }
     }
+}
 
-    async fn reload(&self, performance: PerformanceId, view: &PerformanceView) {
-        match self.shared.store.claims(performance).await {
-            Ok(claims) => view.reload(&claims),
-            // The next change finds the gap again.
-            Err(error) => tracing::warn!(%error, %performance, "cannot read the seats again"),
-        }
-    }
+/// A step of a transaction before its commit. One that takes too long is given up, and with it the
+/// transaction: it has not happened.
+async fn in_time<T>(step: impl Future<Output = Result<T, TransactionError>>) -> Result<T, Failure> {
+    let no_answer = |_| StoreError::Unavailable(format!("no answer within {STEP_MAX:?}"));
+    Ok(timeout(STEP_MAX, step).await.map_err(no_answer)??)
 }
 
 fn refuse(batch: Vec<Pending>, error: impl Fn() -> SaleError) {

@@ -6,6 +6,7 @@
 mod deadlines;
 mod lane;
 mod metrics;
+mod other_nodes;
 mod view;
 mod views;
 
@@ -29,6 +30,7 @@ use self::{
     deadlines::Deadlines,
     lane::{LaneHandle, Message, Pending},
     metrics::Metrics,
+    other_nodes::Behind,
     views::Views,
 };
 use crate::{
@@ -137,6 +139,7 @@ struct Shared {
     claim_check: ClaimCheck,
     views: Views,
     deadlines: Deadlines,
+    behind: Behind,
     metrics: Metrics,
     lanes: Vec<mpsc::Sender<Message>>,
 }
@@ -168,6 +171,7 @@ impl Sales {
             claim_check: settings.claim_check,
             views: Views::default(),
             deadlines: Deadlines::default(),
+            behind: Behind::default(),
             metrics: Metrics::new(),
             lanes,
         });
@@ -178,6 +182,7 @@ impl Sales {
             helpers: vec![
                 tokio::spawn(deadlines::release_when_due(shared.clone())),
                 tokio::spawn(deadlines::sweep(shared.clone())),
+                tokio::spawn(other_nodes::follow(shared.clone())),
                 tokio::spawn(forget_old_keys(shared.clone())),
             ],
         };
@@ -321,6 +326,7 @@ impl Sales {
     /// [`Refusal::NoSuchPerformance`], or if the database cannot be read.
     pub async fn view(&self, performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
         if let Some(view) = self.shared.views.get(performance) {
+            view.touch(self.shared.clock.now());
             return Ok(view);
         }
         // Asked here, so that made-up ids do not keep the lane from selling.
@@ -363,6 +369,7 @@ impl Sales {
         let Some(view) = self.shared.views.get(performance) else {
             return Ok(());
         };
+        view.touch(self.shared.clock.now());
         match view.refuses(caller, seats, self.shared.clock.now()) {
             None => Ok(()),
             Some(refusal) => {

@@ -199,25 +199,23 @@ impl PerformanceView {
         true
     }
 
-    /// Takes over everything anew: after a gap, or when the outcome of a commit was unknown.
-    pub(super) fn reload(&self, claims: &ClaimsSnapshot) {
-        self.take_over(self.terms(), claims);
-    }
-
-    /// Takes over terms that an organiser has changed, and the seats under them.
-    pub(super) fn reload_terms(&self, terms: SaleTerms, claims: &ClaimsSnapshot) {
-        self.take_over(Arc::new(terms), claims);
-    }
-
-    fn take_over(&self, terms: Arc<SaleTerms>, claims: &ClaimsSnapshot) {
+    /// Takes over everything anew: after a gap, when the outcome of a commit was unknown, or when
+    /// an organiser has changed the terms. The claims must have been read after the terms.
+    pub(super) fn reload(&self, terms: SaleTerms, claims: &ClaimsSnapshot) {
         let fresh = Seats::new(&terms, claims);
         self.buyers.write().extend(claims.buyers.iter().copied());
         let mut seats = self.seats.write();
+        if (fresh.revision, fresh.version) < (seats.revision, seats.version) {
+            // A batch of this node has been announced since this was read.
+            return;
+        }
         // Inside the lock, so that nobody sees new terms beside old seats.
-        self.terms.store(terms);
+        self.terms.store(Arc::new(terms));
         seats.revision = fresh.revision;
         let changed = seats.differences(&fresh);
-        self.announce(&mut seats, claims.version, changed);
+        if !changed.is_empty() || claims.version != seats.version {
+            self.announce(&mut seats, claims.version, changed);
+        }
     }
 
     pub(super) fn add_buyer(&self, user: UserId) {
@@ -399,8 +397,18 @@ mod tests {
         assert!(!view.apply(7, &[(SeatId(100), SeatStatus::Held)]), "version 6 is missing");
         assert!(view.apply(5, &[(SeatId(100), SeatStatus::Held)]), "already known");
         assert_eq!((view.status(0), view.version()), (SeatStatus::Available, 5));
-        view.reload(&claims(7, &[(100, SeatStatus::Held)], &[]));
+        view.reload(terms(), &claims(7, &[(100, SeatStatus::Held)], &[]));
         assert_eq!((view.status(0), view.version()), (SeatStatus::Held, 7));
+    }
+
+    #[test]
+    fn what_was_read_before_the_latest_change_is_not_taken_over() {
+        let view = PerformanceView::new(terms(), claims(5, &[], &[]));
+        let read = claims(5, &[], &[8]);
+        view.apply(6, &[(SeatId(100), SeatStatus::Held)]);
+        view.reload(terms(), &read);
+        assert_eq!((view.status(0), view.version()), (SeatStatus::Held, 6));
+        assert_eq!(view.refuses(UserId(8), &[SeatId(100)], Timestamp(2_000)), None, "but a buyer is one");
     }
 
     #[test]

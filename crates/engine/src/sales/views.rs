@@ -22,6 +22,13 @@ impl Views {
         self.by_id.read().get(&performance).cloned()
     }
 
+    /// The performances that have been used since then.
+    pub(super) fn used_since(&self, since: Timestamp) -> Vec<(PerformanceId, Arc<PerformanceView>)> {
+        let by_id = self.by_id.read();
+        let used = by_id.iter().filter(|(_, view)| view.last_used_ms() >= since.0);
+        used.map(|(id, view)| (*id, view.clone())).collect()
+    }
+
     pub(super) fn insert(
         &self,
         performance: PerformanceId,

@@ -4,5 +4,6 @@ mod audit;
 mod bench;
 mod command_line;
 mod import;
+mod replicas;
 mod serve;
 mod support;

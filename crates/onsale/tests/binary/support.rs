@@ -74,8 +74,15 @@ impl Place {
     }
 
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
+        self.serve_with(arguments, &[])
+    }
+
+    /// Serves with settings from outside.
+    pub(crate) fn serve_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Server {
         let serve = ["serve", "--listen", "127.0.0.1:0"];
-        Server::start(self.command(serve.iter().chain(arguments)))
+        let mut command = self.command(serve.iter().chain(arguments));
+        command.envs(variables.iter().copied());
+        Server::start(command)
     }
 }
 

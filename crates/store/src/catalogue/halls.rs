@@ -1,5 +1,7 @@
 //! Halls: adding one with its seats, and putting seats into categories.
 
+use std::iter;
+
 use onsale_domain::{
     catalogue::Hall,
     hall::{Plan, PlannedSeat, SEATS_PER_HALL_MAX},
@@ -16,7 +18,7 @@ use crate::{
     dialect::Dialect,
     entity::{hall, hall_category, hall_row, id_run, performance, venue},
     error::{broken, store_error},
-    sales::Json,
+    sales::Batch,
 };
 
 /// Seats that travel to the database in one statement: a few megabytes of JSON.
@@ -52,8 +54,9 @@ pub(super) async fn add(
     add_rows(write, id, plan).await?;
     for (index, chunk) in plan.seats.chunks(SEATS_PER_STATEMENT).enumerate() {
         let first = first_seat_id + (index * SEATS_PER_STATEMENT) as i64;
-        let batch = Json::rows(chunk, seat_row);
-        let insert = dialect.statement(dialect.hot().insert_seats, [first.into(), batch.into()]);
+        let batch = Batch::rows(dialect.hot().encoding, chunk, seat_row);
+        let insert = dialect
+            .statement(dialect.hot().insert_seats, iter::once(first.into()).chain(batch.into_values()));
         write.execute_raw(insert).await.map_err(store_error)?;
     }
     Ok(HallId(id))
@@ -231,7 +234,7 @@ pub(super) async fn set_category(
     let category = category_index(write, &hall, category).await?;
     let last_seat_id = hall.first_seat_id + hall.seat_count - 1;
     let bounds = [Value::from(category), hall.first_seat_id.into(), last_seat_id.into()];
-    let values = bounds.into_iter().chain(selected.list.map(Value::from));
+    let values = bounds.into_iter().chain(selected.list.map(Batch::into_values).unwrap_or_default());
     let update = dialect.statement(selected.statement, values);
     let changed = write.execute_raw(update).await.map_err(store_error)?.rows_affected();
     hall::Entity::update_many()
@@ -246,7 +249,7 @@ pub(super) async fn set_category(
 /// Which statement changes the selected seats, and the list it takes.
 struct Selected {
     statement: &'static str,
-    list: Option<Json>,
+    list: Option<Batch>,
 }
 
 async fn selected(
@@ -263,7 +266,7 @@ async fn selected(
             if !seats.iter().all(|seat| own.contains(&seat.0)) {
                 return Err(StoreError::Missing("seat in this hall"));
             }
-            let list = Json::integers(seats.iter().map(|seat| seat.0));
+            let list = Batch::integers(hot.encoding, seats.iter().map(|seat| seat.0));
             return Ok(Selected { statement: hot.categorise_seats, list: Some(list) });
         }
         SeatSelector::Section(section) => {
@@ -281,7 +284,7 @@ async fn selected(
                 .collect::<Vec<_>>()
         }
     };
-    Ok(Selected { statement: hot.categorise_rows, list: Some(Json::integers(rows)) })
+    Ok(Selected { statement: hot.categorise_rows, list: Some(Batch::integers(hot.encoding, rows)) })
 }
 
 /// The rows of a section with their labels; an imported plan may give a label twice.

@@ -4,18 +4,20 @@ use std::collections::{BTreeSet, HashMap};
 
 use onsale_domain::{
     catalogue::ShowKind,
-    ids::{HallId, PerformanceId},
+    ids::{HallId, PerformanceId, ShowId},
     search::{fold, query_grams},
     time::Timestamp,
 };
-use onsale_engine::ports::{ConcertPage, MovieQuery, PerformanceSummary, ShowListing, StoreError};
+use onsale_engine::ports::{
+    ConcertPage, MovieQuery, PerformanceListing, PerformanceSummary, ShowListing, StoreError,
+};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Select,
     sea_query::{Expr, ExprTrait, LikeExpr, NullOrdering, Query, SelectStatement},
 };
 
-use super::shows::show_from_model;
+use super::{shows::show_from_model, venue_from_model};
 use crate::{
     entity::{hall, performance, price_level, show, show_gram, venue},
     error::{broken, store_error},
@@ -123,8 +125,40 @@ pub(super) async fn concerts(
     Ok(ConcertPage { concerts: with_performances(read, models, now).await?, total })
 }
 
+/// A show of one kind with its performances that have not ended.
+pub(super) async fn listing(
+    read: &impl ConnectionTrait,
+    kind: ShowKind,
+    id: ShowId,
+    now: Timestamp,
+) -> Result<Option<ShowListing>, StoreError> {
+    let model = show::Entity::find_by_id(id.0)
+        .filter(show::Column::Kind.eq(kind.as_str()))
+        .one(read)
+        .await
+        .map_err(store_error)?;
+    let Some(model) = model else { return Ok(None) };
+    Ok(with_performances(read, vec![model], now).await?.pop())
+}
+
+/// A performance with what is shown, and where.
+pub(super) async fn performance(
+    read: &impl ConnectionTrait,
+    id: PerformanceId,
+) -> Result<Option<PerformanceListing>, StoreError> {
+    let Some(performance) = super::performances::performance(read, id).await? else { return Ok(None) };
+    let show = show::Entity::find_by_id(performance.details.show.0).one(read).await.map_err(store_error)?;
+    let show = show.ok_or_else(|| broken("a performance's show is missing"))?;
+    let hall = super::halls::hall(read, performance.details.hall).await?;
+    let hall = hall.ok_or_else(|| broken("a performance's hall is missing"))?;
+    let venue = venue::Entity::find_by_id(hall.venue.0).one(read).await.map_err(store_error)?;
+    let venue = venue.ok_or_else(|| broken("a hall's venue is missing"))?;
+    let (show, venue) = (show_from_model(show)?, venue_from_model(venue));
+    Ok(Some(PerformanceListing { performance, show, hall, venue }))
+}
+
 /// The shows with their performances that have not ended.
-pub(super) async fn with_performances(
+async fn with_performances(
     read: &impl ConnectionTrait,
     shows: Vec<show::Model>,
     now: Timestamp,

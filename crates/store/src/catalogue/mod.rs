@@ -16,35 +16,56 @@ use onsale_domain::{
     time::Timestamp,
 };
 use onsale_engine::ports::{
-    CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, SeatSelector, ShowListing, StoreError,
+    CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, PerformanceListing, SeatSelector, ShowListing,
+    StoreError,
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use crate::{
     SqlStore,
     entity::{show, user, venue},
     error::store_error,
+    replicas::ChangeNote,
 };
 
 pub(crate) use performances::performance_from_models;
 pub(crate) use seat_maps::SeatMapCache;
 
+/// A transaction that changes the catalogue. However it ends, replicas are read again only when
+/// they have replayed it.
+struct Change<'a> {
+    transaction: DatabaseTransaction,
+    _note: ChangeNote<'a>,
+}
+
+impl Change<'_> {
+    async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(store_error)
+    }
+}
+
+impl SqlStore {
+    async fn begin_change(&self) -> Result<Change<'_>, StoreError> {
+        Ok(Change { transaction: self.begin_write().await?, _note: self.replicas.note_change() })
+    }
+}
+
 #[async_trait]
 impl CatalogueStore for SqlStore {
     async fn add_show(&self, show: ShowDetails) -> Result<ShowId, StoreError> {
-        let write = self.begin_write().await?;
-        let id = shows::add(&write, self.dialect, &show).await?;
-        write.commit().await.map_err(store_error)?;
+        let write = self.begin_change().await?;
+        let id = shows::add(&write.transaction, self.dialect, &show).await?;
+        write.commit().await?;
         Ok(id)
     }
 
     async fn change_show(&self, id: ShowId, show: ShowDetails) -> Result<(), StoreError> {
-        let write = self.begin_write().await?;
-        shows::change(&write, self.dialect, id, &show).await?;
-        write.commit().await.map_err(store_error)
+        let write = self.begin_change().await?;
+        shows::change(&write.transaction, self.dialect, id, &show).await?;
+        write.commit().await
     }
 
     async fn show(&self, id: ShowId) -> Result<Option<Show>, StoreError> {
@@ -53,23 +74,21 @@ impl CatalogueStore for SqlStore {
     }
 
     async fn import_shows(&self, shows: &[ShowDetails]) -> Result<Vec<ImportOutcome>, StoreError> {
-        let write = self.begin_write().await?;
+        let write = self.begin_change().await?;
         let mut outcomes = Vec::with_capacity(shows.len());
         for show in shows {
-            outcomes.push(shows::import(&write, self.dialect, show).await?);
+            outcomes.push(shows::import(&write.transaction, self.dialect, show).await?);
         }
-        write.commit().await.map_err(store_error)?;
+        write.commit().await?;
         Ok(outcomes)
     }
 
     async fn movies(&self, query: &MovieQuery) -> Result<Vec<ShowListing>, StoreError> {
-        let read = self.begin_read().await?;
-        listings::movies(&read, query).await
+        self.read_public(move |read| async move { listings::movies(&read, query).await }).await
     }
 
     async fn concerts(&self, now: Timestamp, page: u32, size: u32) -> Result<ConcertPage, StoreError> {
-        let read = self.begin_read().await?;
-        listings::concerts(&read, now, page, size).await
+        self.read_public(move |read| async move { listings::concerts(&read, now, page, size).await }).await
     }
 
     async fn listing(
@@ -78,14 +97,11 @@ impl CatalogueStore for SqlStore {
         id: ShowId,
         now: Timestamp,
     ) -> Result<Option<ShowListing>, StoreError> {
-        let read = self.begin_read().await?;
-        let model = show::Entity::find_by_id(id.0)
-            .filter(show::Column::Kind.eq(kind.as_str()))
-            .one(&read)
-            .await
-            .map_err(store_error)?;
-        let Some(model) = model else { return Ok(None) };
-        Ok(listings::with_performances(&read, vec![model], now).await?.pop())
+        self.read_public(move |read| async move { listings::listing(&read, kind, id, now).await }).await
+    }
+
+    async fn performance_listing(&self, id: PerformanceId) -> Result<Option<PerformanceListing>, StoreError> {
+        self.read_public(move |read| async move { listings::performance(&read, id).await }).await
     }
 
     async fn add_venue(&self, name: &str, time_zone: &str) -> Result<VenueId, StoreError> {
@@ -94,6 +110,7 @@ impl CatalogueStore for SqlStore {
             name: Set(name.to_owned()),
             time_zone: Set(time_zone.to_owned()),
         };
+        let _note = self.replicas.note_change();
         let inserted = venue::Entity::insert(model).exec(&self.writer).await.map_err(store_error)?;
         Ok(VenueId(inserted.last_insert_id))
     }
@@ -104,6 +121,7 @@ impl CatalogueStore for SqlStore {
             name: Set(venue.name.clone()),
             time_zone: Set(venue.time_zone.clone()),
         };
+        let _note = self.replicas.note_change();
         let done = venue::Entity::update_many()
             .set(model)
             .filter(venue::Column::Id.eq(venue.id.0))
@@ -119,18 +137,13 @@ impl CatalogueStore for SqlStore {
             query = query.filter(venue::Column::Id.gt(after.0));
         }
         let models = query.all(&self.readers).await.map_err(store_error)?;
-        let venue = |model: venue::Model| Venue {
-            id: VenueId(model.id),
-            name: model.name,
-            time_zone: model.time_zone,
-        };
-        Ok(models.into_iter().map(venue).collect())
+        Ok(models.into_iter().map(venue_from_model).collect())
     }
 
     async fn add_hall(&self, venue: VenueId, name: &str, plan: &Plan) -> Result<HallId, StoreError> {
-        let write = self.begin_write().await?;
-        let id = halls::add(&write, self.dialect, venue, name, plan).await?;
-        write.commit().await.map_err(store_error)?;
+        let write = self.begin_change().await?;
+        let id = halls::add(&write.transaction, self.dialect, venue, name, plan).await?;
+        write.commit().await?;
         Ok(id)
     }
 
@@ -155,29 +168,29 @@ impl CatalogueStore for SqlStore {
         seats: &SeatSelector,
         category: &str,
     ) -> Result<(u64, Vec<PerformanceId>), StoreError> {
-        let write = self.begin_write().await?;
-        let changed = halls::set_category(&write, self.dialect, hall, seats, category).await?;
-        write.commit().await.map_err(store_error)?;
+        let write = self.begin_change().await?;
+        let changed = halls::set_category(&write.transaction, self.dialect, hall, seats, category).await?;
+        write.commit().await?;
         Ok(changed)
     }
 
     async fn add_performance(&self, details: &PerformanceDetails) -> Result<PerformanceId, StoreError> {
-        let write = self.begin_write().await?;
-        let id = performances::add(&write, details).await?;
-        write.commit().await.map_err(store_error)?;
+        let write = self.begin_change().await?;
+        let id = performances::add(&write.transaction, details).await?;
+        write.commit().await?;
         Ok(id)
     }
 
     async fn set_prices(&self, id: PerformanceId, prices: &[PriceLevel]) -> Result<(), StoreError> {
-        let write = self.begin_write().await?;
-        performances::set_prices(&write, id, prices).await?;
-        write.commit().await.map_err(store_error)
+        let write = self.begin_change().await?;
+        performances::set_prices(&write.transaction, id, prices).await?;
+        write.commit().await
     }
 
     async fn change_performance(&self, performance: &Performance) -> Result<(), StoreError> {
-        let write = self.begin_write().await?;
-        performances::change(&write, performance).await?;
-        write.commit().await.map_err(store_error)
+        let write = self.begin_change().await?;
+        performances::change(&write.transaction, performance).await?;
+        write.commit().await
     }
 
     async fn performance(&self, id: PerformanceId) -> Result<Option<Performance>, StoreError> {
@@ -199,4 +212,8 @@ impl CatalogueStore for SqlStore {
 
 async fn is_empty<E: EntityTrait>(connection: &impl ConnectionTrait) -> Result<bool, StoreError> {
     Ok(E::find().one(connection).await.map_err(store_error)?.is_none())
+}
+
+fn venue_from_model(model: venue::Model) -> Venue {
+    Venue { id: VenueId(model.id), name: model.name, time_zone: model.time_zone }
 }

@@ -1,5 +1,7 @@
 //! Writing shows, and the grams by which their titles are found.
 
+use std::iter;
+
 use onsale_domain::{
     catalogue::{Show, ShowDetails, ShowKind},
     ids::ShowId,
@@ -15,7 +17,7 @@ use crate::{
     dialect::Dialect,
     entity::{show, show_gram},
     error::{broken, conflict_on, store_error},
-    sales::Json,
+    sales::Batch,
 };
 
 pub(super) async fn add(
@@ -85,8 +87,9 @@ async fn add_grams(
     details: &ShowDetails,
 ) -> Result<(), StoreError> {
     let grams = title_grams(&fold(&details.title));
-    let batch = Json::texts(grams.iter().map(String::as_str));
-    let insert = dialect.statement(dialect.hot().insert_grams, [id.0.into(), batch.into()]);
+    let batch = Batch::texts(dialect.hot().encoding, grams.iter().map(String::as_str));
+    let insert =
+        dialect.statement(dialect.hot().insert_grams, iter::once(id.0.into()).chain(batch.into_values()));
     write.execute_raw(insert).await.map_err(store_error)?;
     Ok(())
 }

@@ -1,15 +1,17 @@
-//! Connecting: a pool that writes and one that reads. What a dialect wants said to each session is
-//! in its file.
+//! Connecting: pools that write and one that reads. What a dialect wants said to each session is in
+//! its file.
 
+mod durability;
 mod mysql;
 mod postgres;
 mod sqlite;
 
+pub(crate) use durability::warn_of_risks;
+pub(crate) use sqlite::{file_url, path_in};
+
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use tokio::time::{Instant, sleep};
-
-pub(crate) use sqlite::path_in as sqlite_path;
 
 use crate::{
     StoreOptions,
@@ -17,23 +19,70 @@ use crate::{
     error::{is_connection_lost, store_error},
 };
 
-/// Connections that write beside those of the sale's lanes: for accounts and the catalogue.
-const WRITERS_BESIDE_LANES: u32 = 2;
+/// Connections that write for accounts and the catalogue.
+const WRITERS: u32 = 2;
+
+/// Connections of the sale beside one for each lane: one that has committed is not yet ready when
+/// its lane begins the next batch.
+const BESIDE_LANES: u32 = 2;
+
+/// How many lost connections are replaced before the database is given time to come back.
+const REPLACED_AT_ONCE: u32 = 8;
 
 /// How long to wait before a database that does not answer is tried again.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// Connects to a database; the first pool is the one that writes.
+/// What a store talks to its database through.
+pub(crate) struct Pools {
+    /// Writes batches of the sale.
+    pub(crate) sale: DatabaseConnection,
+    /// Writes everything else.
+    pub(crate) writer: DatabaseConnection,
+    /// Reads.
+    pub(crate) readers: DatabaseConnection,
+}
+
+/// Connects to a database.
 pub(crate) async fn connect(
     dialect: Dialect,
     url: &str,
     options: &StoreOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
+) -> Result<Pools, StoreError> {
     match dialect {
         Dialect::Sqlite => sqlite::connect(url, options).await,
         Dialect::Postgres => postgres::connect(url, options).await,
         Dialect::MySql => mysql::connect(url, options).await,
     }
+}
+
+/// Connections that read from a replica, opened as they are needed: one that is down does not keep
+/// a node from starting.
+pub(crate) async fn connect_replica(
+    dialect: Dialect,
+    url: &str,
+    options: &StoreOptions,
+) -> Result<DatabaseConnection, StoreError> {
+    match dialect {
+        Dialect::Sqlite => Err(no_replicas()),
+        Dialect::Postgres => postgres::connect_replica(url, options).await,
+        Dialect::MySql => mysql::connect_replica(url, options).await,
+    }
+}
+
+/// The host and the port that a server's URL names.
+pub(crate) fn address(dialect: Dialect, url: &str) -> Result<String, StoreError> {
+    match dialect {
+        Dialect::Sqlite => Err(no_replicas()),
+        Dialect::Postgres => postgres::address(url),
+        Dialect::MySql => mysql::address(url),
+    }
+}
+
+/// What an embedded database is told that is to have replicas.
+pub(crate) fn no_replicas() -> StoreError {
+    StoreError::Rejected(
+        "a SQLite file has no replicas; they need a database server, such as PostgreSQL".to_owned(),
+    )
 }
 
 /// Begins a transaction that writes. A connection that turns out to be lost is replaced, and a
@@ -44,12 +93,18 @@ pub(crate) async fn begin_write(
     options: &StoreOptions,
 ) -> Result<DatabaseTransaction, StoreError> {
     let until = Instant::now() + options.patience;
+    let mut lost = 0;
     loop {
         match writer.begin_with_options(dialect.write_transaction()).await {
             Err(error) if dialect == Dialect::Sqlite && sqlite::is_stuck(&error) => {
                 sqlite::replace_writer(writer).await?;
             }
-            Err(error) if is_connection_lost(&error) && Instant::now() < until => sleep(PAUSE).await,
+            Err(error) if is_connection_lost(&error) && Instant::now() < until => {
+                lost += 1;
+                if lost > REPLACED_AT_ONCE {
+                    sleep(PAUSE).await;
+                }
+            }
             begun => return begun.map_err(store_error),
         }
     }
@@ -69,15 +124,23 @@ fn pool(url: &str, connections: u32, options: &StoreOptions) -> ConnectOptions {
     connect
 }
 
-/// The two pools of a database server. A connection is opened when it is first needed, on the
-/// thread that needs it, so that a lane waits for its answers itself. Readers are tried before
-/// use, since the server may have been restarted since; writers are replaced as they fail.
-fn server_pools(url: &str, options: &StoreOptions) -> (ConnectOptions, ConnectOptions) {
-    let mut writers = pool(url, options.lanes + WRITERS_BESIDE_LANES, options);
-    let mut readers = pool(url, options.readers, options);
-    writers.min_connections(0);
-    readers.min_connections(0).test_before_acquire(true);
-    (writers, readers)
+/// The pools of a database server: for the sale, for other writers, for readers. A connection is
+/// opened when it is first needed, on the thread that needs it, so that a lane waits for its
+/// answers itself; it ends with that thread, so lanes share theirs with nobody else. Connections
+/// are tried before use, since the server may have been restarted since; a batch saves itself that
+/// trip, and [`begin_write`] replaces those that are lost.
+fn server_pools(url: &str, options: &StoreOptions) -> [ConnectOptions; 3] {
+    let mut pools = [options.lanes + BESIDE_LANES, WRITERS, options.readers].map(|connections| {
+        let mut pool = pool(url, connections, options);
+        pool.min_connections(0).test_before_acquire(true);
+        pool
+    });
+    pools[0].test_before_acquire(false);
+    pools
+}
+
+fn not_an_address(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Rejected(format!("not a database's URL: {error}"))
 }
 
 /// As for a server that cannot be reached, said with what to do.

@@ -1,31 +1,57 @@
 //! Connecting to MariaDB or MySQL.
 
 use onsale_engine::ports::StoreError;
-use sea_orm::{Database, DatabaseConnection, sqlx::Executor};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection,
+    sqlx::{Executor, mysql::MySqlConnectOptions},
+};
 
-use super::{cannot_connect, server_pools};
+use super::{Pools, cannot_connect, not_an_address, server_pools};
 use crate::StoreOptions;
 
-pub(super) async fn connect(
-    url: &str,
-    options: &StoreOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
-    let url = url.replacen("mariadb:", "mysql:", 1);
-    let (mut writers, mut readers) = server_pools(&url, options);
+pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
+    let [mut sale, mut writer, mut readers] = server_pools(&as_mysql(url), options);
     let patience_s = options.patience.as_secs().max(1);
     let writing = format!(
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
          SET SESSION innodb_lock_wait_timeout = {patience_s}"
     );
-    on_connect(&mut writers, writing);
-    on_connect(&mut readers, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned());
-    let writers = Database::connect(writers).await.map_err(cannot_connect)?;
-    let readers = Database::connect(readers).await.map_err(cannot_connect)?;
-    Ok((writers, readers))
+    on_connect(&mut sale, writing.clone());
+    on_connect(&mut writer, writing);
+    read_only(&mut readers);
+    Ok(Pools {
+        sale: Database::connect(sale).await.map_err(cannot_connect)?,
+        writer: Database::connect(writer).await.map_err(cannot_connect)?,
+        readers: Database::connect(readers).await.map_err(cannot_connect)?,
+    })
+}
+
+pub(super) async fn connect_replica(
+    url: &str,
+    options: &StoreOptions,
+) -> Result<DatabaseConnection, StoreError> {
+    let [_, _, mut readers] = server_pools(&as_mysql(url), options);
+    read_only(&mut readers);
+    readers.connect_lazy(true);
+    Database::connect(readers).await.map_err(cannot_connect)
+}
+
+pub(super) fn address(url: &str) -> Result<String, StoreError> {
+    let options: MySqlConnectOptions = as_mysql(url).parse().map_err(not_an_address)?;
+    Ok(format!("{}:{}", options.get_host(), options.get_port()))
+}
+
+/// The only scheme that the driver knows.
+fn as_mysql(url: &str) -> String {
+    url.replacen("mariadb:", "mysql:", 1)
+}
+
+fn read_only(connect: &mut ConnectOptions) {
+    on_connect(connect, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned());
 }
 
 /// Has a statement run by every new connection.
-fn on_connect(connect: &mut sea_orm::ConnectOptions, sql: String) {
+fn on_connect(connect: &mut ConnectOptions, sql: String) {
     let sql: &'static str = sql.leak();
     connect.map_sqlx_mysql_pool_opts(move |pool| {
         pool.after_connect(move |connection, _| {

@@ -1,18 +1,26 @@
 //! Connecting to PostgreSQL.
 
 use onsale_engine::ports::StoreError;
-use sea_orm::{Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, sqlx::postgres::PgConnectOptions};
 
-use super::{cannot_connect, server_pools};
+use super::{Pools, cannot_connect, not_an_address, server_pools};
 use crate::StoreOptions;
 
-pub(super) async fn connect(
-    url: &str,
-    options: &StoreOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
-    let (mut writers, mut readers) = server_pools(url, options);
+pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
+    let [mut sale, mut writer, mut readers] = server_pools(url, options);
+    writes(&mut sale, options);
+    writes(&mut writer, options);
+    read_only(&mut readers);
+    Ok(Pools {
+        sale: Database::connect(sale).await.map_err(cannot_connect)?,
+        writer: Database::connect(writer).await.map_err(cannot_connect)?,
+        readers: Database::connect(readers).await.map_err(cannot_connect)?,
+    })
+}
+
+fn writes(pool: &mut ConnectOptions, options: &StoreOptions) {
     let lock_timeout = options.patience.as_millis().to_string();
-    writers.map_sqlx_postgres_opts(move |postgres| {
+    pool.map_sqlx_postgres_opts(move |postgres| {
         postgres.options([
             ("default_transaction_isolation", "read committed"),
             // One plan for good, made for a few rows looked up by key. A plan made by cost while
@@ -22,20 +30,36 @@ pub(super) async fn connect(
             ("enable_bitmapscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
+            ("enable_memoize", "off"),
             ("jit", "off"),
             ("lock_timeout", lock_timeout.as_str()),
             // A node that vanished in the middle of a batch holds its locks no longer than this.
             ("idle_in_transaction_session_timeout", "10000"),
         ])
     });
-    readers.map_sqlx_postgres_opts(|postgres| {
+}
+
+pub(super) async fn connect_replica(
+    url: &str,
+    options: &StoreOptions,
+) -> Result<DatabaseConnection, StoreError> {
+    let [_, _, mut readers] = server_pools(url, options);
+    read_only(&mut readers);
+    readers.connect_lazy(true);
+    Database::connect(readers).await.map_err(cannot_connect)
+}
+
+pub(super) fn address(url: &str) -> Result<String, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(not_an_address)?;
+    Ok(format!("{}:{}", options.get_host(), options.get_port()))
+}
+
+fn read_only(connect: &mut ConnectOptions) {
+    connect.map_sqlx_postgres_opts(|postgres| {
         postgres.options([
             ("default_transaction_isolation", "repeatable read"),
             ("default_transaction_read_only", "on"),
             ("jit", "off"),
         ])
     });
-    let writers = Database::connect(writers).await.map_err(cannot_connect)?;
-    let readers = Database::connect(readers).await.map_err(cannot_connect)?;
-    Ok((writers, readers))
 }

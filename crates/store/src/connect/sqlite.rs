@@ -8,7 +8,7 @@ use std::{
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, sqlx};
 
-use super::pool;
+use super::{Pools, pool};
 use crate::{StoreOptions, error::store_error};
 
 /// How long to wait before connecting is tried again.
@@ -16,14 +16,11 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 
 /// SQLite lets one connection write at a time, so there is exactly one that does: waiting for it
 /// in our own queue is fair, waiting for SQLite's lock is not.
-pub(super) async fn connect(
-    url: &str,
-    options: &StoreOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
+pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
     let path = path_in(url)?;
     let writer = connect_writer(&path, options).await?;
     let readers = Database::connect(reader(path, options)).await.map_err(store_error)?;
-    Ok((writer, readers))
+    Ok(Pools { sale: writer.clone(), writer, readers })
 }
 
 /// Connects the writer. Of two processes that make a new file into a database at the same moment,
@@ -38,6 +35,14 @@ async fn connect_writer(path: &Path, options: &StoreOptions) -> Result<DatabaseC
             }
             connected => return connected.map_err(store_error),
         }
+    }
+}
+
+/// The URL of a database in a file.
+pub(crate) fn file_url(path: &Path) -> Result<String, StoreError> {
+    match path.to_str() {
+        Some(path) => Ok(format!("sqlite:{path}")),
+        None => Err(StoreError::Rejected(format!("the path is not UTF-8: {}", path.display()))),
     }
 }
 

@@ -1,13 +1,15 @@
 //! The statements that a rush runs, one file per dialect.
 //!
-//! A batch travels as one JSON text, so the statements' texts are fixed and each is prepared
-//! once, whatever the batch's size. [`crate::sales`] writes the JSON; its shape is said at each
-//! statement.
+//! A batch travels as one JSON text or as one array a column, so the statements' texts are fixed
+//! and each is prepared once, whatever the batch's size. [`crate::sales`] encodes it; at each
+//! statement its shape as JSON is said, whose innermost members are the arrays' columns.
 //!
 //! Several statements of a batch go to the database together where the dialect has a way; see
 //! [`Packing`].
 
 mod mysql;
+#[cfg(test)]
+mod plans;
 mod postgres;
 mod sqlite;
 
@@ -15,9 +17,11 @@ pub(crate) use mysql::MYSQL;
 pub(crate) use postgres::POSTGRES;
 pub(crate) use sqlite::SQLITE;
 
+use crate::sales::Encoding;
+
 /// How statements that follow one another, with nothing to decide in between, are sent. Each trip
 /// costs two hand-overs between threads or processes, which under load take longer than a
-/// statement. A packed statement takes one parameter, its batch.
+/// statement. A packed statement takes no parameters but its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
     /// One text of several statements, one after the other.
@@ -31,12 +35,13 @@ pub(crate) enum Packing {
 }
 
 impl Packing {
-    /// One text for several statements that each have one parameter.
-    pub(crate) fn pack(self, statements: &[&'static str]) -> String {
+    /// One text for several statements, each given with its number of parameters.
+    pub(crate) fn pack(self, statements: &[(&'static str, usize)]) -> String {
+        let texts = numbered(statements);
         match self {
-            Self::Sequence | Self::Singly => statements.join(";"),
-            Self::Union => numbered(statements).join(" UNION ALL "),
-            Self::CommonTables => common_tables(&numbered(statements)),
+            Self::Sequence | Self::Singly => texts.join(";"),
+            Self::Union => texts.join(" UNION ALL "),
+            Self::CommonTables => common_tables(&texts),
         }
     }
 
@@ -55,10 +60,29 @@ impl Packing {
     }
 }
 
-/// The statements with their parameters counted through. Each has `$1` or `?`.
-fn numbered(statements: &[&'static str]) -> Vec<String> {
-    let number = |(index, sql): (usize, &&str)| sql.replace("$1", &format!("${}", index + 1));
-    statements.iter().enumerate().map(number).collect()
+/// The statements with their parameters counted through, where these have numbers: `$1`, `$2`, ...
+fn numbered(statements: &[(&'static str, usize)]) -> Vec<String> {
+    let mut before = 0;
+    let mut texts = Vec::with_capacity(statements.len());
+    for (sql, parameters) in statements {
+        texts.push(if before == 0 { (*sql).to_owned() } else { raised(sql, before) });
+        before += parameters;
+    }
+    texts
+}
+
+/// The statement with every parameter's number raised.
+fn raised(sql: &str, by: usize) -> String {
+    let mut parts = sql.split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        // Without a number it is the root of a JSON path.
+        let number =
+            part[..digits].parse::<usize>().map_or(String::new(), |number| (number + by).to_string());
+        text.extend(["$", &number, &part[digits..]]);
+    }
+    text
 }
 
 /// Counting the tables' rows one by one runs the statements in their order.
@@ -77,6 +101,8 @@ macro_rules! statements {
         /// One text per statement. The rows that a statement gives are the same in every dialect.
         #[derive(Debug)]
         pub(crate) struct HotStatements {
+            /// How batches are encoded.
+            pub(crate) encoding: Encoding,
             /// How the load statements are sent.
             pub(crate) load_packing: Packing,
             /// How the statements that write a batch's changes are sent.
@@ -145,7 +171,7 @@ statements! {
     /// `[[user, "key in hex", fingerprint, target, "order in hex" or null, balance after or null,
     /// created], ...]`
     insert_keys,
-    /// `[["type", "order in hex", version, {data}, created], ...]`
+    /// `[["type", "order in hex", version, created], ...]`
     insert_events,
     /// `[[performance, version before or null for any, version], ...]`
     update_versions,

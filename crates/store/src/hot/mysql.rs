@@ -3,6 +3,7 @@
 //! `STRAIGHT_JOIN` keeps the order of the tables: the batch outside, a look-up by key inside.
 
 use super::{HotStatements, Packing};
+use crate::sales::Encoding;
 
 macro_rules! order_columns {
     () => {
@@ -44,6 +45,7 @@ macro_rules! rows {
 }
 
 pub(crate) static MYSQL: HotStatements = HotStatements {
+    encoding: Encoding::Json,
     load_packing: Packing::Union,
     write_packing: Packing::Singly,
 
@@ -228,14 +230,13 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
     ),
 
     insert_events: concat!(
-        "INSERT INTO outbox (type, order_id, version, data, created_at)
-        SELECT k.type, UNHEX(k.order_id), k.version, k.data, k.created FROM ",
+        "INSERT INTO outbox (type, order_id, version, created_at)
+        SELECT k.type, UNHEX(k.order_id), k.version, k.created FROM ",
         rows!(
             "type VARCHAR(32) PATH '$[0]'",
             "order_id CHAR(32) PATH '$[1]'",
             "version BIGINT PATH '$[2]'",
-            "data JSON PATH '$[3]'",
-            "created BIGINT PATH '$[4]'"
+            "created BIGINT PATH '$[3]'"
         ),
     ),
 

@@ -3,6 +3,7 @@
 //! `CROSS JOIN` keeps the order of the tables: the batch outside, a look-up by key inside.
 
 use super::{HotStatements, Packing};
+use crate::sales::Encoding;
 
 macro_rules! order_columns {
     () => {
@@ -12,6 +13,7 @@ macro_rules! order_columns {
 }
 
 pub(crate) static SQLITE: HotStatements = HotStatements {
+    encoding: Encoding::Json,
     load_packing: Packing::Sequence,
     write_packing: Packing::Sequence,
 
@@ -113,8 +115,8 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
         FROM jsonb_each(?)",
 
     insert_events: "
-        INSERT OR FAIL INTO outbox (type, order_id, version, data, created_at)
-        SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value -> 3, value ->> 4
+        INSERT OR FAIL INTO outbox (type, order_id, version, created_at)
+        SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3
         FROM jsonb_each(?)",
 
     update_versions: "
@@ -143,33 +145,3 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
     insert_grams: "
         INSERT OR FAIL INTO show_grams (gram, show_id) SELECT value, ?1 FROM jsonb_each(?2)",
 };
-
-#[cfg(test)]
-mod tests {
-    use onsale_domain::money::Currency;
-    use sea_orm::{ConnectionTrait, QueryResult};
-
-    use crate::{SqlStore, StoreOptions};
-
-    /// A scan of a table would cost more the more there is in it.
-    #[tokio::test]
-    async fn no_statement_scans_a_table() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("onsale.db").display());
-        let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
-        for (name, sql) in super::SQLITE.all() {
-            let explain = store.dialect.statement(&format!("EXPLAIN QUERY PLAN {sql}"), []);
-            let plan = store.readers.query_all_raw(explain).await.unwrap();
-            assert!(!plan.is_empty() || name.starts_with("insert"), "{name} has a plan");
-            for step in plan.iter().map(detail) {
-                let scans = step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE");
-                assert!(!scans, "{name}: {step}");
-                assert!(!step.contains("AUTOMATIC"), "{name} builds an index: {step}");
-            }
-        }
-    }
-
-    fn detail(step: &QueryResult) -> String {
-        step.try_get_by_index(3).unwrap()
-    }
-}

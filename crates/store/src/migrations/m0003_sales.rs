@@ -111,7 +111,8 @@ fn idempotency_keys(schema: &mut Schema) {
     schema.index(index("idempotency_keys_by_user", "idempotency_keys", ["user_id", "key_id"]).unique());
 }
 
-/// Events on their way to the outside.
+/// Events on their way to the outside. What else there is to say of an event is in its order, of
+/// which nothing changes but the status and the version.
 fn outbox(schema: &mut Schema) {
     schema.table(
         Table::create()
@@ -120,8 +121,6 @@ fn outbox(schema: &mut Schema) {
             .col(ColumnDef::new("type").string_len(32).not_null())
             .col(uuid("order_id"))
             .col(integer("version"))
-            // JSON.
-            .col(text("data"))
             .col(integer("created_at")),
     );
 }

@@ -4,6 +4,7 @@
 mod m0001_catalogue;
 mod m0002_accounts;
 mod m0003_sales;
+mod m0004_replicas;
 
 pub(crate) use m0003_sales::claims_without_key;
 use onsale_engine::ports::StoreError;
@@ -51,6 +52,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "catalogue", kind: Kind::Expand, schema: m0001_catalogue::schema },
     Migration { name: "accounts", kind: Kind::Expand, schema: m0002_accounts::schema },
     Migration { name: "sales", kind: Kind::Expand, schema: m0003_sales::schema },
+    Migration { name: "replicas", kind: Kind::Expand, schema: m0004_replicas::schema },
 ];
 
 /// What a migration makes, in order.
@@ -91,7 +93,12 @@ pub(crate) async fn migrate(writer: &DatabaseConnection, dialect: Dialect) -> Re
     }
     let transaction = writer.begin_with_options(dialect.write_transaction()).await.map_err(store_error)?;
     if let Some(lock) = dialect.lock_migrations() {
-        transaction.query_one_raw(dialect.statement(lock, [])).await.map_err(store_error)?;
+        let locked = transaction.query_one_raw(dialect.statement(lock, [])).await.map_err(store_error)?;
+        let locked: Option<i32> = locked.and_then(|row| row.try_get_by_index(0).ok()).flatten();
+        if locked != Some(1) {
+            let reason = "another process has been migrating the database for ten minutes";
+            return Err(StoreError::Unavailable(reason.to_owned()));
+        }
     }
     transaction.execute(&migrations_table()).await.map_err(store_error)?;
     // Another process may have been faster.

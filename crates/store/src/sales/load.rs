@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use uuid::Uuid;
 
 use super::{
-    json::{Json, push},
+    batch::Batch,
     rows::{claim_of, get, key_record, order_from_row, payment_from_model},
     script::Script,
 };
@@ -54,13 +54,14 @@ async fn lock(
     let mut locks = Vec::with_capacity(2);
     if !keys.performances.is_empty() {
         let ids = keys.performances.iter().map(|performance| performance.0);
-        locks.push((hot.lock_performances, Json::integers(ids)));
+        locks.push((hot.lock_performances, Batch::integers(hot.encoding, ids)));
     }
     if !keys.wallets.is_empty() {
-        locks.push((hot.lock_wallets, Json::integers(keys.wallets.iter().map(|user| user.0))));
+        let users = keys.wallets.iter().map(|user| user.0);
+        locks.push((hot.lock_wallets, Batch::integers(hot.encoding, users)));
     }
     for (sql, batch) in locks {
-        let statement = dialect.statement(sql, [batch.into()]);
+        let statement = dialect.statement(sql, batch.into_values());
         connection.query_all_raw(statement).await.map_err(transaction_error)?;
     }
     Ok(())
@@ -70,29 +71,25 @@ async fn lock(
 fn by_key(dialect: Dialect, keys: &FactKeys) -> Script {
     let hot = dialect.hot();
     let mut script = Script::new(dialect);
-    script.add(hot.load_performances, keys.performances.len(), || {
-        Json::integers(keys.performances.iter().map(|performance| performance.0))
+    script.add(hot.load_performances, keys.performances.len(), |to| {
+        Batch::integers(to, keys.performances.iter().map(|performance| performance.0))
     });
-    script.add(hot.load_keys, keys.keys.len(), || Json::list(&keys.keys, push_key));
-    script.add(hot.load_claims, keys.seats.len(), || {
-        Json::groups(keys.seats.iter().map(|(performance, seat)| (performance.0, seat.0)))
+    script.add(hot.load_keys, keys.keys.len(), |to| {
+        Batch::keys(to, keys.keys.iter().map(|(user, key)| (Uuid::from_u128(*key), user.0)))
     });
-    script.add(hot.load_buyers, keys.buyers.len(), || {
+    script.add(hot.load_claims, keys.seats.len(), |to| {
+        Batch::groups(to, keys.seats.iter().map(|(performance, seat)| (performance.0, seat.0)))
+    });
+    script.add(hot.load_buyers, keys.buyers.len(), |to| {
         let mut buyers: Vec<(i64, i64)> =
             keys.buyers.iter().map(|(user, performance)| (performance.0, user.0)).collect();
         buyers.sort_unstable();
-        Json::groups(buyers)
+        Batch::groups(to, buyers)
+    });
+    script.add(hot.load_wallets, keys.wallets.len(), |to| {
+        Batch::integers(to, keys.wallets.iter().map(|user| user.0))
     });
     script
-        .add(hot.load_wallets, keys.wallets.len(), || Json::integers(keys.wallets.iter().map(|user| user.0)));
-    script
-}
-
-fn push_key(text: &mut String, (user, key): &(UserId, u128)) {
-    text.push('"');
-    text.push_str(Uuid::from_u128(*key).simple().encode_lower(&mut Uuid::encode_buffer()));
-    push(text, user);
-    text.push('"');
 }
 
 /// The orders asked for and those behind keys, with their payments.
@@ -104,7 +101,7 @@ fn orders(dialect: Dialect, keys: &FactKeys, facts: &LoadedFacts) -> Script {
     }));
     asked.sort_unstable();
     asked.dedup();
-    let batch = || Json::uuids(asked.iter().map(|order| order.0));
+    let batch = |to| Batch::uuids(to, asked.iter().map(|order| order.0));
     let hot = dialect.hot();
     let mut script = Script::new(dialect);
     script.add(hot.load_orders, asked.len(), batch);

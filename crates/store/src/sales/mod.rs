@@ -1,11 +1,13 @@
 //! The port under the sale pipeline.
 
-mod json;
+mod batch;
 mod load;
 mod rows;
 mod script;
 mod terms;
 mod write;
+
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use onsale_domain::{
@@ -17,8 +19,8 @@ use onsale_domain::{
     wallet::Wallet,
 };
 use onsale_engine::ports::{
-    ClaimsSnapshot, CommitError, DueHold, Guard, LoadedFacts, OrderPage, SaleStore, SaleTransaction,
-    StoreError, TakenSeat, TransactionError,
+    ClaimsSnapshot, CommitError, DueHold, Guard, LoadedFacts, OrderPage, ReplicaHealth, SaleStore,
+    SaleTransaction, StoreError, TakenSeat, TransactionError,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
@@ -26,16 +28,19 @@ use sea_orm::{
 };
 
 use crate::{
-    SqlStore,
+    SqlStore, connect,
     dialect::Dialect,
     entity::{claim, idempotency_key, order, performance, wallet},
     error::{broken, commit_error, store_error},
 };
 
-pub(crate) use json::{Json, Row};
+pub(crate) use batch::{Batch, Encoding, Row};
 pub(crate) use rows::{
     claim_of, key_record, order_from_model, order_status, payment_from_model, status_code,
 };
+
+/// Ids that one statement names; each is a parameter, of which there is a limit.
+const IDS_PER_STATEMENT: usize = 1_000;
 
 /// A transaction of the pipeline on a SQL database.
 struct SqlSaleTransaction {
@@ -65,14 +70,40 @@ impl SaleStore for SqlStore {
         if self.dialect.has_row_locks() { self.options.lanes as usize } else { 1 }
     }
 
+    fn is_shared(&self) -> bool {
+        self.dialect.has_row_locks()
+    }
+
     async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError> {
-        let transaction = self.begin_write().await?;
+        let transaction = connect::begin_write(&self.sale, self.dialect, &self.options).await?;
         Ok(Box::new(SqlSaleTransaction { transaction, dialect: self.dialect, guard }))
     }
 
     async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError> {
         let read = self.begin_read().await?;
         terms::sale_terms(&read, performance, self.options.currency, &self.seat_maps).await
+    }
+
+    async fn versions(
+        &self,
+        performances: &[PerformanceId],
+    ) -> Result<HashMap<PerformanceId, (i64, i64)>, StoreError> {
+        use performance::Column;
+        let mut versions = HashMap::with_capacity(performances.len());
+        for chunk in performances.chunks(IDS_PER_STATEMENT) {
+            let rows: Vec<(i64, i64, i64)> = performance::Entity::find()
+                .select_only()
+                .columns([Column::Id, Column::Revision, Column::Version])
+                .filter(Column::Id.is_in(chunk.iter().map(|performance| performance.0)))
+                .into_tuple()
+                .all(&self.readers)
+                .await
+                .map_err(store_error)?;
+            versions.extend(
+                rows.into_iter().map(|(id, revision, version)| (PerformanceId(id), (revision, version))),
+            );
+        }
+        Ok(versions)
     }
 
     async fn claims(&self, performance: PerformanceId) -> Result<ClaimsSnapshot, StoreError> {
@@ -173,6 +204,10 @@ impl SaleStore for SqlStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let select = self.dialect.statement("SELECT 1", []);
         self.readers.query_one_raw(select).await.map(|_| ()).map_err(store_error)
+    }
+
+    fn replicas(&self) -> Vec<ReplicaHealth> {
+        self.replicas.health()
     }
 }
 

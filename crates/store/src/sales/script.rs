@@ -3,7 +3,10 @@
 use onsale_engine::ports::TransactionError;
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
 
-use super::{json::Json, rows::get};
+use super::{
+    batch::{Batch, Encoding},
+    rows::get,
+};
 use crate::{
     dialect::Dialect,
     error::{broken, transaction_error},
@@ -13,7 +16,7 @@ use crate::{
 /// Hot statements with one batch each, to be run one after the other.
 pub(super) struct Script {
     dialect: Dialect,
-    statements: Vec<(&'static str, Json)>,
+    statements: Vec<(&'static str, Batch)>,
     rows: u64,
 }
 
@@ -23,9 +26,9 @@ impl Script {
     }
 
     /// Adds a statement for a batch of `rows` rows, unless there are none.
-    pub(super) fn add(&mut self, sql: &'static str, rows: usize, batch: impl FnOnce() -> Json) {
+    pub(super) fn add(&mut self, sql: &'static str, rows: usize, batch: impl FnOnce(Encoding) -> Batch) {
         if rows > 0 {
-            self.statements.push((sql, batch()));
+            self.statements.push((sql, batch(self.dialect.hot().encoding)));
             self.rows += rows as u64;
         }
     }
@@ -71,19 +74,20 @@ impl Script {
     /// The statements to send. Which kinds of rows a batch has differs little from one to the
     /// next, so the few texts that come of it are prepared once, too.
     fn pack(self, packing: Packing) -> Vec<Statement> {
-        let (mut packed, mut texts, mut batches, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut packed, mut texts, mut values, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for (sql, batch) in self.statements {
-            if !texts.is_empty() && batch.len() > packing.bytes_max().saturating_sub(bytes) {
-                packed.push(self.dialect.statement(&packing.pack(&texts), batches.drain(..)));
+            if !texts.is_empty() && batch.bytes() > packing.bytes_max().saturating_sub(bytes) {
+                packed.push(self.dialect.statement(&packing.pack(&texts), values.drain(..)));
                 texts.clear();
                 bytes = 0;
             }
-            bytes += batch.len();
-            texts.push(sql);
-            batches.push(batch.into());
+            bytes += batch.bytes();
+            let parameters = batch.into_values();
+            texts.push((sql, parameters.len()));
+            values.extend(parameters);
         }
         if !texts.is_empty() {
-            packed.push(self.dialect.statement(&packing.pack(&texts), batches));
+            packed.push(self.dialect.statement(&packing.pack(&texts), values));
         }
         packed
     }

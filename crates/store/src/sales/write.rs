@@ -10,7 +10,7 @@ use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
-    json::{Json, Row, push},
+    batch::{Batch, Row, push},
     rows::{TARGET_CHARGE, TARGET_HOLD, TARGET_PAY, status_code},
     script::Script,
 };
@@ -46,8 +46,8 @@ struct Writer {
 impl Writer {
     fn versions(&mut self, changes: &Changes) {
         let checked = self.checked;
-        let batch = || {
-            Json::rows(&changes.versions, |row, (performance, version)| {
+        let batch = |to| {
+            Batch::rows(to, &changes.versions, |row, (performance, version)| {
                 row.integer(performance.0);
                 row.optional_integer(checked.then_some(version - 1));
                 row.integer(*version);
@@ -57,11 +57,11 @@ impl Writer {
     }
 
     fn orders(&mut self, changes: &Changes) {
-        let new = || Json::rows(&changes.orders_new, order_row);
+        let new = |to| Batch::rows(to, &changes.orders_new, order_row);
         self.script.add(self.hot.insert_orders, changes.orders_new.len(), new);
         let checked = self.checked;
-        let changed = || {
-            Json::rows(&changes.orders_changed, |row, change| {
+        let changed = |to| {
+            Batch::rows(to, &changes.orders_changed, |row, change| {
                 row.uuid(change.id.0);
                 row.optional_integer(checked.then_some(change.version_before));
                 row.integer(change.version);
@@ -72,15 +72,15 @@ impl Writer {
     }
 
     fn claims(&mut self, changes: &Changes) {
-        let gone = || Json::rows(&changes.claims_gone, claim_row);
+        let gone = |to| Batch::rows(to, &changes.claims_gone, claim_row);
         self.script.add(self.hot.delete_claims, changes.claims_gone.len(), gone);
-        let new = || Json::rows(&changes.claims_new, claim_row);
+        let new = |to| Batch::rows(to, &changes.claims_new, claim_row);
         self.script.add(self.hot.insert_claims, changes.claims_new.len(), new);
     }
 
     fn payments(&mut self, changes: &Changes) {
-        let new = || {
-            Json::rows(&changes.payments_new, |row, payment| {
+        let new = |to| {
+            Batch::rows(to, &changes.payments_new, |row, payment| {
                 row.uuid(payment.order.0);
                 row.uuid(payment.id.0);
                 row.integer(payment.user.0);
@@ -92,14 +92,14 @@ impl Writer {
             })
         };
         self.script.add(self.hot.insert_payments, changes.payments_new.len(), new);
-        let refunded = || Json::uuids(changes.payments_refunded.iter().map(|order| order.0));
+        let refunded = |to| Batch::uuids(to, changes.payments_refunded.iter().map(|order| order.0));
         self.script.add(self.hot.refund_payments, changes.payments_refunded.len(), refunded);
     }
 
     fn wallets(&mut self, changes: &Changes) {
-        let entries = || {
+        let entries = |to| {
             let entries = changes.transfers.iter().flat_map(|transfer| [(transfer, true), (transfer, false)]);
-            Json::rows(entries, ledger_row)
+            Batch::rows(to, entries, ledger_row)
         };
         self.script.add(self.hot.insert_ledger, changes.transfers.len() * 2, entries);
         let (new, known): (Vec<WalletChange>, Vec<WalletChange>) =
@@ -109,7 +109,7 @@ impl Writer {
             row.integer(change.wallet.balance);
             row.integer(change.wallet.version);
         };
-        self.script.add(self.hot.insert_wallets, new.len(), || Json::rows(&new, new_row));
+        self.script.add(self.hot.insert_wallets, new.len(), |to| Batch::rows(to, &new, new_row));
         let checked = self.checked;
         let known_row = |row: &mut Row<'_>, change: &WalletChange| {
             row.integer(change.user.0);
@@ -117,16 +117,16 @@ impl Writer {
             row.integer(change.wallet.balance);
             row.integer(change.wallet.version);
         };
-        self.script.add(self.hot.update_wallets, known.len(), || Json::rows(&known, known_row));
+        self.script.add(self.hot.update_wallets, known.len(), |to| Batch::rows(to, &known, known_row));
     }
 
     fn keys(&mut self, changes: &Changes) {
-        let new = || Json::rows(&changes.keys_new, key_row);
+        let new = |to| Batch::rows(to, &changes.keys_new, key_row);
         self.script.add(self.hot.insert_keys, changes.keys_new.len(), new);
     }
 
     fn events(&mut self, changes: &Changes) {
-        let new = || Json::rows(&changes.events, event_row);
+        let new = |to| Batch::rows(to, &changes.events, event_row);
         self.script.add(self.hot.insert_events, changes.events.len(), new);
     }
 }
@@ -136,7 +136,7 @@ fn order_row(row: &mut Row<'_>, order: &Order) {
     row.integer(order.user.0);
     row.integer(order.performance.0);
     row.integer(status_code(order.status).into());
-    push_lines(row.next(), &order.lines);
+    row.json(|text| push_lines(text, &order.lines));
     row.integer(order.amount);
     row.text(order.currency.as_str());
     row.integer(order.created_at.0);
@@ -197,35 +197,5 @@ fn event_row(row: &mut Row<'_>, event: &Event) {
     row.text(event.kind.as_str());
     row.uuid(event.order.id.0);
     row.integer(event.order.version);
-    push_event(row.next(), event);
     row.integer(event.at.0);
-}
-
-/// The event as its readers will see it.
-fn push_event(text: &mut String, event: &Event) {
-    let order = &event.order;
-    text.push_str("{\"type\":\"");
-    text.push_str(event.kind.as_str());
-    text.push_str("\",\"orderId\":\"");
-    text.push_str(order.id.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-    text.push_str("\",\"performanceId\":");
-    push(text, order.performance);
-    text.push_str(",\"userId\":");
-    push(text, order.user);
-    text.push_str(",\"status\":\"");
-    text.push_str(order.status.as_str());
-    text.push_str("\",\"seats\":[");
-    for (index, line) in order.lines.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        push(text, line.seat);
-    }
-    text.push_str("],\"amount\":");
-    push(text, order.amount);
-    text.push_str(",\"currency\":\"");
-    text.push_str(order.currency.as_str());
-    text.push_str("\",\"expiresAt\":");
-    push(text, order.expires_at.0);
-    text.push('}');
 }

@@ -1,0 +1,117 @@
+//! Rooms in the process.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_trait::async_trait;
+use onsale_domain::{
+    ids::RoomId,
+    line::{Pass, RoomChange, RoomDocument, RoomRecord, SaleHealth, Standing, Tick, Ticket},
+    time::Timestamp,
+};
+use onsale_engine::{
+    clock::Clock,
+    ports::{Admits, Coordination, CoordinationError, Holder, RoomJournal, Visitor},
+};
+use parking_lot::RwLock;
+
+use crate::room::LocalRoom;
+
+/// The coordination of a single node.
+pub struct LocalCoordination {
+    rooms: RwLock<HashMap<RoomId, Arc<LocalRoom>>>,
+    journal: Arc<dyn RoomJournal>,
+    clock: Arc<dyn Clock>,
+}
+
+impl LocalCoordination {
+    /// Without rooms; these write their records to `journal`.
+    #[must_use]
+    pub fn new(journal: Arc<dyn RoomJournal>, clock: Arc<dyn Clock>) -> Self {
+        Self { rooms: RwLock::default(), journal, clock }
+    }
+
+    fn room(&self, room: RoomId) -> Result<Arc<LocalRoom>, CoordinationError> {
+        self.rooms.read().get(&room).cloned().ok_or(CoordinationError::NoSuchRoom(room))
+    }
+}
+
+#[async_trait]
+impl Coordination for LocalCoordination {
+    async fn add_room(
+        &self,
+        room: RoomId,
+        admits: Admits,
+        record: RoomRecord,
+    ) -> Result<(), CoordinationError> {
+        // Also a record that was just read: writing it shows that the journal takes it.
+        self.journal.record(room, &record).await?;
+        let mut rooms = self.rooms.write();
+        if rooms.contains_key(&room) {
+            return Err(CoordinationError::RoomExists(room));
+        }
+        let added = LocalRoom::new(room, admits, record, self.journal.clone(), self.clock.clone());
+        rooms.insert(room, Arc::new(added));
+        Ok(())
+    }
+
+    async fn join(&self, room: RoomId, visitor: Visitor) -> Result<Ticket, CoordinationError> {
+        self.room(room)?.join(visitor).await
+    }
+
+    async fn ask(&self, room: RoomId, holder: Holder) -> Result<Standing, CoordinationError> {
+        self.room(room)?.with(holder, |room, now| room.ask(holder.ticket, now))
+    }
+
+    async fn enter(&self, room: RoomId, holder: Holder) -> Result<Pass, CoordinationError> {
+        self.room(room)?.with(holder, |room, now| room.enter(holder.ticket, now))
+    }
+
+    async fn pass(&self, room: RoomId, holder: Holder) -> Result<Pass, CoordinationError> {
+        self.room(room)?.with(holder, |room, now| room.pass(holder.ticket, now))
+    }
+
+    async fn resume(
+        &self,
+        room: RoomId,
+        holder: Holder,
+        until: Timestamp,
+    ) -> Result<Pass, CoordinationError> {
+        self.room(room)?.with(holder, |room, now| room.resume(holder.ticket, until, now))
+    }
+
+    async fn extend(
+        &self,
+        room: RoomId,
+        holder: Holder,
+        until: Timestamp,
+    ) -> Result<Pass, CoordinationError> {
+        self.room(room)?.with(holder, |room, now| room.extend(holder.ticket, until, now))
+    }
+
+    async fn use_up(&self, room: RoomId, holder: Holder) -> Result<(), CoordinationError> {
+        self.room(room)?.with(holder, |room, now| room.use_up(holder.ticket, now))
+    }
+
+    async fn leave(&self, room: RoomId, holder: Holder) -> Result<(), CoordinationError> {
+        self.room(room)?.leave(holder)
+    }
+
+    async fn advance(&self, room: RoomId) -> Result<Tick, CoordinationError> {
+        self.room(room)?.advance().await
+    }
+
+    async fn observe(&self, room: RoomId, health: SaleHealth) -> Result<(), CoordinationError> {
+        self.room(room)?.with_room(|room| room.observe(health));
+        Ok(())
+    }
+
+    async fn change(&self, room: RoomId, change: RoomChange) -> Result<RoomDocument, CoordinationError> {
+        let room = self.room(room)?;
+        room.write(|room, now| room.changed(change, now).map(Some)).await?;
+        Ok(room.document())
+    }
+
+    async fn document(&self, room: RoomId) -> Result<RoomDocument, CoordinationError> {
+        Ok(self.room(room)?.document())
+    }
+}

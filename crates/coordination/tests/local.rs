@@ -1,0 +1,26 @@
+//! The coordination's contract on the adapter in the process.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use onsale_contract::coordination::fixture::Adapter;
+use onsale_coordination::LocalCoordination;
+use onsale_engine::{
+    clock::Clock,
+    ports::{Coordination, RoomJournal},
+};
+
+struct Local;
+
+#[async_trait]
+impl Adapter for Local {
+    async fn start(&self, journal: Arc<dyn RoomJournal>, clock: Arc<dyn Clock>) -> Arc<dyn Coordination> {
+        Arc::new(LocalCoordination::new(journal, clock))
+    }
+}
+
+async fn fresh() -> (Arc<dyn Adapter>, ()) {
+    (Arc::new(Local), ())
+}
+
+onsale_contract::coordination_contract!(fresh);

@@ -1,0 +1,166 @@
+//! How many a second a sale bears: found from its latency and its queue.
+//!
+//! The gradient rule of Netflix's concurrency-limits (2018) and of Envoy's adaptive concurrency
+//! filter, turned from a number of requests in flight to a rate of admissions: each second the
+//! rate is multiplied by how near the sale's latency is to its calm value (never more than 1,
+//! never less than a half), and while it is calm the rate grows by its square root. Unlike
+//! additive increase with a fixed cut (AIMD), it cuts as deep as the trouble is, so it neither
+//! swings nor needs a step size that fits the sale.
+
+/// Latencies up to so many times the calm one are calm.
+const TOLERANCE: f64 = 2.0;
+
+/// A queue fuller than this share counts as trouble, whatever the latency says.
+const QUEUE_SHARE_CALM: f64 = 0.25;
+
+/// The deepest cut in one second.
+const GRADIENT_MIN: f64 = 0.5;
+
+/// By how much the calm latency may drift upwards each second while all is well, and while the rate
+/// lies on its floor: then it is the sale that has become slower, not the crowd that is too large.
+const DRIFT_CALM: f64 = 1.001;
+const DRIFT_FLOOR: f64 = 1.02;
+
+/// How the sale fared in the last second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SaleHealth {
+    /// The latency of its answers, in milliseconds; a high percentile. `None` if there were none.
+    pub latency_ms: Option<f64>,
+    /// How full its fullest queue is, from 0 to 1.
+    pub queue_share: f64,
+}
+
+/// Finds the rate.
+#[derive(Clone, Debug)]
+pub struct AdmissionControl {
+    floor: f64,
+    ceiling: f64,
+    rate: f64,
+    calm_ms: Option<f64>,
+}
+
+impl AdmissionControl {
+    /// Starts in the geometric middle of floor and ceiling, both in admissions a second.
+    #[must_use]
+    pub fn new(floor: u32, ceiling: u32) -> Self {
+        let (floor, ceiling) = (f64::from(floor), f64::from(ceiling));
+        Self { floor, ceiling, rate: (floor * ceiling).sqrt(), calm_ms: None }
+    }
+
+    /// Other bounds; the rate goes on from where it is.
+    pub fn change(&mut self, floor: u32, ceiling: u32) {
+        (self.floor, self.ceiling) = (f64::from(floor), f64::from(ceiling));
+        self.rate = self.rate.clamp(self.floor, self.ceiling);
+    }
+
+    /// Admissions a second.
+    #[must_use]
+    pub fn rate(&self) -> u32 {
+        // Bounds are u32, so the cast cannot lose anything but the fraction.
+        self.rate.round() as u32
+    }
+
+    /// Learns how the sale fared in the last second. `fully_used` says that the line used what the
+    /// rate allowed: only then has the rate been tried, and may grow.
+    pub fn observe(&mut self, health: SaleHealth, fully_used: bool) {
+        let gradient = self.latency_gradient(health.latency_ms).min(queue_gradient(health.queue_share));
+        if gradient < 1.0 {
+            self.rate *= gradient;
+        } else if fully_used {
+            self.rate += self.rate.sqrt();
+        }
+        self.rate = self.rate.clamp(self.floor, self.ceiling);
+        self.drift(gradient);
+    }
+
+    fn latency_gradient(&mut self, latency_ms: Option<f64>) -> f64 {
+        let Some(latency_ms) = latency_ms.filter(|latency_ms| latency_ms.is_finite() && *latency_ms > 0.0)
+        else {
+            return 1.0;
+        };
+        let calm_ms = self.calm_ms.map_or(latency_ms, |calm_ms| calm_ms.min(latency_ms));
+        self.calm_ms = Some(calm_ms);
+        (TOLERANCE * calm_ms / latency_ms).clamp(GRADIENT_MIN, 1.0)
+    }
+
+    fn drift(&mut self, gradient: f64) {
+        let drift = if gradient >= 1.0 {
+            DRIFT_CALM
+        } else if self.rate <= self.floor {
+            DRIFT_FLOOR
+        } else {
+            1.0
+        };
+        self.calm_ms = self.calm_ms.map(|calm_ms| calm_ms * drift);
+    }
+}
+
+fn queue_gradient(queue_share: f64) -> f64 {
+    if queue_share > QUEUE_SHARE_CALM { (1.0 - queue_share).clamp(GRADIENT_MIN, 1.0) } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(latency_ms: f64, queue_share: f64) -> SaleHealth {
+        SaleHealth { latency_ms: Some(latency_ms), queue_share }
+    }
+
+    fn after(control: &mut AdmissionControl, seconds: u32, health: SaleHealth) -> u32 {
+        for _ in 0..seconds {
+            control.observe(health, true);
+        }
+        control.rate()
+    }
+
+    #[test]
+    fn a_calm_sale_is_given_more_up_to_the_ceiling() {
+        let mut control = AdmissionControl::new(10, 1_000);
+        assert_eq!(control.rate(), 100);
+        assert_eq!(after(&mut control, 1, health(5.0, 0.0)), 110);
+        assert_eq!(after(&mut control, 1_000, health(5.0, 0.0)), 1_000);
+    }
+
+    #[test]
+    fn a_slow_sale_is_given_less_down_to_the_floor_and_more_again_when_it_recovers() {
+        let mut control = AdmissionControl::new(10, 1_000);
+        after(&mut control, 100, health(5.0, 0.0));
+        assert_eq!(after(&mut control, 10, health(50.0, 0.0)), 10, "ten times as slow");
+        assert!(after(&mut control, 20, health(5.0, 0.0)) > 100);
+    }
+
+    #[test]
+    fn a_full_queue_is_trouble_even_if_the_latency_is_calm() {
+        let mut control = AdmissionControl::new(10, 1_000);
+        assert_eq!(after(&mut control, 1, health(5.0, 0.5)), 50);
+        assert_eq!(after(&mut control, 1, health(5.0, 1.0)), 25, "at most halved in a second");
+        assert_eq!(after(&mut control, 1, health(5.0, 0.25)), 30, "calm again");
+    }
+
+    #[test]
+    fn a_rate_that_nobody_used_does_not_grow() {
+        let mut control = AdmissionControl::new(10, 1_000);
+        for _ in 0..100 {
+            control.observe(health(5.0, 0.0), false);
+        }
+        assert_eq!(control.rate(), 100);
+    }
+
+    #[test]
+    fn a_sale_that_has_become_slower_for_good_is_accepted_in_the_end() {
+        let mut control = AdmissionControl::new(10, 1_000);
+        after(&mut control, 100, health(5.0, 0.0));
+        assert_eq!(after(&mut control, 5, health(15.0, 0.0)), 10.max(control.rate()));
+        assert!(after(&mut control, 200, health(15.0, 0.0)) > 100);
+    }
+
+    #[test]
+    fn nonsense_is_ignored() {
+        let mut control = AdmissionControl::new(10, 1_000);
+        for latency_ms in [Some(f64::NAN), Some(0.0), Some(-1.0), Some(f64::INFINITY), None] {
+            control.observe(SaleHealth { latency_ms, queue_share: f64::NAN }, false);
+        }
+        assert_eq!(control.rate(), 100);
+    }
+}

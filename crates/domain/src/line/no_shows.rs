@@ -1,0 +1,196 @@
+//! Who is still there: two generations of a "seen" bit a place.
+//!
+//! Whoever asks is marked in the current generation. When a generation is as old as the stated
+//! time, the one before it is forgotten. So a place counts as seen for at least that time after
+//! its visitor last asked, and for less than twice that time. Forgetting touches a few bits per
+//! place once in that time; nothing else depends on how many wait.
+
+use super::{
+    Draw, Place,
+    bits::{Bits, WORD_BITS, words},
+};
+use crate::time::Timestamp;
+
+/// How many places of a cohort that has not been seen since the opening are looked up in one
+/// go, so that a tick stays short: about 30 ms when all are gone.
+const LOOKUPS_MAX: u32 = 100_000;
+
+/// From how many places on a share is measured.
+const MEASURED_MIN: u32 = 100;
+
+/// How many of those in line are really there, and how they become fewer. Measured on those who
+/// came at least two generations ago, because most who leave do so soon.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Survival {
+    /// The share of places whose visitor is there.
+    pub(super) share: f64,
+    /// The share of those there that leaves in a second.
+    pub(super) leaving_per_second: f64,
+}
+
+/// Who was seen, and who has had a turn.
+#[derive(Clone, Debug)]
+pub(super) struct Presence {
+    current: Bits,
+    previous: Bits,
+    /// Those of the cohort seen before the opening, by ticket: their generation is `previous`.
+    cohort: Option<Bits>,
+    /// Places whose turn has come, or which were given up.
+    taken: Bits,
+    rotated_at: Timestamp,
+    unseen_ms: i64,
+    /// How many places there were at the last rotation, and at the one before.
+    tails: (u32, u32),
+    survival: Option<Survival>,
+}
+
+/// Where a search for the next visitor ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// At this place is one.
+    Present(u32),
+    /// There is none before this place.
+    NoneBefore(u32),
+}
+
+impl Presence {
+    pub(super) fn new(unseen_ms: i64, now: Timestamp) -> Self {
+        Self {
+            current: Bits::default(),
+            previous: Bits::default(),
+            cohort: None,
+            taken: Bits::default(),
+            rotated_at: now,
+            unseen_ms,
+            tails: (0, 0),
+            survival: None,
+        }
+    }
+
+    /// After a restart nobody has been seen yet: those that wait count as seen now.
+    pub(super) fn presume(&mut self, from: u32, to: u32) {
+        self.previous.set_range(from, to);
+    }
+
+    pub(super) fn set_unseen_ms(&mut self, unseen_ms: i64) {
+        self.unseen_ms = unseen_ms;
+    }
+
+    /// Marks that whoever has this place is there. `index` is a ticket before the opening.
+    pub(super) fn seen(&mut self, index: u32) {
+        self.current.set(index);
+    }
+
+    /// Whoever has this place is not there, whatever was seen.
+    pub(super) fn forget(&mut self, place: Place) {
+        self.current.clear(place.0);
+        self.previous.clear(place.0);
+    }
+
+    pub(super) fn take(&mut self, place: Place) {
+        self.taken.set(place.0);
+    }
+
+    pub(super) fn give_back(&mut self, place: Place) {
+        self.taken.clear(place.0);
+    }
+
+    pub(super) fn is_taken(&self, place: Place) -> bool {
+        self.taken.get(place.0)
+    }
+
+    /// Lots are drawn: what was marked by ticket is looked up by place from now on. Tickets from
+    /// the cohort up to `tail` were given out just now.
+    pub(super) fn open(&mut self, cohort_size: u32, tail: u32, now: Timestamp) {
+        let mut cohort = std::mem::take(&mut self.current);
+        cohort.union(&std::mem::take(&mut self.previous));
+        self.cohort = Some(cohort);
+        self.current.set_range(cohort_size, tail);
+        self.rotated_at = now;
+        // Nobody's place is two generations old.
+        self.tails = (cohort_size, 0);
+    }
+
+    /// Forgets the generation before the last one, when it is time. True if it was. `from` and
+    /// `tail` are the first and the last place in line.
+    pub(super) fn rotate(&mut self, from: u32, tail: u32, now: Timestamp) -> bool {
+        let age_ms = now.since_ms(self.rotated_at);
+        if age_ms < self.unseen_ms {
+            return false;
+        }
+        let missed = age_ms >= 2 * self.unseen_ms;
+        if !missed {
+            self.survival = self.measure(from, self.tails.1).or(self.survival);
+        }
+        self.cohort = None;
+        std::mem::swap(&mut self.current, &mut self.previous);
+        self.current.clear_all();
+        if missed {
+            self.previous.clear_all();
+        }
+        self.rotated_at = now;
+        self.tails = (tail, self.tails.0);
+        true
+    }
+
+    /// Measures on the generation that ends now and the one before it.
+    fn measure(&self, from: u32, to: u32) -> Option<Survival> {
+        let places = to.checked_sub(from).filter(|places| *places >= MEASURED_MIN)?;
+        let (mut there, mut before, mut both) = (0, 0, 0);
+        for (word, mask) in words(from, to) {
+            let open = mask & !self.taken.word(word);
+            let (current, previous) = (self.current.word(word) & open, self.previous.word(word) & open);
+            there += current.count_ones();
+            before += previous.count_ones();
+            both += (current & previous).count_ones();
+        }
+        let stayed = f64::from(both.max(1)) / f64::from(before.max(1));
+        Some(Survival {
+            share: f64::from(there.max(1)) / f64::from(places),
+            leaving_per_second: -stayed.min(1.0).ln() * 1_000.0 / self.unseen_ms as f64,
+        })
+    }
+
+    /// What was measured last.
+    pub(super) fn survival(&self) -> Option<Survival> {
+        self.survival
+    }
+
+    /// The first place from `from` on, before `to`, whose visitor is there and has had no turn.
+    pub(super) fn next(&self, from: u32, to: u32, draw: &Draw) -> Next {
+        let Some(cohort) = &self.cohort else { return self.next_seen(from, to) };
+        let lookups = from.saturating_add(LOOKUPS_MAX).min(to);
+        let looked_up = lookups.min(draw.cohort());
+        for place in from..looked_up {
+            let seen = self.current.get(place) || cohort.get(draw.ticket(Place(place)).0);
+            if seen && !self.taken.get(place) {
+                return Next::Present(place);
+            }
+        }
+        if looked_up < draw.cohort().min(to) {
+            return Next::NoneBefore(looked_up);
+        }
+        self.next_seen(from.max(looked_up), to)
+    }
+
+    /// As [`Presence::next`], among places whose own bits say so.
+    pub(super) fn next_seen(&self, from: u32, to: u32) -> Next {
+        let mut word = from / WORD_BITS;
+        let mut mask = u64::MAX << (from % WORD_BITS);
+        while u64::from(word) * u64::from(WORD_BITS) < u64::from(to) {
+            let there = (self.current.word(word) | self.previous.word(word)) & !self.taken.word(word) & mask;
+            if there != 0 {
+                let place = word * WORD_BITS + there.trailing_zeros();
+                return if place < to { Next::Present(place) } else { Next::NoneBefore(to) };
+            }
+            word += 1;
+            mask = u64::MAX;
+        }
+        Next::NoneBefore(to)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let cohort = self.cohort.as_ref().map_or(0, Bits::bytes);
+        self.current.bytes() + self.previous.bytes() + self.taken.bytes() + cohort
+    }
+}

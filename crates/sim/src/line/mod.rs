@@ -1,0 +1,20 @@
+//! A sale's crowd in front of a waiting room.
+//!
+//! Visitors come, ask when they are told to, leave, come back, enter, pay; the room is the one of
+//! the domain. An oracle that knows every visitor watches what the room does.
+
+mod crowd;
+mod intervals;
+mod oracle;
+mod pipeline;
+mod report;
+mod run;
+mod wheel;
+
+pub use report::{Prediction, Report, Second, error, within_range};
+pub use run::{Setup, run};
+
+use oracle::Oracle;
+
+/// How long a tick is, in milliseconds.
+pub const TICK_MS: i64 = 100;

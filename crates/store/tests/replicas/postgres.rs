@@ -1,0 +1,5 @@
+//! Streaming replicas of a PostgreSQL server.
+
+mod choice;
+mod faults;
+mod freshness;

@@ -1,0 +1,184 @@
+//! What is read from a replica is never older than allowed, nor than one's own last change.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use onsale_contract::store::fixture::{OPENS, show};
+use onsale_domain::{
+    catalogue::{ShowDetails, ShowKind},
+    ids::ShowId,
+};
+use onsale_engine::ports::{CatalogueStore, ReplicaCondition, SaleStore};
+use onsale_store::{SqlStore, negative_control::use_stale_replicas};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+
+use crate::cluster::{Cluster, Counts, in_use, until};
+
+/// A concert whose title is a number.
+fn titled(number: u32) -> ShowDetails {
+    show(ShowKind::Concert, &number.to_string())
+}
+
+/// The number that the public is shown.
+async fn shown(store: &SqlStore, id: ShowId) -> u32 {
+    let listing = store.listing(ShowKind::Concert, id, OPENS).await.expect("a read never fails");
+    listing.expect("it is there").show.details.title.parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_is_seen_by_the_next_read_of_the_same_node() {
+    let cluster = Cluster::start(2).await;
+    let (store, counts) = cluster.open().await;
+    let store = Arc::new(store);
+    let id = store.add_show(titled(0)).await.unwrap();
+    in_use(&*store).await;
+
+    // Others read meanwhile: what they see never goes back.
+    let done = Arc::new(AtomicBool::new(false));
+    let reader = tokio::spawn({
+        let (store, done) = (store.clone(), done.clone());
+        async move {
+            let mut last = 0;
+            while !done.load(SeqCst) {
+                let now = shown(&store, id).await;
+                assert!(now >= last, "{now} after {last}");
+                last = now;
+            }
+        }
+    });
+    let reads = || counts.on_replica(&cluster.name(0)) + counts.on_replica(&cluster.name(1));
+    for number in 1..=100 {
+        store.change_show(id, titled(number)).await.unwrap();
+        assert_eq!(shown(&store, id).await, number, "as soon as it is changed");
+        if number % 10 == 0 {
+            // The replicas have it by and by, and are read from again.
+            let before = reads();
+            while reads() == before {
+                assert_eq!(shown(&store, id).await, number);
+            }
+        }
+    }
+    done.store(true, SeqCst);
+    reader.await.expect("readers see time go forward");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_stands_still_is_left_out() {
+    let cluster = Cluster::start(1).await;
+    let (store, counts) = cluster.open().await;
+    let id = store.add_show(titled(0)).await.unwrap();
+    in_use(&store).await;
+    cluster.to(|cluster| cluster.replicas[0].pause_replay()).await;
+    store.change_show(id, titled(1)).await.unwrap();
+    let before = counts.on_replica(&cluster.name(0));
+    for _ in 0..50 {
+        assert_eq!(shown(&store, id).await, 1);
+    }
+    until(&store, 0, "behind", |health| health.condition == ReplicaCondition::Behind).await;
+    assert!(store.replicas()[0].lag_ms >= Some(1_000), "{:?}", store.replicas());
+    assert_eq!(shown(&store, id).await, 1);
+    assert_eq!(counts.on_replica(&cluster.name(0)), before, "it was not read from");
+    cluster.to(|cluster| cluster.replicas[0].resume_replay()).await;
+    in_use(&store).await;
+    while counts.on_replica(&cluster.name(0)) == before {
+        assert_eq!(shown(&store, id).await, 1);
+    }
+}
+
+/// Another node's changes are seen once they are as old as a replica may be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_nodes_see_a_change_soon() {
+    let cluster = Cluster::start(1).await;
+    let (one, _) = cluster.open().await;
+    let id = one.add_show(titled(0)).await.unwrap();
+    let (other, counts) = cluster.open_in_use().await;
+    assert_eq!(shown(&other, id).await, 0);
+    cluster.to(|cluster| cluster.replicas[0].pause_replay()).await;
+    one.change_show(id, titled(1)).await.unwrap();
+    let changed = tokio::time::Instant::now();
+    while shown(&other, id).await == 0 {}
+    let late = changed.elapsed().as_millis();
+    // It is a read that may take long on a busy machine, not its answer that may be old.
+    assert!(late < 10_000, "{late} ms");
+    assert!(counts.on_source() > 0);
+}
+
+/// The negative control: without the rules, a replica that stands still shows what was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_rules_an_old_state_is_seen() {
+    let cluster = Cluster::start(1).await;
+    let (store, _) = cluster.open().await;
+    let id = store.add_show(titled(0)).await.unwrap();
+    in_use(&store).await;
+    use_stale_replicas(&store);
+    cluster.to(|cluster| cluster.replicas[0].pause_replay()).await;
+    store.change_show(id, titled(1)).await.unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..50 {
+        seen.push(shown(&store, id).await);
+    }
+    assert!(seen.contains(&0), "the test of the rules would not notice if they were gone");
+}
+
+/// Forwards the first connection to one server and all others to another, as something that balances
+/// between replicas may.
+async fn balance(first: SocketAddr, others: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it has an address");
+    tokio::spawn(async move {
+        let mut upstream = first;
+        while let Ok((mut client, _)) = listener.accept().await {
+            let to = std::mem::replace(&mut upstream, others);
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(to).await.expect("the server is there");
+                // Ends when either side does.
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    address
+}
+
+/// A store whose only replica is one address with two servers behind it: checks, which come first,
+/// see the one that is up to date, and reads the one that stands still at 0.
+async fn behind_one_address() -> (Arc<Cluster>, SqlStore, Counts, ShowId) {
+    let cluster = Cluster::start(1).await;
+    let (writer, _) = cluster.open().await;
+    let id = writer.add_show(titled(0)).await.unwrap();
+    cluster.to(|cluster| cluster.replicas[0].wait_until_caught_up(&cluster.server)).await;
+    cluster.to(|cluster| cluster.replicas[0].pause_replay()).await;
+    let address = balance(cluster.server.address(), cluster.replicas[0].address()).await;
+    let (store, counts) =
+        cluster.open_with(vec![format!("postgres://postgres@{address}/{}", cluster.database)]).await;
+    in_use(&store).await;
+    store.change_show(id, titled(1)).await.unwrap();
+    (cluster, store, counts, id)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_behind_one_address_none_shows_an_old_state() {
+    let (_cluster, store, _, id) = behind_one_address().await;
+    for _ in 0..200 {
+        assert_eq!(shown(&store, id).await, 1);
+        sleep(Duration::from_millis(10)).await;
+    }
+    in_use(&store).await;
+}
+
+/// The negative control: without the rule that holds for each read, the old state is seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_behind_one_address_one_shows_an_old_state_without_the_rule() {
+    let (_cluster, store, counts, id) = behind_one_address().await;
+    use_stale_replicas(&store);
+    assert_eq!(shown(&store, id).await, 0, "{} reads on the source", counts.on_source());
+}
