@@ -110,6 +110,21 @@ pub(crate) async fn begin_write(
     }
 }
 
+/// Reads, and reads again while the connection turns out to be lost or the database is being
+/// restarted.
+pub(crate) async fn patiently<T, F>(options: &StoreOptions, read: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, DbErr>>,
+{
+    let until = Instant::now() + options.patience;
+    loop {
+        match read().await {
+            Err(error) if is_connection_lost(&error) && Instant::now() < until => sleep(PAUSE).await,
+            answered => return answered.map_err(store_error),
+        }
+    }
+}
+
 /// Connections that stay open: a new one would have to warm its cache and statements again.
 fn pool(url: &str, connections: u32, options: &StoreOptions) -> ConnectOptions {
     let mut connect = ConnectOptions::new(url);

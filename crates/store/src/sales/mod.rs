@@ -149,7 +149,9 @@ impl SaleStore for SqlStore {
     }
 
     async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
-        let model = order::Entity::find_by_id(order.0).one(&self.readers).await.map_err(store_error)?;
+        // A payment begins with this, and waits for a database that is being restarted as the sale does.
+        let find = || order::Entity::find_by_id(order.0).one(&self.readers);
+        let model = connect::patiently(&self.options, find).await?;
         model.as_ref().map(order_from_model).transpose()
     }
 
