@@ -15,6 +15,9 @@ use crate::{
 /// Somebody logged in.
 pub(crate) struct LoggedIn(pub(crate) Caller);
 
+/// Somebody who may have logged in. A log-in that is not valid is refused.
+pub(crate) struct MaybeLoggedIn(pub(crate) Option<Caller>);
+
 /// Somebody who runs sales: an organiser or an administrator.
 pub(crate) struct Organiser(pub(crate) Caller);
 
@@ -27,6 +30,20 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)?;
         Ok(Self(Shared::from_ref(state).engine.accounts.authenticate(token)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MaybeLoggedIn
+where
+    Shared: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(Self(None));
+        }
+        LoggedIn::from_request_parts(parts, state).await.map(|LoggedIn(caller)| Self(Some(caller)))
     }
 }
 

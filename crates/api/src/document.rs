@@ -25,6 +25,7 @@ use crate::problem::Kind;
         (name = "performances", description = "Terms and seats of a performance"),
         (name = "reservations", description = "Holding seats and giving them back"),
         (name = "payments", description = "Paying from points"),
+        (name = "queue", description = "Waiting rooms in front of sales"),
         (name = "accounts", description = "People, log-ins and points"),
         (name = "admin", description = "For organisers and administrators"),
         (name = "operation", description = "Probes, metrics, problem types")
@@ -79,6 +80,9 @@ struct ProblemBody {
     /// The most bytes that the body may have.
     #[schema(nullable = false)]
     bytes_max: Option<i64>,
+    /// The waiting room to join.
+    #[schema(nullable = false)]
+    room_id: Option<i64>,
     /// The role that the call needs.
     #[schema(nullable = false)]
     required_role: Option<String>,

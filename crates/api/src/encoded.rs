@@ -23,6 +23,8 @@ pub(crate) const INLINE_BYTES_MAX: usize = 16 * 1_024;
 pub(crate) enum Freshness {
     /// Ask every time; the entity tag makes that cheap.
     Revalidate,
+    /// A second.
+    Second,
     /// A few seconds.
     Short,
 }
@@ -31,6 +33,7 @@ impl Freshness {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Revalidate => "no-cache",
+            Self::Second => "public, max-age=1",
             Self::Short => "public, max-age=5",
         }
     }

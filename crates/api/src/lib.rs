@@ -27,6 +27,7 @@ mod ops;
 mod payments;
 mod performances;
 mod problem;
+mod queue;
 mod reservations;
 mod time;
 
@@ -58,6 +59,7 @@ struct Api {
     currency: Currency,
     catalogue: catalogue::CatalogueCache,
     live: performances::LiveCache,
+    rooms: queue::RoomCache,
     watchers: Arc<Semaphore>,
     stopping: Option<watch::Receiver<bool>>,
     metrics: Box<dyn Fn() -> String + Send + Sync>,
@@ -84,6 +86,7 @@ pub fn router(
         currency: settings.currency,
         catalogue: catalogue::CatalogueCache::new(),
         live: performances::LiveCache::new(),
+        rooms: queue::RoomCache::new(),
         watchers: Arc::new(Semaphore::new(settings.watchers_max.min(Semaphore::MAX_PERMITS))),
         stopping: settings.stopping,
         metrics: Box::new(metrics),
@@ -105,6 +108,7 @@ fn operations() -> Operations {
         .merge(performances::operations())
         .merge(reservations::operations())
         .merge(payments::operations())
+        .merge(queue::operations())
         .merge(admin::operations())
         .merge(ops::operations())
 }

@@ -7,8 +7,18 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use onsale_domain::{decide::Refusal, time::Timestamp};
-use onsale_engine::{accounts::AccountError, catalogue::CatalogueError, ports::StoreError, sales::SaleError};
+use onsale_domain::{
+    decide::Refusal,
+    line::{self, ChangeError},
+    time::Timestamp,
+};
+use onsale_engine::{
+    accounts::AccountError,
+    catalogue::CatalogueError,
+    line::{EntryError, EntryRefusal, LineError},
+    ports::StoreError,
+    sales::SaleError,
+};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
@@ -74,6 +84,19 @@ kinds! {
     NotOnSaleYet = FORBIDDEN "not-on-sale-yet" "Not on sale yet";
     /// The performance has started; nothing more is sold.
     SaleClosed = FORBIDDEN "sale-closed" "Sales have closed";
+
+    /// There is a waiting room in front of the sale: join `roomId`, wait until the token is active, and
+    /// send it as `Queue-Token`.
+    QueueTokenRequired = FORBIDDEN "queue-token-required" "Join the waiting room first";
+    /// The token is not one of ours, or somebody else's, or of another room, or it has run out or been
+    /// used up. Join again; `roomId` says where, if there is one in front of a sale.
+    InvalidQueueToken = FORBIDDEN "invalid-queue-token" "The waiting room's token is not valid";
+    /// The token is good, but not active yet: ask for it until it is.
+    NotYourTurn = FORBIDDEN "not-your-turn" "Not your turn yet";
+    /// The waiting room takes nobody yet.
+    WaitingRoomNotOpen = FORBIDDEN "waiting-room-not-open" "The waiting room is not open yet";
+    /// The waiting room has closed for good.
+    WaitingRoomClosed = FORBIDDEN "waiting-room-closed" "The waiting room has closed";
 
     /// There is nothing at this address, or what was referred to does not exist.
     NotFound = NOT_FOUND "not-found" "Not found";
@@ -219,6 +242,7 @@ impl Problem {
             SaleError::Overloaded => Self::new(Kind::Overloaded, error.to_string()),
             SaleError::OutcomeUnknown => Self::new(Kind::OutcomeUnknown, error.to_string()),
             SaleError::Unavailable(error) => error.into(),
+            SaleError::NoEntry(error) => error.into(),
         }
     }
 }
@@ -248,6 +272,65 @@ impl From<CatalogueError> for Problem {
             CatalogueError::Invalid { field, reason } => Self::field(field, &reason),
             CatalogueError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<EntryError> for Problem {
+    fn from(error: EntryError) -> Self {
+        let text = error.to_string();
+        let kind = match error.reason {
+            EntryRefusal::NoToken => Kind::QueueTokenRequired,
+            EntryRefusal::NotYourTurn => Kind::NotYourTurn,
+            EntryRefusal::Token(_) | EntryRefusal::Over => Kind::InvalidQueueToken,
+            EntryRefusal::Unavailable(error) => return error.into(),
+        };
+        Self::new(kind, text).with("roomId", error.room.0)
+    }
+}
+
+impl From<LineError> for Problem {
+    fn from(error: LineError) -> Self {
+        let text = error.to_string();
+        match error {
+            LineError::NoSuchRoom(_) => Self::missing("waiting room"),
+            LineError::NotGuarded(_) => Self::new(Kind::NotPossible, text),
+            LineError::AccountNeeded => Self::new(Kind::NotAuthenticated, text),
+            LineError::Token(_) => Self::new(Kind::InvalidQueueToken, text),
+            LineError::Refused(refusal) => Self::new(line_kind(refusal), text),
+            LineError::Change(ChangeError::Settings(error)) => LineError::from(error).into(),
+            LineError::Change(ChangeError::PublicRandomness) => Self::field("publicRandomness", &text),
+            LineError::Change(ChangeError::Phase(_)) => Self::new(Kind::NotPossible, text),
+            LineError::Invalid { field, reason } => Self::field(line_field(field), &reason),
+            LineError::Store(error) => error.into(),
+        }
+    }
+}
+
+fn line_kind(refusal: line::Refusal) -> Kind {
+    match refusal {
+        line::Refusal::NotYet => Kind::WaitingRoomNotOpen,
+        line::Refusal::Closed => Kind::WaitingRoomClosed,
+        line::Refusal::NotYourTurn => Kind::NotYourTurn,
+        line::Refusal::UnknownTicket | line::Refusal::Over => Kind::InvalidQueueToken,
+        line::Refusal::Full | line::Refusal::NumbersUsedUp => Kind::Overloaded,
+    }
+}
+
+/// The engine's field as requests have it.
+fn line_field(field: &'static str) -> &'static str {
+    match field {
+        "performances" => "performanceIds",
+        "admissions" => "mode.admissions",
+        "interval_ms" => "mode.intervalMs",
+        "inside_max" => "mode.insideMax",
+        "floor" => "mode.floor",
+        "ceiling" => "mode.ceiling",
+        "unseen_ms" => "times.unseenMs",
+        "claim_ms" => "times.claimMs",
+        "pass_ms" => "times.passMs",
+        "poll.min_ms" => "times.pollMinMs",
+        "poll.max_ms" => "times.pollMaxMs",
+        field => field,
     }
 }
 

@@ -73,6 +73,13 @@ macro_rules! store_contract {
                 an_order_cannot_be_inserted_twice,
                 a_refused_batch_leaves_nothing,
             }
+            rooms {
+                a_record_read_back_is_the_one_written,
+                a_room_that_is_not_there_is_missing,
+                one_node_at_a_time_runs_a_room,
+                a_performance_is_behind_one_room_at_most,
+                changes_are_asked_for_and_answered_once,
+            }
             audits {
                 everything_is_read_in_chunks,
                 a_frozen_store_stands_still,

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use onsale_domain::{decide::ClaimCheck, money::Currency};
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 
 use crate::{
     accounts::{AccountSettings, Accounts},
     catalogue::Catalogue,
     clock::Clock,
     ids::Ids,
-    ports::{ReplicaHealth, Store, StoreError},
+    line::{LineError, WaitingRooms},
+    ports::{Coordination, ReplicaHealth, RoomJournal, Store, StoreError},
     sales::{SaleSettings, Sales},
 };
 
@@ -34,13 +37,17 @@ pub struct Engine {
     pub accounts: Accounts,
     /// What is on.
     pub catalogue: Catalogue,
+    /// Waiting rooms in front of sales.
+    pub rooms: WaitingRooms,
+    keeper: Mutex<Option<JoinHandle<()>>>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
 }
 
 impl Engine {
     /// Starts the engine on a store: begins to accept commands, finds the holds that a crash
-    /// left, and releases those that are due. Must be called inside a Tokio runtime.
+    /// left, and releases those that are due. Must be called inside a Tokio runtime. Waiting rooms
+    /// are respected but not run.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -50,10 +57,46 @@ impl Engine {
         ids: Arc<dyn Ids>,
         settings: Settings,
     ) -> Result<Self, StoreError> {
-        let sales = Sales::start(store.clone(), clock.clone(), ids.clone(), &settings).await?;
+        type NoCoordination = fn(Arc<dyn RoomJournal>) -> Arc<dyn Coordination>;
+        Self::build(store, clock, ids, settings, None::<NoCoordination>).await
+    }
+
+    /// As [`Engine::start`]; takes over all waiting rooms, as they were recorded, and runs them.
+    /// `coordination` makes what keeps them, given where it writes its records.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub async fn start_with_rooms(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        settings: Settings,
+        coordination: impl FnOnce(Arc<dyn RoomJournal>) -> Arc<dyn Coordination>,
+    ) -> Result<Self, StoreError> {
+        Self::build(store, clock, ids, settings, Some(coordination)).await
+    }
+
+    async fn build(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        settings: Settings,
+        coordination: Option<impl FnOnce(Arc<dyn RoomJournal>) -> Arc<dyn Coordination>>,
+    ) -> Result<Self, StoreError> {
+        let secret = &settings.accounts.signing_key;
+        let rooms = WaitingRooms::start(store.clone(), clock.clone(), secret, coordination);
+        let rooms = rooms.await.map_err(|error| match error {
+            LineError::Store(error) => error,
+            other => StoreError::Broken(other.to_string()),
+        })?;
+        let sales = Sales::start(store.clone(), clock.clone(), ids.clone(), rooms.clone(), &settings).await?;
         let accounts = Accounts::start(store.clone(), clock.clone(), ids, settings.accounts).await?;
         let catalogue = Catalogue::new(store.clone(), clock.clone(), sales.clone());
-        Ok(Self { sales, accounts, catalogue, store, clock })
+        let keeper = {
+            let sales = sales.clone();
+            tokio::spawn(rooms.clone().keep(move || sales.health()))
+        };
+        Ok(Self { sales, accounts, catalogue, rooms, keeper: Mutex::new(Some(keeper)), store, clock })
     }
 
     /// The time as the engine sees it.
@@ -78,6 +121,12 @@ impl Engine {
 
     /// Stops accepting commands and waits until those accepted are answered.
     pub async fn stop(&self) {
+        let keeper = self.keeper.lock().take();
+        if let Some(keeper) = keeper {
+            keeper.abort();
+            // It lets go of the store.
+            let _ = keeper.await;
+        }
         self.sales.stop().await;
     }
 }

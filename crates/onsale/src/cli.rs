@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use onsale_domain::user::Role;
 
+use crate::room::Room;
+
 /// The engine for high-demand ticket sales.
 #[derive(Debug, Parser)]
 #[command(name = "onsale", version, arg_required_else_help = true)]
@@ -39,6 +41,9 @@ pub(crate) enum Command {
     /// Look after accounts
     #[command(subcommand)]
     User(User),
+    /// Waiting rooms in front of sales
+    #[command(subcommand)]
+    Room(Room),
     /// Check that seats, orders, payments, ledger and keys agree, on a live or stopped database
     Audit,
     /// Measure on this machine, in databases of its own

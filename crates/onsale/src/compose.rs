@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
+use onsale_coordination::LocalCoordination;
 use onsale_engine::{
     Engine, Settings,
     accounts::Accounts,
     catalogue::Catalogue,
     clock::{Clock as _, SystemClock},
     ids::{Ids as _, RandomIds},
+    line::WaitingRooms,
     ports::StoreError,
     sales::SaleSettings,
 };
@@ -86,14 +88,15 @@ pub(crate) fn lock_if_embedded(config: &Config, folder: &DataFolder) -> Result<O
 }
 
 impl Base {
-    /// The whole engine, which sells.
+    /// The whole engine, which sells and runs the waiting rooms.
     pub(crate) async fn engine(&self) -> Result<Arc<Engine>, Failure> {
         let settings = self.config.engine_settings(self.signing_key()?);
-        let engine = Engine::start(
+        let engine = Engine::start_with_rooms(
             self.store.clone(),
             Arc::new(SystemClock),
             Arc::new(RandomIds::default()),
             settings,
+            |journal| Arc::new(LocalCoordination::new(journal, Arc::new(SystemClock))),
         );
         engine.await.map(Arc::new).map_err(Failure::of("cannot start"))
     }
@@ -101,6 +104,11 @@ impl Base {
     /// The catalogue alone, beside a server that may be running.
     pub(crate) fn catalogue(&self) -> Catalogue {
         Catalogue::without_sales(self.store.clone(), Arc::new(SystemClock))
+    }
+
+    /// Waiting rooms as organisers see them, beside a server that may be running.
+    pub(crate) fn rooms(&self) -> WaitingRooms {
+        WaitingRooms::beside(self.store.clone(), Arc::new(SystemClock))
     }
 
     /// Accounts alone, beside a server that may be running.

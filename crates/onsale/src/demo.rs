@@ -64,6 +64,7 @@ fn timestamp(at: &Zoned) -> Timestamp {
 mod tests {
     use std::sync::Arc;
 
+    use onsale_coordination::LocalCoordination;
     use onsale_engine::{clock::ManualClock, ids::RandomIds};
     use onsale_store::{SqlStore, StoreOptions};
 
@@ -91,15 +92,20 @@ mod tests {
         // Three in the morning in Seoul: nothing runs.
         let clock = Arc::new(ManualClock::new(Timestamp(1_800_036_000_000)));
         let settings = config.engine_settings(vec![7; 32]);
-        let engine = Engine::start(store.clone(), clock.clone(), Arc::new(RandomIds::default()), settings)
-            .await
-            .unwrap();
+        let ids = Arc::new(RandomIds::default());
+        let time = clock.clone();
+        let engine = Engine::start_with_rooms(store.clone(), clock.clone(), ids, settings, |journal| {
+            Arc::new(LocalCoordination::new(journal, time))
+        });
+        let engine = engine.await.unwrap();
         let address = "127.0.0.1:1".parse().unwrap();
 
         prepare(&engine, &*store, folder.path(), address).await.unwrap();
         assert_eq!(coming(&engine).await, (3 * 4 * 7, 7));
+        assert_eq!(engine.rooms.list().await.unwrap().len(), 1);
         prepare(&engine, &*store, folder.path(), address).await.unwrap();
         assert_eq!(coming(&engine).await, (3 * 4 * 7, 7), "the second time adds nothing");
+        assert_eq!(engine.rooms.list().await.unwrap().len(), 1);
         clock.advance_ms(3 * DAY_MS);
         assert_eq!(coming(&engine).await, (3 * 4 * 4, 7));
         prepare(&engine, &*store, folder.path(), address).await.unwrap();

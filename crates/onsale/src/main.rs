@@ -10,6 +10,7 @@ mod demo;
 mod failure;
 mod import;
 mod progress;
+mod room;
 mod serve;
 mod telemetry;
 mod user;
@@ -21,6 +22,7 @@ use cli::{Bench, Cli, Command, Import, User};
 use config::Config;
 use data_folder::DataFolder;
 use failure::Failure;
+use room::Room;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,6 +51,9 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         let document = onsale_api::openapi();
         println!("{}", document.to_pretty_json().map_err(Failure::of("cannot write the document"))?);
         return Ok(());
+    }
+    if let Command::Room(Room::VerifyDraw(arguments)) = &cli.command {
+        return room::verify_draw(arguments);
     }
     let mut config = Config::load(cli.place.config.as_deref())?;
     if let Command::Config = cli.command {
@@ -91,6 +96,7 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
         Command::Import(Import::SeatingPlan(arguments)) => {
             import::import_seating_plan(&base.catalogue(), arguments).await
         }
+        Command::Room(command) => room::run(&base.rooms(), command).await,
         Command::User(User::Add(arguments)) => user::add_user(&base, arguments).await,
         Command::Audit => audit::run_audit(&base).await,
         // Opening has brought the tables up to date.

@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("coordination", &["domain", "engine"]),
     ("api", &["domain", "engine"]),
     ("contract", &["domain", "engine"]),
-    ("onsale", &["api", "domain", "engine", "store"]),
+    ("onsale", &["api", "coordination", "domain", "engine", "store"]),
     ("bench", &["api", "domain", "engine", "store"]),
     ("sim", &["coordination", "domain"]),
     ("testbed", &[]),

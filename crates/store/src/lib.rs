@@ -17,6 +17,7 @@ mod migrations;
 #[doc(hidden)]
 pub mod negative_control;
 mod replicas;
+mod rooms;
 mod sales;
 mod scratch;
 

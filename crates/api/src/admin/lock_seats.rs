@@ -55,7 +55,7 @@ pub(super) async fn set_locked(
 ) -> Result<Json<SeatsLocked>, Problem> {
     let sales = &api.engine.sales;
     let selector = seats.selector()?;
-    let view = sales.view(performance).await.map_err(|error| api.sale_problem(error))?;
+    let view = sales.view_of_house(performance).await.map_err(|error| api.sale_problem(error))?;
     let seats = resolve(selector, &view.terms().seats)?;
     let done = sales
         .lock_seats(caller.user, performance, seats, lock)

@@ -5,22 +5,27 @@ use crate::problem::Kind;
 
 mod add_hall;
 mod add_performance;
+mod add_room;
 mod add_show;
 mod add_venue;
 mod change_performance;
 mod change_prices;
+mod change_room;
 mod change_show;
 mod change_venue;
 mod get_hall;
 mod get_hall_layout;
 mod get_performance;
+mod get_room;
 mod get_show;
 mod get_venue;
 mod hall;
 mod list_halls;
+mod list_rooms;
 mod list_venues;
 mod lock_seats;
 mod performance;
+mod room;
 mod seats;
 mod set_category;
 mod show;
@@ -63,4 +68,8 @@ pub(crate) fn operations() -> Operations {
         .routes(operation!(change_prices::change_prices, write_performance))
         .routes(operation!(lock_seats::lock_seats, lock))
         .routes(operation!(unlock_seats::unlock_seats, lock))
+        .routes(operation!(list_rooms::list_rooms, &[ORGANISER, STORE]))
+        .routes(operation!(add_room::add_room, write_performance))
+        .routes(operation!(get_room::get_admin_room, read))
+        .routes(operation!(change_room::change_room, write_performance))
 }

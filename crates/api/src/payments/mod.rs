@@ -1,9 +1,12 @@
 //! Payments from the wallet.
 
-use crate::operation::{BODY, KEYED, LOGGED_IN, Operations, PIPELINE, operation};
+use crate::{
+    operation::{BODY, KEYED, LOGGED_IN, Operations, PIPELINE, operation},
+    queue::ENTRY,
+};
 
 mod pay;
 
 pub(crate) fn operations() -> Operations {
-    Operations::new().routes(operation!(pay::pay, &[LOGGED_IN, BODY, KEYED, PIPELINE, pay::PROBLEMS]))
+    Operations::new().routes(operation!(pay::pay, &[LOGGED_IN, BODY, KEYED, PIPELINE, ENTRY, pay::PROBLEMS]))
 }

@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use onsale_domain::{ids::OrderId, order::Payment};
+use onsale_engine::line::Shopper;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use crate::{
     idempotency::{KeyHeader, mark_replayed},
     json::JsonBody,
     problem::{Kind, Problem},
+    queue::QueueToken,
     time::Rfc3339,
 };
 
@@ -80,24 +82,27 @@ impl From<Payment> for PaymentBody {
 /// Pay a reservation
 ///
 /// From one's points. With an `Idempotency-Key`, sending the request again gives the same answer and
-/// pays nothing twice.
+/// pays nothing twice. If there is a waiting room, paying uses the token up.
 #[utoipa::path(post, path = "/api/v1/payments", tag = "payments", security(("bearer" = [])),
     request_body = Body,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this request", min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this request", min_length = 1, max_length = 255),
+        ("Queue-Token" = Option<String>, Header, description = "An active token, if there is a waiting room")),
     responses((status = 201, description = "The payment", body = PaymentBody,
         headers(("Idempotent-Replayed" = Option<String>, description = "`true` if an earlier request with the same key had done it")))))]
 pub(super) async fn pay(
     State(api): State<Shared>,
     LoggedIn(caller): LoggedIn,
     key: KeyHeader,
+    token: QueueToken,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Response, Problem> {
     let (high, low) = body.reservation_id.as_u64_pair();
     let key = key.key("pay", [high.cast_signed(), low.cast_signed()]);
+    let shopper = Shopper { user: caller.user, pass: token.as_deref() };
     let paid = api
         .engine
         .sales
-        .pay(caller.user, key, OrderId(body.reservation_id))
+        .pay(shopper, key, OrderId(body.reservation_id))
         .await
         .map_err(|error| api.sale_problem(error))?;
     let mut response = (StatusCode::CREATED, Json(PaymentBody::from(paid.payment))).into_response();

@@ -13,6 +13,7 @@ use crate::{
     encoded::{Encoded, Freshness},
     extract::{ApiPath, Head},
     problem::Problem,
+    queue::QueueToken,
 };
 
 /// Which seats can be had, at one version.
@@ -65,20 +66,25 @@ impl From<SeatCounts> for Counts {
 /// Small even for a large hall, and the same for everybody. Poll it with `If-None-Match`, or read it
 /// once and follow `events`.
 #[utoipa::path(get, path = "/api/v1/performances/{id}/availability", tag = "performances",
-    params(("id" = i64, Path, description = "The performance's id", minimum = 1)),
+    params(("id" = i64, Path, description = "The performance's id", minimum = 1),
+        ("Queue-Token" = Option<String>, Header, description = "An active token, if there is a waiting room")),
     responses((status = 200, description = "The seats at one version", body = Availability,
             headers(("ETag" = String, description = "The version, and the revision of the terms"))),
         (status = 304, description = "Not changed since `If-None-Match`")))]
 pub(super) async fn get_availability(
     State(api): State<Shared>,
     ApiPath(id): ApiPath<i64>,
+    token: QueueToken,
     head: Head,
 ) -> Result<Response, Problem> {
     let id = PerformanceId(id);
-    let view = api.engine.sales.view(id).await.map_err(|error| api.sale_problem(error))?;
+    let view =
+        api.engine.sales.view_with(token.as_deref(), id).await.map_err(|error| api.sale_problem(error))?;
     let encoded =
         api.live.latest(id, Answer::Availability, Stamp::of(&view), async { encode(id, &view) }).await;
-    Ok(encoded.answer(&head.0.headers).await)
+    let mut response = encoded.answer(&head.0.headers).await;
+    api.keep_private(id, &mut response);
+    Ok(response)
 }
 
 fn encode(id: PerformanceId, view: &PerformanceView) -> (Stamp, std::sync::Arc<Encoded>) {

@@ -14,6 +14,7 @@ use crate::{
     encoded::{Encoded, Freshness},
     extract::{self, ApiPath, Head},
     problem::Problem,
+    queue::QueueToken,
 };
 
 /// Above this many seats, encoding would hold up other requests on the same thread.
@@ -88,19 +89,22 @@ pub(super) struct SeatBody {
 ///
 /// By ordinal: the order of `layout`. For a large hall, `availability` is much smaller.
 #[utoipa::path(get, path = "/api/v1/performances/{id}/seats", tag = "performances",
-    params(("id" = i64, Path, description = "The performance's id", minimum = 1), Filter),
+    params(("id" = i64, Path, description = "The performance's id", minimum = 1),
+        ("Queue-Token" = Option<String>, Header, description = "An active token, if there is a waiting room"), Filter),
     responses((status = 200, description = "The seats", body = Vec<SeatBody>,
             headers(("ETag" = String, description = "The version, and the revision of the terms"))),
         (status = 304, description = "Not changed since `If-None-Match`")))]
 pub(super) async fn list_seats(
     State(api): State<Shared>,
     ApiPath(id): ApiPath<i64>,
+    token: QueueToken,
     head: Head,
 ) -> Result<Response, Problem> {
     let filter: Filter = extract::query(&head.0.uri)?;
     let status = filter.status.map(SeatStatus::from);
     let id = PerformanceId(id);
-    let view = api.engine.sales.view(id).await.map_err(|error| api.sale_problem(error))?;
+    let view =
+        api.engine.sales.view_with(token.as_deref(), id).await.map_err(|error| api.sale_problem(error))?;
     let encode = async {
         if view.terms().seats.seats().len() <= INLINE_SEATS_MAX {
             return encode(&view, status);
@@ -109,7 +113,9 @@ pub(super) async fn list_seats(
         tokio::task::spawn_blocking(move || encode(&view, status)).await.expect("encoding does not panic")
     };
     let encoded = api.live.latest(id, Answer::Seats(status), Stamp::of(&view), encode).await;
-    Ok(encoded.answer(&head.0.headers).await)
+    let mut response = encoded.answer(&head.0.headers).await;
+    api.keep_private(id, &mut response);
+    Ok(response)
 }
 
 fn encode(view: &PerformanceView, status: Option<SeatStatus>) -> (Stamp, Arc<Encoded>) {

@@ -3,6 +3,7 @@
 use crate::{
     operation::{Operations, PARAMETERS, STORE, operation},
     problem::Kind,
+    queue::ENTRY,
 };
 
 mod get_availability;
@@ -15,11 +16,12 @@ mod watch_seats;
 
 pub(crate) use layout::Layout;
 pub(crate) use live::LiveCache;
+pub(crate) use watch_seats::stopped;
 
 const NO_SUCH_PERFORMANCE: &[Kind] = &[Kind::NoSuchPerformance];
 
 pub(crate) fn operations() -> Operations {
-    let read: &[&[Kind]] = &[PARAMETERS, STORE, NO_SUCH_PERFORMANCE];
+    let read: &[&[Kind]] = &[PARAMETERS, STORE, NO_SUCH_PERFORMANCE, ENTRY];
     Operations::new()
         .routes(operation!(get_performance::get_performance, &[PARAMETERS, STORE, get_performance::PROBLEMS]))
         .routes(operation!(list_seats::list_seats, read))
@@ -27,6 +29,6 @@ pub(crate) fn operations() -> Operations {
         .routes(operation!(get_availability::get_availability, read))
         .routes(operation!(
             watch_seats::watch_seats,
-            &[PARAMETERS, STORE, NO_SUCH_PERFORMANCE, watch_seats::PROBLEMS],
+            &[PARAMETERS, STORE, NO_SUCH_PERFORMANCE, ENTRY, watch_seats::PROBLEMS],
         ))
 }

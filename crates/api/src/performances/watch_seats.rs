@@ -20,6 +20,7 @@ use crate::{
     Shared,
     extract::{ApiPath, ApiQuery},
     problem::{Kind, Problem},
+    queue::QueueToken,
 };
 
 pub(super) const PROBLEMS: &[Kind] = &[Kind::Overloaded];
@@ -45,12 +46,14 @@ pub(super) struct From {
 /// `{"version": 40}` means that changes were missed: read `availability` again. A comment is sent
 /// every 15 seconds.
 #[utoipa::path(get, path = "/api/v1/performances/{id}/events", tag = "performances",
-    params(("id" = i64, Path, description = "The performance's id", minimum = 1), From,
+    params(("id" = i64, Path, description = "The performance's id", minimum = 1),
+        ("Queue-Token" = Option<String>, Header, description = "An active token, if there is a waiting room"), From,
         ("Last-Event-ID" = Option<i64>, Header, description = "The version after which to go on")),
     responses((status = 200, description = "The changes, as they happen", content_type = "text/event-stream", body = String)))]
 pub(super) async fn watch_seats(
     State(api): State<Shared>,
     ApiPath(id): ApiPath<i64>,
+    token: QueueToken,
     ApiQuery(from): ApiQuery<From>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -59,7 +62,8 @@ pub(super) async fn watch_seats(
         return Err(Problem::field("since", "a version is not below 0"));
     }
     let id = PerformanceId(id);
-    let view = api.engine.sales.view(id).await.map_err(|error| api.sale_problem(error))?;
+    let view =
+        api.engine.sales.view_with(token.as_deref(), id).await.map_err(|error| api.sale_problem(error))?;
     let place =
         api.watchers.clone().try_acquire_owned().map_err(|_| {
             Problem::new(Kind::Overloaded, "too many are watching; poll `availability` instead")
@@ -167,7 +171,8 @@ fn frame(changes: &SeatChanges) -> Bytes {
     text.into()
 }
 
-async fn stopped(stopping: &mut Option<watch::Receiver<bool>>) {
+/// Returns when the server stops.
+pub(crate) async fn stopped(stopping: &mut Option<watch::Receiver<bool>>) {
     if let Some(stopping) = stopping
         && stopping.wait_for(|stopping| *stopping).await.is_ok()
     {

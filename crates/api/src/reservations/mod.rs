@@ -1,6 +1,9 @@
 //! Reservations: orders for seats.
 
-use crate::operation::{BODY, KEYED, LOGGED_IN, Operations, PARAMETERS, PIPELINE, STORE, operation};
+use crate::{
+    operation::{BODY, KEYED, LOGGED_IN, Operations, PARAMETERS, PIPELINE, STORE, operation},
+    queue::ENTRY,
+};
 
 mod cancel;
 mod get_reservation;
@@ -10,7 +13,7 @@ mod reserve;
 
 pub(crate) fn operations() -> Operations {
     Operations::new()
-        .routes(operation!(reserve::reserve, &[LOGGED_IN, BODY, KEYED, PIPELINE, reserve::PROBLEMS]))
+        .routes(operation!(reserve::reserve, &[LOGGED_IN, BODY, KEYED, PIPELINE, ENTRY, reserve::PROBLEMS]))
         .routes(operation!(list_reservations::list_reservations, &[LOGGED_IN, PARAMETERS, STORE]))
         .routes(operation!(
             get_reservation::get_reservation,

@@ -103,8 +103,12 @@ impl ReservedSeat {
 impl Api {
     /// An order with what is written on its seats.
     pub(super) async fn reservation(&self, order: Order) -> Result<Reservation, Problem> {
-        let view =
-            self.engine.sales.view(order.performance).await.map_err(|error| self.sale_problem(error))?;
+        let view = self
+            .engine
+            .sales
+            .view_of_house(order.performance)
+            .await
+            .map_err(|error| self.sale_problem(error))?;
         let terms = view.terms();
         Ok(Reservation {
             reservation_id: order.id.0,

@@ -11,7 +11,7 @@ use onsale_domain::{
     ids::{PerformanceId, SeatId},
     sale::SEATS_PER_ORDER_MAX,
 };
-use onsale_engine::sales::SaleError;
+use onsale_engine::{line::Shopper, sales::SaleError};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -22,6 +22,7 @@ use crate::{
     idempotency::{KeyHeader, mark_replayed},
     json::JsonBody,
     problem::{Kind, Problem},
+    queue::{QueueToken, give_token},
 };
 
 pub(super) const PROBLEMS: &[Kind] = &[
@@ -60,14 +61,17 @@ pub(super) struct Body {
 /// nothing twice.
 #[utoipa::path(post, path = "/api/v1/reservations", tag = "reservations", security(("bearer" = [])),
     request_body = Body,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this request", min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this request", min_length = 1, max_length = 255),
+        ("Queue-Token" = Option<String>, Header, description = "An active token, if there is a waiting room")),
     responses((status = 201, description = "The seats are held", body = Reservation,
         headers(("Location" = String, description = "The reservation"),
+            ("Queue-Token" = Option<String>, description = "The token to go on with, if there is a waiting room: it lasts as long as the hold"),
             ("Idempotent-Replayed" = Option<String>, description = "`true` if an earlier request with the same key had done it")))))]
 pub(super) async fn reserve(
     State(api): State<Shared>,
     LoggedIn(caller): LoggedIn,
     key: KeyHeader,
+    token: QueueToken,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Response, Problem> {
     if body.seat_ids.len() > SEATS_PER_ORDER_MAX {
@@ -77,7 +81,8 @@ pub(super) async fn reserve(
     let key = key.key("reserve", asked);
     let performance = PerformanceId(body.performance_id);
     let seats = body.seat_ids.into_iter().map(SeatId).collect();
-    let held = match api.engine.sales.hold(caller.user, key, performance, seats).await {
+    let shopper = Shopper { user: caller.user, pass: token.as_deref() };
+    let held = match api.engine.sales.hold(shopper, key, performance, seats).await {
         Ok(held) => held,
         Err(error) => return Err(refused(&api, error).await),
     };
@@ -86,6 +91,7 @@ pub(super) async fn reserve(
     let mut response = (StatusCode::CREATED, Json(reservation)).into_response();
     let location = HeaderValue::try_from(location).expect("a path is plain ASCII");
     response.headers_mut().insert(header::LOCATION, location);
+    give_token(&mut response, held.pass);
     mark_replayed(&mut response, held.replayed);
     Ok(response)
 }

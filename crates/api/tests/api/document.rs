@@ -10,7 +10,7 @@ use crate::server::{Answer, Server};
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(onsale_api::openapi()).unwrap());
 
 /// Every operation as (method, path, operation).
-fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {
+pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {
     DOCUMENT["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
         let operations = item.as_object().unwrap().iter();
         operations.map(move |(method, operation)| (method.as_str(), path.as_str(), operation))

@@ -8,6 +8,7 @@ mod caching;
 mod catalogue;
 mod document;
 mod events;
+mod queue;
 mod reservations;
 mod seats;
 mod server;

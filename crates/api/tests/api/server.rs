@@ -3,6 +3,7 @@
 use std::{fmt::Write, sync::Arc, time::Duration};
 
 use onsale_api::ApiSettings;
+use onsale_coordination::LocalCoordination;
 use onsale_domain::{decide::ClaimCheck, money::Currency, time::Timestamp, user::Role};
 use onsale_engine::{
     Engine, Settings, accounts::AccountSettings, clock::ManualClock, ids::CountingIds, sales::SaleSettings,
@@ -50,8 +51,11 @@ impl Server {
             claim_check: ClaimCheck::On,
         };
         let ids = Arc::new(CountingIds::default());
-        let engine = Engine::start(Arc::new(store), clock.clone(), ids, settings).await.unwrap();
-        let engine = Arc::new(engine);
+        let time = clock.clone();
+        let engine = Engine::start_with_rooms(Arc::new(store), clock.clone(), ids, settings, |journal| {
+            Arc::new(LocalCoordination::new(journal, time))
+        });
+        let engine = Arc::new(engine.await.unwrap());
         let stopping = watch::Sender::new(false);
         let mut api = change(ApiSettings::new(Currency::KRW));
         api.stopping = Some(stopping.subscribe());
@@ -206,6 +210,7 @@ impl Walk {
     fn note_request(&mut self, method: &Method, path: &str, headers: &[(&str, &str)], body: Option<&Value>) {
         self.note(&format!("{method} {path}"));
         for (name, value) in headers {
+            let value = if *name == "Queue-Token" { "[token]" } else { value };
             self.note(&format!("{name}: {value}"));
         }
         if let Some(body) = body {
@@ -273,7 +278,10 @@ fn redacted(value: &Value) -> Value {
         Value::Object(members) => members
             .iter()
             .map(|(name, value)| match name.as_str() {
-                "accessToken" | "refreshToken" => (name.clone(), json!("[token]")),
+                "accessToken" | "refreshToken" | "token" => (name.clone(), json!("[token]")),
+                // These follow from secrets or from chance.
+                "commitment" | "seed" | "checksum" if value.is_string() => (name.clone(), json!("[secret]")),
+                "pollAfterMs" => (name.clone(), json!("[chance]")),
                 _ => (name.clone(), redacted(value)),
             })
             .collect(),

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod audits;
 pub mod catalogue;
 pub mod listings;
+pub mod rooms;
 pub mod sales;
 pub mod transactions;
 

@@ -26,6 +26,7 @@ const ROUNDS: u64 = 10;
 const COMMITMENT_LABEL: &[u8] = b"onsale draw v1 commitment\0";
 const SEED_LABEL: &[u8] = b"onsale draw v1 seed\0";
 const KEY_LABEL: &[u8] = b"onsale draw v1 key\0";
+const CHECKSUM_LABEL: &[u8] = b"onsale draw v1 checksum\0";
 
 /// The secret of a draw, until the room opens.
 pub type Seed = [u8; 32];
@@ -173,5 +174,21 @@ impl DrawRecord {
             return Err(DrawError::OtherSeed);
         }
         Ok(Draw::new(&self.seed, &self.public_randomness, self.cohort))
+    }
+
+    /// SHA-256 over a label and all of the record: the room's id (64 bits, big endian), the cohort (32
+    /// bits, big endian), the commitment, the seed and the public randomness. Published with the
+    /// record, it shows that what somebody keeps is what the room told, to the last bit.
+    #[must_use]
+    pub fn checksum(&self) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(CHECKSUM_LABEL)
+            .chain_update(self.room.0.to_be_bytes())
+            .chain_update(self.cohort.to_be_bytes())
+            .chain_update(self.commitment)
+            .chain_update(self.seed)
+            .chain_update(&self.public_randomness)
+            .finalize()
+            .into()
     }
 }

@@ -1,5 +1,339 @@
-//! The waiting room's use cases. So far: what visitors carry.
+//! Waiting rooms: the use cases of visitors and organisers.
+//!
+//! A visitor joins and gets a token, asks with it how they stand, and when it is their turn gets
+//! another one in its place: the pass, which opens the sale (`entry.rs`). The node that runs a room
+//! lets it go on ten times a second (`keeper.rs`).
 
+mod entry;
+mod error;
+mod journal;
+mod keeper;
+mod organiser;
 mod tokens;
 
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use hmac::{Hmac, KeyInit, Mac};
+use onsale_domain::{
+    ids::{PerformanceId, RoomId, UserId},
+    line::{
+        Pass, Phase, Place, Refusal, RoomDocument, RoomSettings, Schedule, Standing, WaitRange, poll_after_ms,
+    },
+    time::Timestamp,
+};
+use parking_lot::RwLock;
+use sha2::Sha256;
+
+use self::{entry::check_owner, error::elsewhere, journal::NodeJournal};
+use crate::{
+    clock::Clock,
+    ports::{Admits, Coordination, Holder, NodeId, RoomJournal, Store, StoreError, StoredRoom, Visitor},
+};
+
+pub(crate) use entry::Entry;
+pub use entry::Shopper;
+pub use error::{EntryError, EntryRefusal, LineError};
+pub use organiser::{RoomDetails, RoomEdit};
 pub use tokens::{LineKey, LineTokens, PassToken, PlaceToken, TokenError};
+
+/// How long a place's token is accepted, in milliseconds: 30 days. The room forgets earlier whoever
+/// does not ask.
+const PLACE_MS: i64 = 30 * 86_400_000;
+
+/// How many payments with passes can be told apart at the same time; more may wait for each other.
+const PAYING_LOCKS: usize = 1_024;
+
+/// Waiting rooms. Cheap to clone.
+#[derive(Clone)]
+pub struct WaitingRooms {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// None where no rooms are run: in tools, and in tests of other things.
+    coordination: Option<Arc<dyn Coordination>>,
+    node: NodeId,
+    tokens: LineTokens,
+    known: ArcSwap<Known>,
+    /// The rooms that this node runs.
+    running: RwLock<HashSet<RoomId>>,
+    paying: Vec<tokio::sync::Mutex<()>>,
+}
+
+/// The rooms in the database, as of a moment ago.
+#[derive(Default)]
+struct Known {
+    rooms: BTreeMap<RoomId, KnownRoom>,
+    by_performance: HashMap<PerformanceId, RoomId>,
+}
+
+struct KnownRoom {
+    admits: Admits,
+    settings: RoomSettings,
+    schedule: Schedule,
+}
+
+/// A place in line, and what it is worth now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InLine {
+    /// The room.
+    pub room: RoomId,
+    /// What to show from now on.
+    pub token: String,
+    /// How it stands.
+    pub status: InLineStatus,
+    /// After how many milliseconds to ask again.
+    pub poll_after_ms: i64,
+}
+
+/// See [`InLine`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InLineStatus {
+    /// The lots are not drawn yet.
+    PreQueue,
+    /// In line.
+    Waiting {
+        /// The place.
+        place: Place,
+        /// How many places are before it.
+        ahead: u32,
+        /// How long it takes. `None` if nothing is known yet.
+        wait: Option<WaitRange>,
+    },
+    /// The token is a pass, and opens the sale until then.
+    Active {
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+impl WaitingRooms {
+    /// Rooms over a store. `coordination` makes what keeps them, if they are to be run here: then
+    /// all that are in the database are taken over. `secret` is what tokens are signed with.
+    pub(crate) async fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        secret: &[u8],
+        coordination: Option<impl FnOnce(Arc<dyn RoomJournal>) -> Arc<dyn Coordination>>,
+    ) -> Result<Self, LineError> {
+        let node = NodeId(rand::random_range(1..=i64::MAX));
+        let coordination =
+            coordination.map(|make| make(Arc::new(NodeJournal { store: store.clone(), node })));
+        let rooms = Self::new(store, clock, secret, coordination, node);
+        rooms.run_all().await?;
+        Ok(rooms)
+    }
+
+    /// Rooms for tools that work beside the node that runs them: organisers' use cases only.
+    #[must_use]
+    pub fn beside(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self::new(store, clock, &[], None, NodeId(0))
+    }
+
+    fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        secret: &[u8],
+        coordination: Option<Arc<dyn Coordination>>,
+        node: NodeId,
+    ) -> Self {
+        let shared = Shared {
+            store,
+            clock,
+            coordination,
+            node,
+            tokens: LineTokens::new(&line_key(secret), &[]),
+            known: ArcSwap::default(),
+            running: RwLock::default(),
+            paying: (0..PAYING_LOCKS).map(|_| tokio::sync::Mutex::default()).collect(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The room in front of a performance. `None`: its sale is open to all.
+    #[must_use]
+    pub fn room_of(&self, performance: PerformanceId) -> Option<RoomId> {
+        let known = self.shared.known.load();
+        if known.by_performance.is_empty() {
+            return None;
+        }
+        known.by_performance.get(&performance).copied()
+    }
+
+    /// Gives somebody a place in line. Who has a live one gets it again: an account by itself, a
+    /// guest who shows its token. A refused join burns no number.
+    ///
+    /// # Errors
+    /// See [`LineError`].
+    pub async fn join(
+        &self,
+        room: RoomId,
+        user: Option<UserId>,
+        token: Option<&str>,
+    ) -> Result<InLine, LineError> {
+        let admits = self.with_known(room, |known| known.admits)?;
+        if let Some(token) = token
+            && self.room_of_token(token) == Some(room)
+            && let Ok(live) = self.ask(token, user).await
+        {
+            return Ok(live);
+        }
+        let visitor = match (admits, user) {
+            (_, Some(user)) => Visitor::Account(user),
+            (Admits::Anybody, None) => Visitor::Guest(rand::random()),
+            (Admits::Accounts, None) => return Err(LineError::AccountNeeded),
+        };
+        let ticket = self.running(room)?.join(room, visitor).await?;
+        let holder = Holder { ticket, visitor };
+        let until = self.shared.clock.now().plus_ms(PLACE_MS);
+        let token = self.shared.tokens.place(PlaceToken { room, holder, until });
+        self.stand(room, holder, &token).await
+    }
+
+    /// Tells the holder of a token how they stand, and remembers that they are there. When it is
+    /// their turn they enter, and get a pass in the place of the token.
+    ///
+    /// # Errors
+    /// See [`LineError`].
+    pub async fn ask(&self, token: &str, user: Option<UserId>) -> Result<InLine, LineError> {
+        let tokens = &self.shared.tokens;
+        match tokens.read_place(token, self.shared.clock.now()) {
+            Ok(PlaceToken { room, holder, .. }) => {
+                check_owner(holder, user)?;
+                self.stand(room, holder, token).await
+            }
+            Err(TokenError::NotOurs) => {
+                let PassToken { room, holder, until } = tokens.read_pass(token)?;
+                check_owner(holder, user)?;
+                let pass = self.running(room)?.resume(room, holder, until).await?;
+                Ok(self.active(room, holder, pass))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives up a place or a pass. Who does so twice is not refused.
+    ///
+    /// # Errors
+    /// See [`LineError`].
+    pub async fn leave(&self, token: &str, user: Option<UserId>) -> Result<(), LineError> {
+        let tokens = &self.shared.tokens;
+        let place = tokens.read_place(token, self.shared.clock.now());
+        let place = place.map(|PlaceToken { room, holder, .. }| (room, holder));
+        let (room, holder) = match place {
+            Err(TokenError::NotOurs) => {
+                tokens.read_pass(token).map(|PassToken { room, holder, .. }| (room, holder))?
+            }
+            place => place?,
+        };
+        check_owner(holder, user)?;
+        match self.running(room)?.leave(room, holder).await.map_err(LineError::from) {
+            Err(LineError::Refused(Refusal::Over)) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// What everybody may know of a room.
+    ///
+    /// # Errors
+    /// See [`LineError`].
+    pub async fn document(&self, room: RoomId) -> Result<RoomDocument, LineError> {
+        self.with_known(room, |_| ())?;
+        Ok(self.running(room)?.document(room).await?)
+    }
+
+    async fn stand(&self, room: RoomId, holder: Holder, token: &str) -> Result<InLine, LineError> {
+        let rooms = self.running(room)?;
+        let status = match rooms.ask(room, holder).await? {
+            Standing::PreQueue => InLineStatus::PreQueue,
+            Standing::Waiting { place, ahead, wait } => InLineStatus::Waiting { place, ahead, wait },
+            Standing::Called { .. } | Standing::Inside(_) => {
+                let pass = rooms.enter(room, holder).await?;
+                return Ok(self.active(room, holder, pass));
+            }
+            Standing::Over => return Err(Refusal::Over.into()),
+        };
+        let poll_after_ms = self.poll_after_ms(room, &status)?;
+        Ok(InLine { room, token: token.to_owned(), status, poll_after_ms })
+    }
+
+    fn active(&self, room: RoomId, holder: Holder, Pass { until, .. }: Pass) -> InLine {
+        let token = self.shared.tokens.pass(PassToken { room, holder, until });
+        // There is nothing to wait for; whoever asks learns that the pass is still good.
+        let poll_after_ms = until.since_ms(self.shared.clock.now()).max(0);
+        InLine { room, token, status: InLineStatus::Active { until }, poll_after_ms }
+    }
+
+    fn poll_after_ms(&self, room: RoomId, status: &InLineStatus) -> Result<i64, LineError> {
+        self.with_known(room, |known| {
+            let opens_in = || known.schedule.opens_at.map(|at| at.since_ms(self.shared.clock.now()));
+            let wait_ms = match status {
+                InLineStatus::PreQueue => opens_in(),
+                InLineStatus::Waiting { wait, .. } => wait.map(|wait| wait.expected_ms),
+                InLineStatus::Active { .. } => None,
+            };
+            poll_after_ms(known.settings.poll, wait_ms, rand::random())
+        })
+    }
+
+    fn room_of_token(&self, token: &str) -> Option<RoomId> {
+        let tokens = &self.shared.tokens;
+        let place = tokens.read_place(token, self.shared.clock.now()).map(|place| place.room);
+        place.or_else(|_| tokens.read_pass(token).map(|pass| pass.room)).ok()
+    }
+
+    fn with_known<T>(&self, room: RoomId, read: impl FnOnce(&KnownRoom) -> T) -> Result<T, LineError> {
+        self.shared.known.load().rooms.get(&room).map(read).ok_or(LineError::NoSuchRoom(room))
+    }
+
+    fn coordination(&self) -> Result<&dyn Coordination, LineError> {
+        let rooms = self.shared.coordination.as_deref();
+        rooms.ok_or_else(|| StoreError::Unavailable("this node runs no waiting rooms".to_owned()).into())
+    }
+
+    /// What keeps a room that this node runs.
+    fn running(&self, room: RoomId) -> Result<&dyn Coordination, LineError> {
+        self.with_known(room, |_| ())?;
+        if self.shared.running.read().contains(&room) {
+            return self.coordination();
+        }
+        Err(elsewhere(room).into())
+    }
+
+    fn paying_lock(&self, holder: &Holder) -> &tokio::sync::Mutex<()> {
+        &self.shared.paying[holder.ticket.0 as usize % PAYING_LOCKS]
+    }
+}
+
+impl Known {
+    fn new(stored: &[StoredRoom]) -> Self {
+        let mut known = Self::default();
+        for room in stored {
+            let &StoredRoom { id, admits, .. } = room;
+            let (settings, schedule) = (room.record.settings, room.record.schedule);
+            known.rooms.insert(id, KnownRoom { admits, settings, schedule });
+            known.by_performance.extend(room.performances.iter().map(|performance| (*performance, id)));
+        }
+        known
+    }
+}
+
+/// A key of its own from the installation's secret; its name, which tokens tell, follows from it, so
+/// that tokens of another secret are mostly recognised as such.
+fn line_key(secret: &[u8]) -> LineKey {
+    let mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    let secret: [u8; 32] = mac.chain_update(b"onsale line key v1").finalize().into_bytes().into();
+    let mac = Hmac::<Sha256>::new_from_slice(&secret).expect("HMAC takes keys of any length");
+    LineKey { id: mac.chain_update(b"id").finalize().into_bytes()[0], secret }
+}
+
+/// Whether a room may still let somebody in, some day.
+fn is_live(phase: Phase) -> bool {
+    phase != Phase::Closed
+}

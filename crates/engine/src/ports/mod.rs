@@ -6,6 +6,7 @@ mod catalogue;
 mod coordination;
 mod error;
 mod health;
+mod rooms;
 mod sale;
 
 pub use accounts::{AccountStore, NewUser, Session, User, UserChange};
@@ -17,11 +18,12 @@ pub use catalogue::{
 pub use coordination::{Admits, Coordination, CoordinationError, Holder, RoomJournal, Visitor};
 pub use error::{CommitError, StoreError, TransactionError};
 pub use health::{ReplicaCondition, ReplicaHealth};
+pub use rooms::{AskedChange, NewRoom, NodeId, RoomStore, StoredRoom};
 pub use sale::{
     ClaimsSnapshot, DueHold, Guard, LoadedFacts, OrderPage, SaleStore, SaleTransaction, TakenSeat,
 };
 
 /// Everything that is kept: the one database behind all store ports.
-pub trait Store: SaleStore + CatalogueStore + AccountStore + AuditStore {}
+pub trait Store: SaleStore + CatalogueStore + AccountStore + AuditStore + RoomStore {}
 
-impl<T: SaleStore + CatalogueStore + AccountStore + AuditStore> Store for T {}
+impl<T: SaleStore + CatalogueStore + AccountStore + AuditStore + RoomStore> Store for T {}

@@ -4,6 +4,7 @@
 //! The decision itself is `onsale_domain::decide`.
 
 mod deadlines;
+mod health;
 mod lane;
 mod metrics;
 mod other_nodes;
@@ -17,17 +18,20 @@ use onsale_domain::{
         Cancel, Charge, ClaimCheck, Command, Hold, IdempotencyKey, LockSeats, Outcome, Pay, Refusal, Request,
     },
     ids::{OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
-    order::{Order, Payment},
+    line::SaleHealth,
+    order::{Order, OrderStatus, Payment},
     wallet::Wallet,
 };
 use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
+    time::Instant,
 };
 
 use self::{
     deadlines::Deadlines,
+    health::Latencies,
     lane::{LaneHandle, Message, Pending},
     metrics::Metrics,
     other_nodes::Behind,
@@ -37,6 +41,7 @@ use crate::{
     clock::Clock,
     engine::Settings,
     ids::Ids,
+    line::{Entry, EntryError, Shopper, WaitingRooms},
     ports::{Guard, OrderPage, Store, StoreError},
 };
 
@@ -83,6 +88,9 @@ pub enum SaleError {
     /// It may or may not have happened. The same idempotency key tells.
     #[error("whether it was done is unknown; ask again with the same idempotency key")]
     OutcomeUnknown,
+    /// There is a waiting room in front of it. Nothing has changed.
+    #[error(transparent)]
+    NoEntry(#[from] EntryError),
 }
 
 /// Seats held.
@@ -92,6 +100,8 @@ pub struct Held {
     pub order: Order,
     /// Whether an earlier request with the same key had done it.
     pub replayed: bool,
+    /// The pass, which now lasts as long as the hold; its new token. None where no waiting room is.
+    pub pass: Option<String>,
 }
 
 /// An order paid.
@@ -141,6 +151,8 @@ struct Shared {
     deadlines: Deadlines,
     behind: Behind,
     metrics: Metrics,
+    latencies: Latencies,
+    rooms: WaitingRooms,
     lanes: Vec<mpsc::Sender<Message>>,
 }
 
@@ -158,6 +170,7 @@ impl Sales {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
+        rooms: WaitingRooms,
         settings: &Settings,
     ) -> Result<Self, StoreError> {
         let queue_max = settings.sales.queue_max.max(1);
@@ -173,6 +186,8 @@ impl Sales {
             deadlines: Deadlines::default(),
             behind: Behind::default(),
             metrics: Metrics::new(),
+            latencies: Latencies::default(),
+            rooms,
             lanes,
         });
         deadlines::recover(&shared).await?;
@@ -189,44 +204,66 @@ impl Sales {
         Ok(Self { shared, running: Arc::new(Mutex::new(Some(running))) })
     }
 
-    /// Holds seats for a buyer. When this returns `Ok`, the hold is on disk.
+    /// Holds seats for a buyer, who shows a pass if there is a waiting room. When this returns `Ok`,
+    /// the hold is on disk.
     ///
     /// # Errors
     /// See [`SaleError`].
-    pub async fn hold(
+    pub async fn hold<'a>(
         &self,
-        caller: UserId,
+        shopper: impl Into<Shopper<'a>>,
         key: Option<IdempotencyKey>,
         performance: PerformanceId,
         seats: Vec<SeatId>,
     ) -> Result<Held, SaleError> {
+        let Shopper { user: caller, pass } = shopper.into();
+        let entry = self.shared.rooms.admit(performance, Some(caller), pass).await?;
         if self.shared.settings.gate {
             self.pass_gate(caller, performance, &seats)?;
         }
         let order = OrderId(self.shared.next_id());
         let command = Command::Hold(Hold { order, performance, seats });
         match self.shared.ask(caller, key, command).await? {
-            Outcome::Held { order, replayed } => Ok(Held { order, replayed }),
+            Outcome::Held { order, replayed } => {
+                let pass = self.extended(entry, &order).await;
+                Ok(Held { order, replayed, pass })
+            }
             other => unreachable!("a hold was answered {other:?}"),
         }
     }
 
-    /// Pays a held order from the buyer's wallet.
+    /// Pays a held order from the buyer's wallet. If there is a waiting room, that uses the pass up.
     ///
     /// # Errors
     /// See [`SaleError`].
-    pub async fn pay(
+    pub async fn pay<'a>(
         &self,
-        caller: UserId,
+        shopper: impl Into<Shopper<'a>>,
         key: Option<IdempotencyKey>,
         order: OrderId,
     ) -> Result<Paid, SaleError> {
-        let performance = self.order(caller, order).await?.performance;
+        let shopper = shopper.into();
+        let caller = shopper.user;
+        let Order { performance, expires_at, .. } = self.order(caller, order).await?;
+        let entry = match self.shared.rooms.admit_to_pay(performance, shopper, expires_at).await {
+            Ok(entry) => entry,
+            // Read after the pass was looked at, since an order is paid before its pass is used up. No
+            // money moves any more: whoever repeats the request is to learn what became of it.
+            Err(error) if self.order(caller, order).await?.status == OrderStatus::Held => {
+                return Err(error.into());
+            }
+            Err(_) => None,
+        };
         let payment = PaymentId(self.shared.next_id());
         let transfer = TransferId(self.shared.next_id());
         let command = Command::Pay(Pay { order, performance, payment, transfer });
         match self.shared.ask(caller, key, command).await? {
-            Outcome::Paid { payment, replayed } => Ok(Paid { payment, replayed }),
+            Outcome::Paid { payment, replayed } => {
+                if let Some(entry) = entry {
+                    self.shared.rooms.use_up(entry).await;
+                }
+                Ok(Paid { payment, replayed })
+            }
             other => unreachable!("a payment was answered {other:?}"),
         }
     }
@@ -320,11 +357,34 @@ impl Sales {
         }
     }
 
-    /// What everybody may see of a performance's seats, kept up to date in memory.
+    /// What everybody may see of a performance's seats, kept up to date in memory. If there is a
+    /// waiting room, nobody may without a pass: see [`Sales::view_with`].
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchPerformance`], [`SaleError::NoEntry`], or if the database cannot be read.
+    pub async fn view(&self, performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
+        self.view_with(None, performance).await
+    }
+
+    /// As [`Sales::view`], for somebody who may have a pass.
+    ///
+    /// # Errors
+    /// As [`Sales::view`].
+    pub async fn view_with(
+        &self,
+        pass: Option<&str>,
+        performance: PerformanceId,
+    ) -> Result<Arc<PerformanceView>, SaleError> {
+        self.shared.rooms.admit(performance, None, pass).await?;
+        self.view_of_house(performance).await
+    }
+
+    /// As [`Sales::view`], for organisers, and for what somebody has bought already: whatever waiting
+    /// room there is.
     ///
     /// # Errors
     /// [`Refusal::NoSuchPerformance`], or if the database cannot be read.
-    pub async fn view(&self, performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
+    pub async fn view_of_house(&self, performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
         if let Some(view) = self.shared.views.get(performance) {
             view.touch(self.shared.clock.now());
             return Ok(view);
@@ -358,6 +418,17 @@ impl Sales {
         for lane in running.lanes {
             lane.stop().await;
         }
+    }
+
+    /// How the sale fared since this was called last.
+    pub(crate) fn health(&self) -> SaleHealth {
+        self.shared.health()
+    }
+
+    /// Lets a pass last as long as what was held with it; its new token.
+    async fn extended(&self, entry: Option<Entry>, order: &Order) -> Option<String> {
+        let extended = self.shared.rooms.extend(&entry?, order.expires_at).await;
+        extended.inspect_err(|error| tracing::debug!(%error, "a pass was not extended")).ok()
     }
 
     fn pass_gate(
@@ -395,9 +466,12 @@ impl Shared {
         let (answer, outcome) = oneshot::channel();
         let shard = shard(caller, &command);
         let request = Request { caller, key, command };
+        let asked = Instant::now();
         self.send_now(shard, Message::Command(Pending { request, answer }))?;
         // A lane that goes away without an answer was stopped in the middle of a batch.
-        outcome.await.unwrap_or(Err(SaleError::OutcomeUnknown))
+        let answered = outcome.await.unwrap_or(Err(SaleError::OutcomeUnknown));
+        self.latencies.note(asked.elapsed());
+        answered
     }
 
     /// Puts a command into its lane, waiting for a place if it is full.

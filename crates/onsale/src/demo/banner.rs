@@ -44,6 +44,13 @@ pub(super) async fn text(engine: &Engine, data: &Path, address: SocketAddr) -> R
     if let Some((title, at)) = opens_next(engine, &concerts) {
         _ = writeln!(text, "\n  `{title}` goes on sale at {at}.");
     }
+    if let Some((title, performance)) = behind_a_room(engine, &concerts) {
+        _ = writeln!(
+            text,
+            "\n  `{title}` has a waiting room: log in, join with
+    curl --json '{{\"performanceId\":{performance}}}' -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/queue/tokens"
+        );
+    }
     text += "\n  Log in\n";
     for account in [&ADMIN, &ORGANISER].into_iter().chain(&BUYERS) {
         _ = writeln!(text, "    {:<24}{}", account.email, account.password);
@@ -80,6 +87,15 @@ fn opens_next(engine: &Engine, shows: &[ShowListing]) -> Option<(String, String)
         .filter(|(_, at)| *at > now)
         .min_by_key(|(_, at)| *at)?;
     Some((show.show.details.title.clone(), zoned(at).strftime("%H:%M:%S (%Z)").to_string()))
+}
+
+/// A title with a waiting room, and the performance behind it.
+fn behind_a_room<'a>(engine: &Engine, shows: &'a [ShowListing]) -> Option<(&'a str, PerformanceId)> {
+    let dates = shows.iter().flat_map(|show| show.performances.iter().map(move |date| (&show.show, date.id)));
+    dates
+        .filter(|(_, date)| engine.rooms.room_of(*date).is_some())
+        .map(|(show, date)| (show.details.title.as_str(), date))
+        .next()
 }
 
 /// Two free seats side by side at the screening that leaves most time to buy them.

@@ -3,10 +3,15 @@
 use jiff::{ToSpan, Zoned, civil::Time};
 use onsale_domain::{
     catalogue::{Hall, PerformanceDetails, ShowDetails, ShowKind},
-    ids::ShowId,
+    ids::{PerformanceId, ShowId},
+    line::{Mode, RoomChange, RoomSettings, Schedule},
     sale::SaleRules,
 };
-use onsale_engine::{Engine, ports::ImportOutcome};
+use onsale_engine::{
+    Engine,
+    line::{RoomDetails, RoomEdit},
+    ports::{Admits, ImportOutcome},
+};
 
 use super::{
     failed,
@@ -18,6 +23,9 @@ use crate::failure::Failure;
 /// A concert is three hours long.
 const LENGTH_MS: i64 = 3 * 3_600_000;
 
+/// How the waiting room lets visitors in: the first ones go straight through.
+const ROOM_MODE: Mode = Mode::ThemePark { admissions: 10, interval_ms: 10_000 };
+
 /// A concert of the demo.
 struct DemoConcert {
     title: &'static str,
@@ -28,6 +36,8 @@ struct DemoConcert {
     days: &'static [i64],
     /// When sales open, in minutes from now.
     opens_min: i64,
+    /// Whether a waiting room is in front of it.
+    waiting_room: bool,
 }
 
 const CONCERTS: [DemoConcert; 4] = [
@@ -38,6 +48,7 @@ const CONCERTS: [DemoConcert; 4] = [
         hall: &STADIUM,
         days: &[20, 21],
         opens_min: -60,
+        waiting_room: false,
     },
     DemoConcert {
         title: "Velvet Harbour: The Final Tour",
@@ -46,6 +57,7 @@ const CONCERTS: [DemoConcert; 4] = [
         hall: &STADIUM,
         days: &[34],
         opens_min: 5,
+        waiting_room: false,
     },
     DemoConcert {
         title: "Sona Quartet plays the Seasons",
@@ -54,6 +66,7 @@ const CONCERTS: [DemoConcert; 4] = [
         hall: &ARENA,
         days: &[9],
         opens_min: -60,
+        waiting_room: true,
     },
     DemoConcert {
         title: "Midnight Arcade Live",
@@ -62,6 +75,7 @@ const CONCERTS: [DemoConcert; 4] = [
         hall: &ARENA,
         days: &[13, 14, 15],
         opens_min: -60,
+        waiting_room: false,
     },
 ];
 
@@ -77,11 +91,34 @@ pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
             continue;
         }
         let hall = halls::find_or_add(engine, concert.hall).await?;
+        let mut dates = Vec::new();
         for day in concert.days {
             let details = date(id, concert, &hall, *day, &now)?;
-            engine.catalogue.add_performance(&details).await.map_err(failed())?;
+            dates.push(engine.catalogue.add_performance(&details).await.map_err(failed())?.id);
+        }
+        if concert.waiting_room {
+            add_room(engine, concert, dates).await?;
         }
     }
+    Ok(())
+}
+
+/// A waiting room that is open.
+async fn add_room(
+    engine: &Engine,
+    concert: &DemoConcert,
+    performances: Vec<PerformanceId>,
+) -> Result<(), Failure> {
+    let details = RoomDetails {
+        name: concert.title.to_owned(),
+        admits: Admits::Accounts,
+        performances,
+        settings: RoomSettings::new(ROOM_MODE),
+        schedule: Schedule::default(),
+    };
+    let room = engine.rooms.add(details).await.map_err(failed())?;
+    let open = RoomEdit { changes: vec![RoomChange::Open], ..RoomEdit::default() };
+    engine.rooms.edit(room.id, open).await.map_err(failed())?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod catalogue;
 mod replicas;
+mod rooms;
 mod sales;
 
 pub(crate) use accounts::{session, user};
@@ -10,4 +11,5 @@ pub(crate) use catalogue::{
     hall, hall_category, hall_row, id_run, performance, price_level, seat, show, show_gram, venue,
 };
 pub(crate) use replicas::replica_heartbeat;
+pub(crate) use rooms::{room, room_change, room_performance};
 pub(crate) use sales::{claim, idempotency_key, ledger_entry, order, payment, wallet};

@@ -5,6 +5,7 @@ mod m0001_catalogue;
 mod m0002_accounts;
 mod m0003_sales;
 mod m0004_replicas;
+mod m0005_rooms;
 
 pub(crate) use m0003_sales::claims_without_key;
 use onsale_engine::ports::StoreError;
@@ -53,6 +54,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "accounts", kind: Kind::Expand, schema: m0002_accounts::schema },
     Migration { name: "sales", kind: Kind::Expand, schema: m0003_sales::schema },
     Migration { name: "replicas", kind: Kind::Expand, schema: m0004_replicas::schema },
+    Migration { name: "rooms", kind: Kind::Expand, schema: m0005_rooms::schema },
 ];
 
 /// What a migration makes, in order.

@@ -1,0 +1,241 @@
+//! A waiting room, as it is asked for and answered.
+
+use onsale_domain::{
+    ids::PerformanceId,
+    line::{RoomChange, RoomSettings, Schedule},
+};
+use onsale_engine::{
+    line::{RoomDetails, RoomEdit},
+    ports::{Admits, StoredRoom},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    problem::Problem,
+    queue::{ModeBody, PhaseBody, ScheduleBody},
+};
+
+/// A waiting room to add.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RoomInput {
+    /// What organisers call it.
+    #[schema(min_length = 1, max_length = 200, example = "Spring tour")]
+    name: String,
+    /// The performances behind it: from now on they are sold to those whom it lets in.
+    #[schema(max_items = 1_000, example = json!([1]))]
+    performance_ids: Vec<i64>,
+    /// Whom it lets join; accounts, if left out.
+    admits: Option<AdmitsBody>,
+    /// How visitors are let in.
+    mode: ModeBody,
+    /// When it opens and closes by itself; by hand, if left out.
+    schedule: Option<ScheduleBody>,
+    /// Times other than the usual ones.
+    times: Option<TimesInput>,
+}
+
+/// Whom a waiting room lets join.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Admits)]
+enum AdmitsBody {
+    /// Accounts, each with one live place.
+    Accounts,
+    /// Anybody.
+    Anybody,
+}
+
+/// Times of a waiting room, in milliseconds. What is left out stays as it is.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = RoomTimesChange)]
+struct TimesInput {
+    /// A place whose visitor has not asked for so long is stepped over.
+    #[schema(example = 120_000)]
+    unseen_ms: Option<i64>,
+    /// How long somebody who is called may take to ask.
+    #[schema(example = 90_000)]
+    claim_ms: Option<i64>,
+    /// How long an active token is good; not less than a hold.
+    #[schema(example = 300_000)]
+    pass_ms: Option<i64>,
+    /// The shortest time between two questions.
+    #[schema(example = 1_000)]
+    poll_min_ms: Option<i64>,
+    /// The longest.
+    #[schema(example = 30_000)]
+    poll_max_ms: Option<i64>,
+}
+
+impl TimesInput {
+    fn apply(self, settings: &mut RoomSettings) {
+        let set = |value: &mut i64, given: Option<i64>| *value = given.unwrap_or(*value);
+        set(&mut settings.unseen_ms, self.unseen_ms);
+        set(&mut settings.claim_ms, self.claim_ms);
+        set(&mut settings.pass_ms, self.pass_ms);
+        set(&mut settings.poll.min_ms, self.poll_min_ms);
+        set(&mut settings.poll.max_ms, self.poll_max_ms);
+    }
+}
+
+impl RoomInput {
+    pub(super) fn details(self) -> RoomDetails {
+        let mut settings = RoomSettings::new(self.mode.into());
+        if let Some(times) = self.times {
+            times.apply(&mut settings);
+        }
+        RoomDetails {
+            name: self.name,
+            admits: match self.admits {
+                None | Some(AdmitsBody::Accounts) => Admits::Accounts,
+                Some(AdmitsBody::Anybody) => Admits::Anybody,
+            },
+            performances: self.performance_ids.into_iter().map(PerformanceId).collect(),
+            settings,
+            schedule: self.schedule.map_or_else(Schedule::default, Schedule::from),
+        }
+    }
+}
+
+/// Changes of a waiting room. What is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RoomChangeInput {
+    /// Another name.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// Other performances behind it. None at all opens their sales to everybody.
+    #[schema(max_items = 1_000)]
+    performance_ids: Option<Vec<i64>>,
+    /// How visitors are let in.
+    mode: Option<ModeBody>,
+    /// Times other than those now.
+    times: Option<TimesInput>,
+    /// When it opens and closes by itself.
+    schedule: Option<ScheduleBody>,
+    /// What is mixed into the draw, in hexadecimal; before the opening only.
+    #[schema(max_length = 2_048, example = "0badcafe")]
+    public_randomness: Option<String>,
+    /// Where to bring it: `preQueue`, `open` (also after a pause), `paused`, or `closed` for good.
+    phase: Option<PhaseBody>,
+}
+
+impl RoomChangeInput {
+    /// What is asked for of a room with these settings.
+    pub(super) fn edit(self, mut settings: RoomSettings) -> Result<RoomEdit, Problem> {
+        let mut changes = Vec::new();
+        if self.mode.is_some() || self.times.is_some() {
+            settings.mode = self.mode.map_or(settings.mode, Into::into);
+            if let Some(times) = self.times {
+                times.apply(&mut settings);
+            }
+            changes.push(RoomChange::Settings(settings));
+        }
+        if let Some(schedule) = self.schedule {
+            changes.push(RoomChange::Schedule(schedule.into()));
+        }
+        if let Some(text) = self.public_randomness {
+            changes.push(RoomChange::PublicRandomness(unhex(&text)?));
+        }
+        changes.extend(self.phase.map(to_phase).transpose()?);
+        let performances = self.performance_ids.map(|ids| ids.into_iter().map(PerformanceId).collect());
+        Ok(RoomEdit { name: self.name, performances, changes })
+    }
+}
+
+fn to_phase(phase: PhaseBody) -> Result<RoomChange, Problem> {
+    match phase {
+        PhaseBody::Scheduled => Err(Problem::field("phase", "a room does not become `scheduled` again")),
+        PhaseBody::PreQueue => Ok(RoomChange::PreQueue),
+        PhaseBody::Open => Ok(RoomChange::Open),
+        PhaseBody::Paused => Ok(RoomChange::Pause),
+        PhaseBody::Closed => Ok(RoomChange::Close),
+    }
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>, Problem> {
+    let wrong = || Problem::field("publicRandomness", "must be pairs of hexadecimal digits");
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return Err(wrong());
+    }
+    let pairs = (0..text.len()).step_by(2).map(|at| &text[at..at + 2]);
+    pairs.map(|pair| u8::from_str_radix(pair, 16).map_err(|_| wrong())).collect()
+}
+
+/// A waiting room, as organisers see it. `GET /api/v1/queue/rooms/{id}` has the rest.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Room)]
+pub(super) struct RoomBody {
+    /// The room's id.
+    #[schema(minimum = 1, example = 1)]
+    pub(super) id: i64,
+    /// What organisers call it.
+    #[schema(example = "Spring tour")]
+    name: String,
+    /// Whom it lets join.
+    admits: AdmitsBody,
+    /// The performances behind it.
+    performance_ids: Vec<i64>,
+    /// Where it is in its life.
+    phase: PhaseBody,
+    /// Rises with every change of settings, schedule or phase.
+    #[schema(example = 3)]
+    revision: u32,
+    /// How visitors are let in.
+    mode: ModeBody,
+    /// When it opens and closes by itself.
+    schedule: ScheduleBody,
+    /// How long things last in it.
+    times: TimesBody,
+}
+
+/// Times of a waiting room, in milliseconds.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RoomTimes)]
+struct TimesBody {
+    /// A place whose visitor has not asked for so long is stepped over.
+    #[schema(example = 120_000)]
+    unseen_ms: i64,
+    /// How long somebody who is called may take to ask.
+    #[schema(example = 90_000)]
+    claim_ms: i64,
+    /// How long an active token is good.
+    #[schema(example = 300_000)]
+    pass_ms: i64,
+    /// The shortest time between two questions.
+    #[schema(example = 1_000)]
+    poll_min_ms: i64,
+    /// The longest.
+    #[schema(example = 30_000)]
+    poll_max_ms: i64,
+}
+
+impl From<StoredRoom> for RoomBody {
+    fn from(room: StoredRoom) -> Self {
+        let RoomSettings { mode, unseen_ms, claim_ms, pass_ms, poll } = room.record.settings;
+        Self {
+            id: room.id.0,
+            name: room.name,
+            admits: match room.admits {
+                Admits::Accounts => AdmitsBody::Accounts,
+                Admits::Anybody => AdmitsBody::Anybody,
+            },
+            performance_ids: room.performances.iter().map(|performance| performance.0).collect(),
+            phase: room.record.phase.into(),
+            revision: room.record.revision,
+            mode: mode.into(),
+            schedule: room.record.schedule.into(),
+            times: TimesBody {
+                unseen_ms,
+                claim_ms,
+                pass_ms,
+                poll_min_ms: poll.min_ms,
+                poll_max_ms: poll.max_ms,
+            },
+        }
+    }
+}

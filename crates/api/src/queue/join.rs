@@ -1,0 +1,77 @@
+//! `POST /api/v1/queue/tokens`
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use onsale_domain::ids::{PerformanceId, RoomId};
+use onsale_engine::line::LineError;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{QueueToken, token::TicketBody};
+use crate::{
+    Shared,
+    caller::MaybeLoggedIn,
+    json::JsonBody,
+    problem::{Kind, Problem},
+};
+
+pub(super) const PROBLEMS: &[Kind] = &[
+    Kind::NotFound,
+    Kind::NoSuchPerformance,
+    Kind::NotPossible,
+    Kind::WaitingRoomNotOpen,
+    Kind::WaitingRoomClosed,
+    Kind::Overloaded,
+];
+
+/// What to wait for: exactly one of the two.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = JoinQueue)]
+pub(super) struct Body {
+    /// A performance that has a waiting room.
+    #[schema(minimum = 1, example = 1)]
+    performance_id: Option<i64>,
+    /// A waiting room.
+    #[schema(minimum = 1, example = 1)]
+    room_id: Option<i64>,
+}
+
+/// Join a waiting room
+///
+/// Who has a live place gets it again: an account by itself, a guest who sends their token along. While
+/// there is room the token is active at once.
+#[utoipa::path(post, path = "/api/v1/queue/tokens", tag = "queue", security((), ("bearer" = [])),
+    request_body = Body,
+    params(("Queue-Token" = Option<String>, Header, description = "The token one has already")),
+    responses((status = 201, description = "The place in line", body = TicketBody,
+        headers(("Location" = String, description = "Where to ask")))))]
+pub(super) async fn join(
+    State(api): State<Shared>,
+    MaybeLoggedIn(caller): MaybeLoggedIn,
+    token: QueueToken,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<Response, Problem> {
+    let rooms = &api.engine.rooms;
+    let room = match (body.room_id, body.performance_id) {
+        (Some(room), None) => RoomId(room),
+        (None, Some(id)) => match rooms.room_of(PerformanceId(id)) {
+            Some(room) => room,
+            None => {
+                api.engine.catalogue.performance(PerformanceId(id)).await?;
+                return Err(LineError::NotGuarded(PerformanceId(id)).into());
+            }
+        },
+        _ => return Err(Problem::field("roomId", "give exactly one of `performanceId` and `roomId`")),
+    };
+    let line = rooms.join(room, caller.map(|caller| caller.user), token.as_deref()).await?;
+    let mut response = (StatusCode::CREATED, Json(TicketBody::from(line))).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, HeaderValue::from_static("/api/v1/queue/tokens/me"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}

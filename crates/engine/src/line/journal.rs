@@ -1,0 +1,21 @@
+//! Where the rooms of this node write their records.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use onsale_domain::{ids::RoomId, line::RoomRecord};
+
+use crate::ports::{NodeId, RoomJournal, RoomStore, StoreError};
+
+/// Writes records as one node: what another node has taken over is refused.
+pub(super) struct NodeJournal {
+    pub(super) store: Arc<dyn RoomStore>,
+    pub(super) node: NodeId,
+}
+
+#[async_trait]
+impl RoomJournal for NodeJournal {
+    async fn record(&self, room: RoomId, record: &RoomRecord) -> Result<(), StoreError> {
+        self.store.record_room(room, self.node, record).await
+    }
+}

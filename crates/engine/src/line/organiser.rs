@@ -1,0 +1,192 @@
+//! What organisers do to rooms.
+
+use onsale_domain::{
+    ids::{PerformanceId, RoomId},
+    line::{RoomChange, RoomRecord, RoomSettings, Schedule},
+};
+
+use super::{LineError, WaitingRooms};
+use crate::ports::{Admits, NewRoom, StoreError, StoredRoom};
+
+/// The most rooms of an installation. Each is looked at once a second.
+const ROOMS_MAX: usize = 1_000;
+
+/// The most performances behind one room.
+const PERFORMANCES_MAX: usize = 1_000;
+
+/// The longest name, in characters.
+const NAME_CHARS_MAX: usize = 200;
+
+/// A room to add.
+#[derive(Clone, Debug)]
+pub struct RoomDetails {
+    /// What organisers call it.
+    pub name: String,
+    /// Whom it lets join.
+    pub admits: Admits,
+    /// The performances behind it.
+    pub performances: Vec<PerformanceId>,
+    /// How it works.
+    pub settings: RoomSettings,
+    /// When it opens and closes by itself.
+    pub schedule: Schedule,
+}
+
+/// What to change of a room; what is left out stays.
+#[derive(Clone, Debug, Default)]
+pub struct RoomEdit {
+    /// Another name.
+    pub name: Option<String>,
+    /// Other performances behind it. None at all opens their sales to everybody.
+    pub performances: Option<Vec<PerformanceId>>,
+    /// What to do to it, in this order.
+    pub changes: Vec<RoomChange>,
+}
+
+impl WaitingRooms {
+    /// All rooms, the oldest first.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn list(&self) -> Result<Vec<StoredRoom>, LineError> {
+        Ok(self.shared.store.rooms().await?)
+    }
+
+    /// A room as it is kept.
+    ///
+    /// # Errors
+    /// [`LineError::NoSuchRoom`], or if the database cannot be read.
+    pub async fn stored(&self, room: RoomId) -> Result<StoredRoom, LineError> {
+        self.shared.store.room(room).await?.ok_or(LineError::NoSuchRoom(room))
+    }
+
+    /// Adds a room. From now on its performances are sold to those whom it lets in. Where no rooms
+    /// are run, a node takes it up within a second.
+    ///
+    /// # Errors
+    /// If a field is not acceptable, there is no such performance, or it has a room already.
+    pub async fn add(&self, details: RoomDetails) -> Result<StoredRoom, LineError> {
+        let RoomDetails { name, admits, performances, settings, schedule } = details;
+        check_name(&name)?;
+        settings.validate()?;
+        check_schedule(&schedule)?;
+        self.check_performances(&performances, &settings).await?;
+        if self.shared.store.rooms().await?.len() >= ROOMS_MAX {
+            return Err(StoreError::Rejected(format!("there are {ROOMS_MAX} waiting rooms already")).into());
+        }
+        let record = RoomRecord::new(settings, schedule, rand::random());
+        let id = self.shared.store.add_room(&NewRoom { name, admits, performances, record }).await?;
+        let room = self.stored(id).await?;
+        self.run_new(&room).await?;
+        self.look().await?;
+        Ok(room)
+    }
+
+    /// Changes a room that this node runs.
+    ///
+    /// # Errors
+    /// If the room cannot be changed so, or another node runs it. What comes before the refused change
+    /// has been done.
+    pub async fn edit(&self, room: RoomId, edit: RoomEdit) -> Result<StoredRoom, LineError> {
+        self.check_edit(room, &edit).await?;
+        for change in edit.changes {
+            self.running(room)?.change(room, change).await?;
+        }
+        self.shared.store.change_room(room, edit.name.as_deref(), edit.performances.as_deref()).await?;
+        self.look().await?;
+        self.stored(room).await
+    }
+
+    /// Changes a room that another process may be running: what it has to do itself is asked of it.
+    /// The numbers of these requests; see [`WaitingRooms::answer`].
+    ///
+    /// # Errors
+    /// If the room cannot be changed so.
+    pub async fn ask_for(&self, room: RoomId, edit: RoomEdit) -> Result<Vec<i64>, LineError> {
+        self.check_edit(room, &edit).await?;
+        let (store, now) = (&self.shared.store, self.shared.clock.now());
+        let mut asked = Vec::with_capacity(edit.changes.len());
+        for change in &edit.changes {
+            asked.push(store.ask_room_change(room, change, now).await?);
+        }
+        store.change_room(room, edit.name.as_deref(), edit.performances.as_deref()).await?;
+        Ok(asked)
+    }
+
+    /// The answer to a request: done, or why not. `None` while there is none.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn answer(&self, request: i64) -> Result<Option<Result<(), String>>, LineError> {
+        Ok(self.shared.store.take_room_answer(request).await?)
+    }
+
+    /// Checks what can be checked before anything is changed.
+    async fn check_edit(&self, room: RoomId, edit: &RoomEdit) -> Result<(), LineError> {
+        let stored = self.stored(room).await?;
+        if let Some(name) = &edit.name {
+            check_name(name)?;
+        }
+        let mut settings = stored.record.settings;
+        for change in &edit.changes {
+            match change {
+                RoomChange::Settings(changed) => {
+                    changed.validate()?;
+                    settings = *changed;
+                }
+                RoomChange::Schedule(schedule) => check_schedule(schedule)?,
+                _ => {}
+            }
+        }
+        self.check_performances(edit.performances.as_ref().unwrap_or(&stored.performances), &settings).await
+    }
+
+    async fn check_performances(
+        &self,
+        performances: &[PerformanceId],
+        settings: &RoomSettings,
+    ) -> Result<(), LineError> {
+        if performances.len() > PERFORMANCES_MAX {
+            return Err(invalid("performances", format!("at most {PERFORMANCES_MAX} behind one room")));
+        }
+        for (index, id) in performances.iter().enumerate() {
+            if performances[..index].contains(id) {
+                return Err(invalid("performances", format!("{id} is named twice")));
+            }
+            let performance = self.shared.store.performance(*id).await?;
+            let hold_ms = performance.ok_or(StoreError::Missing("performance"))?.details.rules.hold_ms;
+            if hold_ms > settings.pass_ms {
+                let reason = format!(
+                    "a pass must last as long as a hold, or it ends before its buyer can pay: \
+                     {} ms of a pass, {hold_ms} ms of a hold at performance {id}",
+                    settings.pass_ms
+                );
+                return Err(invalid("pass_ms", reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_name(name: &str) -> Result<(), LineError> {
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        return Err(invalid("name", "must not be empty, nor contain control characters"));
+    }
+    if name.chars().count() > NAME_CHARS_MAX {
+        return Err(invalid("name", format!("must not be longer than {NAME_CHARS_MAX} characters")));
+    }
+    Ok(())
+}
+
+fn check_schedule(schedule: &Schedule) -> Result<(), LineError> {
+    let Schedule { pre_queue_at, opens_at, closes_at } = *schedule;
+    let times: Vec<_> = [pre_queue_at, opens_at, closes_at].into_iter().flatten().collect();
+    if times.is_sorted() {
+        return Ok(());
+    }
+    Err(invalid("schedule", "the pre-queue begins before the opening, and the opening is before the close"))
+}
+
+fn invalid(field: &'static str, reason: impl Into<String>) -> LineError {
+    LineError::Invalid { field, reason: reason.into() }
+}

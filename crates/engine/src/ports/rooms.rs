@@ -1,0 +1,112 @@
+//! The port under waiting rooms: what of them is kept.
+
+use async_trait::async_trait;
+use onsale_domain::{
+    ids::{PerformanceId, RoomId},
+    line::{RoomChange, RoomRecord},
+    time::Timestamp,
+};
+
+use super::{coordination::Admits, error::StoreError};
+
+/// Keeps rooms.
+///
+/// One node at a time runs a room: who writes a room's record says which node it is, and only the
+/// one that took the room last is listened to. So a node that was given up for dead cannot hand out
+/// numbers beside its successor.
+#[async_trait]
+pub trait RoomStore: Send + Sync + 'static {
+    /// Adds a room that nobody runs yet.
+    ///
+    /// Fails with [`StoreError::Missing`] if there is no such performance, and with
+    /// [`StoreError::Conflict`] if one of them has a room already.
+    async fn add_room(&self, room: &NewRoom) -> Result<RoomId, StoreError>;
+
+    /// All rooms, the oldest first.
+    async fn rooms(&self) -> Result<Vec<StoredRoom>, StoreError>;
+
+    /// A room.
+    async fn room(&self, id: RoomId) -> Result<Option<StoredRoom>, StoreError>;
+
+    /// Changes a room's name, and which performances it guards. Fails as [`RoomStore::add_room`]
+    /// does.
+    async fn change_room(
+        &self,
+        id: RoomId,
+        name: Option<&str>,
+        performances: Option<&[PerformanceId]>,
+    ) -> Result<(), StoreError>;
+
+    /// From now on `node` runs a room; its last record. `None` if the room is run by another node
+    /// and is not to be taken `over`, or does not exist.
+    async fn run_room(&self, id: RoomId, node: NodeId, over: bool) -> Result<Option<RoomRecord>, StoreError>;
+
+    /// Writes a room's record in the place of the one before. After `Ok` it survives a crash. Fails
+    /// with [`StoreError::Rejected`] if `node` does not run the room.
+    async fn record_room(&self, id: RoomId, node: NodeId, record: &RoomRecord) -> Result<(), StoreError>;
+
+    /// Asks the node that runs a room to change it; the request's number.
+    async fn ask_room_change(
+        &self,
+        id: RoomId,
+        change: &RoomChange,
+        now: Timestamp,
+    ) -> Result<i64, StoreError>;
+
+    /// The changes that have been asked for and not answered, the oldest first, at most 100.
+    async fn asked_room_changes(&self) -> Result<Vec<AskedChange>, StoreError>;
+
+    /// Answers a request: nothing if it was done, else why it was not.
+    async fn answer_room_change(&self, number: i64, refusal: Option<&str>) -> Result<(), StoreError>;
+
+    /// The answer to a request, which is forgotten then. `None` while there is none.
+    async fn take_room_answer(&self, number: i64) -> Result<Option<Result<(), String>>, StoreError>;
+
+    /// Forgets answered requests from before a time: nobody is waiting for them any more.
+    async fn prune_room_changes(&self, before: Timestamp) -> Result<(), StoreError>;
+}
+
+/// A process that runs rooms; a random number above 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeId(pub i64);
+
+/// A room to add.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRoom {
+    /// What organisers call it.
+    pub name: String,
+    /// Whom it lets join.
+    pub admits: Admits,
+    /// The performances behind it.
+    pub performances: Vec<PerformanceId>,
+    /// Its first record.
+    pub record: RoomRecord,
+}
+
+/// A room as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRoom {
+    /// The room.
+    pub id: RoomId,
+    /// What organisers call it.
+    pub name: String,
+    /// Whom it lets join.
+    pub admits: Admits,
+    /// The performances behind it, ascending.
+    pub performances: Vec<PerformanceId>,
+    /// Whether a node has ever run it.
+    pub begun: bool,
+    /// Its last record.
+    pub record: RoomRecord,
+}
+
+/// A change that somebody beside the running node asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedChange {
+    /// The request's number.
+    pub number: i64,
+    /// The room.
+    pub room: RoomId,
+    /// What to do.
+    pub change: RoomChange,
+}

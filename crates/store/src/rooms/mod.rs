@@ -1,0 +1,247 @@
+//! The port under waiting rooms.
+
+mod json;
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use onsale_domain::{
+    ids::{PerformanceId, RoomId},
+    line::{RoomChange, RoomRecord},
+    time::Timestamp,
+};
+use onsale_engine::ports::{Admits, AskedChange, NewRoom, NodeId, RoomStore, StoreError, StoredRoom};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
+};
+
+use crate::{
+    SqlStore,
+    entity::{performance, room, room_change, room_performance},
+    error::{broken, conflict_on, store_error},
+};
+
+/// The most requests answered at once.
+const CHANGES_MAX: u64 = 100;
+
+const ACCOUNTS: &str = "accounts";
+const ANYBODY: &str = "anybody";
+
+#[async_trait]
+impl RoomStore for SqlStore {
+    async fn add_room(&self, new: &NewRoom) -> Result<RoomId, StoreError> {
+        let model = room::ActiveModel {
+            id: NotSet,
+            name: Set(new.name.clone()),
+            admits: Set(admits_text(new.admits).to_owned()),
+            run_by: Set(0),
+            revision: Set(new.record.revision.into()),
+            record: Set(json::record_text(&new.record)),
+        };
+        let write = self.begin_write().await?;
+        let id = room::Entity::insert(model).exec(&write).await.map_err(store_error)?.last_insert_id;
+        guard(&write, id, &new.performances).await?;
+        write.commit().await.map_err(store_error)?;
+        Ok(RoomId(id))
+    }
+
+    async fn rooms(&self) -> Result<Vec<StoredRoom>, StoreError> {
+        let read = self.begin_read().await?;
+        let rooms = room::Entity::find().order_by_asc(room::Column::Id).all(&read).await;
+        let behind = room_performance::Entity::find()
+            .order_by_asc(room_performance::Column::PerformanceId)
+            .all(&read)
+            .await
+            .map_err(store_error)?;
+        let mut by_room: HashMap<i64, Vec<PerformanceId>> = HashMap::new();
+        for row in behind {
+            by_room.entry(row.room_id).or_default().push(PerformanceId(row.performance_id));
+        }
+        let rooms = rooms.map_err(store_error)?.into_iter();
+        rooms
+            .map(|model| {
+                let performances = by_room.remove(&model.id).unwrap_or_default();
+                stored(model, performances)
+            })
+            .collect()
+    }
+
+    async fn room(&self, id: RoomId) -> Result<Option<StoredRoom>, StoreError> {
+        let read = self.begin_read().await?;
+        let Some(model) = room::Entity::find_by_id(id.0).one(&read).await.map_err(store_error)? else {
+            return Ok(None);
+        };
+        let performances = room_performance::Entity::find()
+            .filter(room_performance::Column::RoomId.eq(id.0))
+            .order_by_asc(room_performance::Column::PerformanceId)
+            .all(&read)
+            .await
+            .map_err(store_error)?;
+        let performances = performances.iter().map(|row| PerformanceId(row.performance_id)).collect();
+        stored(model, performances).map(Some)
+    }
+
+    async fn change_room(
+        &self,
+        id: RoomId,
+        name: Option<&str>,
+        performances: Option<&[PerformanceId]>,
+    ) -> Result<(), StoreError> {
+        let write = self.begin_write().await?;
+        let known = room::Entity::find_by_id(id.0).one(&write).await.map_err(store_error)?;
+        known.ok_or(StoreError::Missing("waiting room"))?;
+        if let Some(name) = name {
+            room::Entity::update_many()
+                .col_expr(room::Column::Name, Expr::val(name))
+                .filter(room::Column::Id.eq(id.0))
+                .exec(&write)
+                .await
+                .map_err(store_error)?;
+        }
+        if let Some(performances) = performances {
+            room_performance::Entity::delete_many()
+                .filter(room_performance::Column::RoomId.eq(id.0))
+                .exec(&write)
+                .await
+                .map_err(store_error)?;
+            guard(&write, id.0, performances).await?;
+        }
+        write.commit().await.map_err(store_error)
+    }
+
+    async fn run_room(&self, id: RoomId, node: NodeId, over: bool) -> Result<Option<RoomRecord>, StoreError> {
+        let write = self.begin_write().await?;
+        let mut take = room::Entity::update_many()
+            .col_expr(room::Column::RunBy, Expr::val(node.0))
+            .filter(room::Column::Id.eq(id.0));
+        if !over {
+            take = take.filter(room::Column::RunBy.is_in([0, node.0]));
+        }
+        // The row is this transaction's from here on: a record of the node before comes earlier, and
+        // is read below, or too late.
+        let taken = take.exec(&write).await.map_err(store_error)?.rows_affected == 1;
+        let model = room::Entity::find_by_id(id.0).one(&write).await.map_err(store_error)?;
+        write.commit().await.map_err(store_error)?;
+        model.filter(|_| taken).map(|model| json::record(&model.record)).transpose()
+    }
+
+    async fn record_room(&self, id: RoomId, node: NodeId, record: &RoomRecord) -> Result<(), StoreError> {
+        let done = room::Entity::update_many()
+            .col_expr(room::Column::Record, Expr::val(json::record_text(record)))
+            .col_expr(room::Column::Revision, Expr::val(i64::from(record.revision)))
+            .filter(room::Column::Id.eq(id.0))
+            .filter(room::Column::RunBy.eq(node.0))
+            .exec(&self.writer)
+            .await
+            .map_err(store_error)?;
+        match done.rows_affected {
+            0 => Err(StoreError::Rejected(format!("another node runs the waiting room {id}"))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn ask_room_change(
+        &self,
+        id: RoomId,
+        change: &RoomChange,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let model = room_change::ActiveModel {
+            id: NotSet,
+            room_id: Set(id.0),
+            asked: Set(json::change_text(change)),
+            asked_at: Set(now.0),
+            answered: Set(false),
+            refusal: Set(None),
+        };
+        let inserted = room_change::Entity::insert(model).exec(&self.writer).await.map_err(store_error)?;
+        Ok(inserted.last_insert_id)
+    }
+
+    async fn asked_room_changes(&self) -> Result<Vec<AskedChange>, StoreError> {
+        let models = room_change::Entity::find()
+            .filter(room_change::Column::Answered.eq(false))
+            .order_by_asc(room_change::Column::Id)
+            .limit(CHANGES_MAX)
+            .all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        let asked = |model: room_change::Model| {
+            let change = json::change(&model.asked)?;
+            Ok(AskedChange { number: model.id, room: RoomId(model.room_id), change })
+        };
+        models.into_iter().map(asked).collect()
+    }
+
+    async fn answer_room_change(&self, number: i64, refusal: Option<&str>) -> Result<(), StoreError> {
+        room_change::Entity::update_many()
+            .col_expr(room_change::Column::Answered, Expr::val(true))
+            .col_expr(room_change::Column::Refusal, Expr::val(refusal.map(str::to_owned)))
+            .filter(room_change::Column::Id.eq(number))
+            .exec(&self.writer)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn take_room_answer(&self, number: i64) -> Result<Option<Result<(), String>>, StoreError> {
+        let model = room_change::Entity::find_by_id(number).one(&self.readers).await.map_err(store_error)?;
+        let Some(model) = model.filter(|model| model.answered) else { return Ok(None) };
+        room_change::Entity::delete_by_id(number).exec(&self.writer).await.map_err(store_error)?;
+        Ok(Some(model.refusal.map_or(Ok(()), Err)))
+    }
+
+    async fn prune_room_changes(&self, before: Timestamp) -> Result<(), StoreError> {
+        let answered = room_change::Column::Answered.eq(true);
+        room_change::Entity::delete_many()
+            .filter(answered)
+            .filter(room_change::Column::AskedAt.lt(before.0))
+            .exec(&self.writer)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+}
+
+/// Puts performances behind a room.
+async fn guard(
+    write: &impl ConnectionTrait,
+    room: i64,
+    performances: &[PerformanceId],
+) -> Result<(), StoreError> {
+    for id in performances {
+        let known = performance::Entity::find_by_id(id.0).one(write).await.map_err(store_error)?;
+        known.ok_or(StoreError::Missing("performance"))?;
+        let row = room_performance::ActiveModel { performance_id: Set(id.0), room_id: Set(room) };
+        room_performance::Entity::insert(row)
+            .exec_without_returning(write)
+            .await
+            .map_err(conflict_on("a waiting room for one of these performances"))?;
+    }
+    Ok(())
+}
+
+fn stored(model: room::Model, performances: Vec<PerformanceId>) -> Result<StoredRoom, StoreError> {
+    let admits = match model.admits.as_str() {
+        ACCOUNTS => Admits::Accounts,
+        ANYBODY => Admits::Anybody,
+        other => return Err(broken(format!("the waiting room {} admits `{other}`", model.id))),
+    };
+    Ok(StoredRoom {
+        id: RoomId(model.id),
+        name: model.name,
+        admits,
+        performances,
+        begun: model.run_by != 0,
+        record: json::record(&model.record)?,
+    })
+}
+
+const fn admits_text(admits: Admits) -> &'static str {
+    match admits {
+        Admits::Accounts => ACCOUNTS,
+        Admits::Anybody => ANYBODY,
+    }
+}
