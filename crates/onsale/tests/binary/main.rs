@@ -4,5 +4,7 @@ mod audit;
 mod command_line;
 mod import;
 mod replicas;
+mod rooms;
+mod rooms_crash;
 mod serve;
 mod support;
