@@ -339,9 +339,12 @@ async fn one_pass_pays_once_also_in_the_same_moment() {
     charge(&mut walk, &buyer).await;
     open_room(&mut walk, "accounts", 100).await;
     let pass = token(&join(&mut walk, Some(&buyer)).await);
-    let mut payments = Vec::new();
+    let mut orders = Vec::new();
     for seat in 1..=4 {
-        let held = reserve(&mut walk, &buyer, &pass, seat).await;
+        orders.push(reserve(&mut walk, &buyer, &pass, seat).await);
+    }
+    let mut payments = Vec::new();
+    for held in orders {
         let request = walk.server.request(Method::POST, "/api/v1/payments").bearer_auth(&buyer);
         let body = json!({"reservationId": held.json["reservationId"]});
         payments.push(tokio::spawn(request.header("Queue-Token", &pass).json(&body).send()));

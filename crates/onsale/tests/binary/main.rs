@@ -5,5 +5,7 @@ mod bench;
 mod command_line;
 mod import;
 mod replicas;
+mod rooms;
+mod rooms_crash;
 mod serve;
 mod support;

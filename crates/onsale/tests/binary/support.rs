@@ -133,6 +133,27 @@ impl Server {
         self.send(request.json(&body), token).await
     }
 
+    /// As [`Caller::call`].
+    pub(crate) async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        login: Option<&str>,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> Option<(u16, Value)> {
+        self.caller().call(method, path, login, token, body).await
+    }
+
+    /// What calls this server, also after it has been killed.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller { client: self.client.clone(), url: self.url.clone() }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) async fn delete(&self, path: &str, token: Option<&str>) -> (u16, Value) {
         self.send(self.client.delete(format!("{}{path}", self.url)), token).await
     }
@@ -165,6 +186,40 @@ impl Server {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+}
+
+/// Calls a server that may be killed meanwhile.
+pub(crate) struct Caller {
+    client: reqwest::Client,
+    url: String,
+}
+
+impl Caller {
+    /// A call that may show a waiting room's token. None if the connection broke before the whole
+    /// answer came.
+    pub(crate) async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        login: Option<&str>,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> Option<(u16, Value)> {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if let Some(login) = login {
+            request = request.bearer_auth(login);
+        }
+        if let Some(token) = token {
+            request = request.header("Queue-Token", token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.ok()?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.ok()?;
+        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 }
 
