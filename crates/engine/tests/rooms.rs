@@ -198,13 +198,44 @@ async fn the_next_node_takes_rooms_over_and_passes_hold() {
     assert!(second.rooms.run_here().contains(&room));
     world.hold(&second, BUYER, Some(&pass)).await.expect("the pass holds on the next node");
 
-    // The first one goes on with the numbers it has recorded, and learns with the next record.
+    // What the first one would record is refused, and it learns within a second.
     let refused = first.rooms.edit(room, change(RoomChange::Pause)).await;
     assert!(matches!(refused, Err(LineError::Store(StoreError::Rejected(_)))), "{refused:?}");
     assert_eq!(second.rooms.stored(room).await.unwrap().record.revision, 1, "nothing was paused");
+    world.hold(&first, BUYER, Some(&pass)).await.expect("control: it does not know yet");
+    first.rooms.look().await.unwrap();
+    assert!(first.rooms.run_here().is_empty());
+    assert!(matches!(world.hold(&first, BUYER, Some(&pass)).await, Err(EntryRefusal::Unavailable(_))));
+    first.rooms.look().await.unwrap();
+    assert!(second.rooms.run_here().contains(&room), "it does not take the room back");
     second.rooms.edit(room, change(RoomChange::Pause)).await.unwrap();
     first.stop().await;
     second.stop().await;
+}
+
+#[tokio::test]
+async fn a_room_that_is_found_while_it_is_added_is_taken_once() {
+    let world = World::new().await;
+    let node = world.node().await;
+    for _ in 0..20 {
+        let details = RoomDetails {
+            name: "Room".into(),
+            admits: Admits::Anybody,
+            performances: Vec::new(),
+            settings: RoomSettings::new(Mode::BankWindow { inside_max: 1 }),
+            schedule: Schedule::default(),
+        };
+        let (added, first, second) =
+            tokio::join!(node.rooms.add(details), node.rooms.look(), node.rooms.look());
+        first.and(second).unwrap();
+        let room = added.unwrap().id;
+        node.rooms.edit(room, change(RoomChange::Open)).await.unwrap();
+        assert!(matches!(
+            node.rooms.join(room, None, None).await.unwrap().status,
+            InLineStatus::Active { .. }
+        ));
+    }
+    node.stop().await;
 }
 
 #[tokio::test]
