@@ -286,7 +286,9 @@ impl From<DrawNotice> for DrawBody {
 }
 
 impl From<RoomDocument> for DocumentBody {
-    fn from(document: RoomDocument) -> Self {
+    fn from(mut document: RoomDocument) -> Self {
+        // In a short line several of the distances are the same.
+        document.waits.dedup_by_key(|(ahead, _)| *ahead);
         Self {
             room_id: document.room.0,
             revision: document.revision,

@@ -60,12 +60,12 @@ pub async fn a_record_read_back_is_the_one_written(store: Arc<dyn Store>) {
         name: room.name.clone(),
         admits: Admits::Anybody,
         performances: vec![world.performance],
-        begun: false,
+        run_by: None,
         record: room.record.clone(),
     };
     assert_eq!(store.rooms().await.unwrap(), [expected.clone()]);
     assert_eq!(store.run_room(id, NODE, false).await.unwrap(), Some(room.record));
-    expected.begun = true;
+    expected.run_by = Some(NODE);
     for record in records() {
         store.record_room(id, NODE, &record).await.unwrap();
         // Writing the same again is not a failure.

@@ -77,14 +77,14 @@ impl WaitingRooms {
 
     /// Lets a pass last as long as a hold does, but no longer than a new one would; its new token.
     pub(crate) async fn extend(&self, entry: &Entry, until: Timestamp) -> Result<String, LineError> {
-        let Pass { until, .. } = self.coordination()?.extend(entry.room, entry.holder, until).await?;
+        let Pass { until, .. } = self.running(entry.room)?.extend(entry.room, entry.holder, until).await?;
         Ok(self.shared.tokens.pass(PassToken { room: entry.room, holder: entry.holder, until }))
     }
 
     /// Uses a pass up: it has been paid with.
     pub(crate) async fn use_up(&self, paying: PayingEntry<'_>) {
         let Entry { room, holder } = paying.entry;
-        let used = async { Ok::<_, LineError>(self.coordination()?.use_up(room, holder).await?) };
+        let used = async { Ok::<_, LineError>(self.running(room)?.use_up(room, holder).await?) };
         if let Err(error) = used.await {
             // It has run out in this moment, which is as good.
             tracing::debug!(%error, %room, "a pass was not used up");
@@ -100,8 +100,7 @@ impl WaitingRooms {
         let token = token.ok_or(EntryRefusal::NoToken)?;
         let PassToken { holder, until, .. } = self.pass_for(room, user, token)?;
         // A pass from before a crash is taken back here.
-        let rooms = self.coordination()?;
-        rooms.resume(room, holder, until).await.map_err(LineError::from)?;
+        self.running(room)?.resume(room, holder, until).await.map_err(LineError::from)?;
         Ok(Entry { room, holder })
     }
 

@@ -46,8 +46,8 @@ impl WaitingRooms {
             match rooms.advance(room).await.map_err(LineError::from) {
                 Ok(_) => {}
                 Err(LineError::Store(StoreError::Rejected(why))) => {
-                    tracing::error!(%why, "this node does not run the waiting room any more");
-                    self.shared.running.write().remove(&room);
+                    tracing::debug!(%why);
+                    self.give_up(room);
                 }
                 Err(error) => tracing::warn!(%error, %room, "a waiting room does not go on"),
             }
@@ -78,8 +78,12 @@ impl WaitingRooms {
         if self.shared.coordination.is_none() {
             return Ok(());
         }
-        for room in stored.iter().filter(|room| !room.begun) {
-            self.run(room, false).await?;
+        for room in &stored {
+            match room.run_by {
+                None => self.run(room, false).await?,
+                Some(node) if node != self.shared.node => self.give_up(room.id),
+                Some(_) => {}
+            }
         }
         for asked in self.shared.store.asked_room_changes().await? {
             self.carry_out(asked).await?;
@@ -101,6 +105,7 @@ impl WaitingRooms {
 
     async fn run(&self, room: &StoredRoom, over: bool) -> Result<(), LineError> {
         let Some(rooms) = &self.shared.coordination else { return Ok(()) };
+        let _one_at_a_time = self.shared.taking.lock().await;
         if self.shared.running.read().contains(&room.id) {
             return Ok(());
         }
@@ -113,6 +118,13 @@ impl WaitingRooms {
         rooms.add_room(room.id, room.admits, record).await?;
         self.shared.running.write().insert(room.id);
         Ok(())
+    }
+
+    /// Another node runs the room now. What this one knows of it is old, so it lets nobody in by it.
+    fn give_up(&self, room: RoomId) {
+        if self.shared.running.write().remove(&room) {
+            tracing::error!(%room, "another node has taken over the waiting room; this one answers 503 for it");
+        }
     }
 
     /// Runs a room that was just added.

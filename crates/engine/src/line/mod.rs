@@ -63,6 +63,8 @@ struct Shared {
     known: ArcSwap<Known>,
     /// The rooms that this node runs.
     running: RwLock<HashSet<RoomId>>,
+    /// Held while a room is taken: to add one twice would put its first record back.
+    taking: tokio::sync::Mutex<()>,
     paying: Vec<tokio::sync::Mutex<()>>,
 }
 
@@ -151,6 +153,7 @@ impl WaitingRooms {
             tokens: LineTokens::new(&line_key(secret), &[]),
             known: ArcSwap::default(),
             running: RwLock::default(),
+            taking: tokio::sync::Mutex::default(),
             paying: (0..PAYING_LOCKS).map(|_| tokio::sync::Mutex::default()).collect(),
         };
         Self { shared: Arc::new(shared) }

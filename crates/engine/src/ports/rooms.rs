@@ -94,8 +94,8 @@ pub struct StoredRoom {
     pub admits: Admits,
     /// The performances behind it, ascending.
     pub performances: Vec<PerformanceId>,
-    /// Whether a node has ever run it.
-    pub begun: bool,
+    /// The node that runs it; none before the first.
+    pub run_by: Option<NodeId>,
     /// Its last record.
     pub record: RoomRecord,
 }

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server};
+use crate::support::{Place, Server, copy_database};
 
 const KILLS: usize = 20;
 
@@ -125,6 +125,34 @@ async fn killed_twenty_times_while_people_join_and_enter() {
     println!("{KILLS} kills: {given} numbers given, {inside} inside, {waiting} waiting");
     assert!(given > 50 * KILLS && inside > KILLS && waiting > KILLS, "too little happened to prove anything");
     buy(&server, &performance, told.passes.iter().next().expect("somebody is inside"), &admin).await;
+}
+
+/// The control: a server that forgets what it has recorded gives numbers twice, and that is noticed.
+#[tokio::test]
+async fn a_server_that_forgets_its_records_gives_numbers_twice() {
+    let place = Place::new();
+    let serve = || place.serve_with(&[], &[("ONSALE_ACCOUNTS_ARGON2_MEMORY_KIB", "64")]);
+    let server = serve();
+    let add = ["user", "add", "a@b.example", "--role", "admin", "--password-stdin"];
+    assert_eq!(place.run_with_input(&add, "correct horse\n").code, 0);
+    let admin = server.log_in("a@b.example", "correct horse").await;
+    prepare(&server, &admin).await;
+    server.stop();
+    copy_database(&place.data(), &place.path("before"));
+    let join = async |server: &Server| {
+        let join = server.call(Method::POST, TOKENS, None, None, Some(json!({"roomId": 1})));
+        number(join.await.expect("an answer").1["token"].as_str().expect("a token"))
+    };
+    let server = serve();
+    let first = join(&server).await;
+    server.kill();
+    let server = serve();
+    assert_ne!(join(&server).await, first, "as it should be");
+    server.kill();
+    std::fs::remove_dir_all(place.path("data")).unwrap();
+    copy_database(&place.path("before"), &place.data());
+    let server = serve();
+    assert_eq!(join(&server).await, first, "without the record the number is given again");
 }
 
 async fn ask(server: &Server, token: &str) -> (u16, Value) {

@@ -234,7 +234,7 @@ fn stored(model: room::Model, performances: Vec<PerformanceId>) -> Result<Stored
         name: model.name,
         admits,
         performances,
-        begun: model.run_by != 0,
+        run_by: (model.run_by != 0).then_some(NodeId(model.run_by)),
         record: json::record(&model.record)?,
     })
 }

@@ -1,0 +1,257 @@
+//! Waiting rooms in front of sales, on a real database, with a clock that the tests move.
+
+use std::sync::Arc;
+
+use onsale_coordination::LocalCoordination;
+use onsale_domain::{
+    catalogue::{PerformanceDetails, PriceLevel, ShowDetails, ShowKind},
+    decide::ClaimCheck,
+    hall::{Plan, SectionSpec},
+    ids::{PerformanceId, RoomId, SeatId, UserId},
+    line::{Mode, RoomChange, RoomSettings, Schedule},
+    money::Currency,
+    sale::SaleRules,
+    time::Timestamp,
+};
+use onsale_engine::{
+    Engine, Settings,
+    accounts::AccountSettings,
+    clock::ManualClock,
+    ids::RandomIds,
+    line::{EntryRefusal, InLineStatus, LineError, RoomDetails, RoomEdit, Shopper, TokenError},
+    ports::{Admits, Store, StoreError},
+    sales::{SaleError, SaleSettings},
+};
+use onsale_store::{SqlStore, StoreOptions};
+use tempfile::TempDir;
+
+const START: Timestamp = Timestamp(1_800_000_000_000);
+const BUYER: UserId = UserId(1);
+const OTHER: UserId = UserId(2);
+
+/// A database, and nodes on it.
+struct World {
+    store: Arc<dyn Store>,
+    clock: Arc<ManualClock>,
+    performance: PerformanceId,
+    seats: Vec<SeatId>,
+    _folder: TempDir,
+}
+
+fn settings() -> Settings {
+    Settings {
+        currency: Currency::KRW,
+        sales: SaleSettings::default(),
+        accounts: AccountSettings {
+            signing_key: vec![7; 32],
+            access_s: 3_600,
+            refresh_s: 86_400,
+            argon2_memory_kib: 8,
+            argon2_passes: 1,
+            hashing_threads: 1,
+            hashing_queue_max: 64,
+        },
+        claim_check: ClaimCheck::On,
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
+        let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let section =
+            SectionSpec { name: "A".into(), rows: 1, seats_per_row: 10, category: "Standard".into() };
+        let venue = store.add_venue("Arena", "UTC").await.unwrap();
+        let hall = store.add_hall(venue, "Main", &Plan::generate(&[section]).unwrap()).await.unwrap();
+        let show = ShowDetails {
+            kind: ShowKind::Concert,
+            title: "Opening night".into(),
+            grade: None,
+            genre: None,
+            release_date: None,
+            thumbnail_image: None,
+            running_time_min: None,
+            description: None,
+            creator: None,
+            source_key: None,
+        };
+        let details = PerformanceDetails {
+            show: store.add_show(show).await.unwrap(),
+            hall,
+            starts_at: START.plus_ms(86_400_000),
+            ends_at: START.plus_ms(90_000_000),
+            on_sale_at: START,
+            rules: SaleRules::default(),
+            prices: vec![PriceLevel { category: 0, grade: "S".into(), price: 1_000 }],
+        };
+        let performance = store.add_performance(&details).await.unwrap();
+        let seats = store.seat_map(hall).await.unwrap().unwrap().seats().iter().map(|seat| seat.id).collect();
+        let clock = Arc::new(ManualClock::new(START));
+        Self { store, clock, performance, seats, _folder: folder }
+    }
+
+    /// A node that runs rooms.
+    async fn node(&self) -> Engine {
+        let (clock, ids) = (self.clock.clone(), Arc::new(RandomIds::default()));
+        Engine::start_with_rooms(self.store.clone(), self.clock.clone(), ids, settings(), |journal| {
+            Arc::new(LocalCoordination::new(journal, clock))
+        })
+        .await
+        .unwrap()
+    }
+
+    /// A node that runs none.
+    async fn node_without_rooms(&self) -> Engine {
+        let ids = Arc::new(RandomIds::default());
+        Engine::start(self.store.clone(), self.clock.clone(), ids, settings()).await.unwrap()
+    }
+
+    /// An open room in front of the performance.
+    async fn room(&self, node: &Engine, mode: Mode) -> RoomId {
+        let details = RoomDetails {
+            name: "Room".into(),
+            admits: Admits::Accounts,
+            performances: vec![self.performance],
+            settings: RoomSettings::new(mode),
+            schedule: Schedule::default(),
+        };
+        let room = node.rooms.add(details).await.unwrap().id;
+        node.rooms.edit(room, change(RoomChange::Open)).await.unwrap();
+        room
+    }
+
+    async fn hold(&self, node: &Engine, user: UserId, pass: Option<&str>) -> Result<(), EntryRefusal> {
+        let shopper = Shopper { user, pass };
+        match node.sales.hold(shopper, None, self.performance, vec![self.seats[0]]).await {
+            Ok(held) => {
+                node.sales.cancel(user, held.order.id).await.unwrap();
+                Ok(())
+            }
+            Err(SaleError::NoEntry(refused)) => Err(refused.reason),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+fn change(change: RoomChange) -> RoomEdit {
+    RoomEdit { changes: vec![change], ..RoomEdit::default() }
+}
+
+#[tokio::test]
+async fn a_sale_is_shut_from_the_moment_it_has_a_room() {
+    let world = World::new().await;
+    let node = world.node().await;
+    world.hold(&node, BUYER, None).await.expect("a sale without a room is open to all");
+    let room = world.room(&node, Mode::BankWindow { inside_max: 1 }).await;
+    assert!(matches!(world.hold(&node, BUYER, None).await, Err(EntryRefusal::NoToken)));
+    let refused = node.sales.view(world.performance).await.err().expect("no seats are shown");
+    assert!(matches!(refused, SaleError::NoEntry(refused) if refused.room == room));
+
+    let active = node.rooms.join(room, Some(BUYER), None).await.unwrap();
+    assert!(matches!(active.status, InLineStatus::Active { .. }), "{active:?}");
+    world.hold(&node, BUYER, Some(&active.token)).await.unwrap();
+    let theirs = world.hold(&node, OTHER, Some(&active.token)).await;
+    assert!(matches!(theirs, Err(EntryRefusal::Token(TokenError::OtherVisitor))), "{theirs:?}");
+    let waiting = node.rooms.join(room, Some(OTHER), None).await.unwrap();
+    assert!(matches!(waiting.status, InLineStatus::Waiting { ahead: 0, .. }), "{waiting:?}");
+    let early = world.hold(&node, OTHER, Some(&waiting.token)).await;
+    assert!(matches!(early, Err(EntryRefusal::NotYourTurn)), "{early:?}");
+
+    // Leaving gives the slot to the next one.
+    node.rooms.leave(&active.token, Some(BUYER)).await.unwrap();
+    assert!(matches!(world.hold(&node, BUYER, Some(&active.token)).await, Err(EntryRefusal::Over)));
+    world.clock.advance_ms(100);
+    node.rooms.advance().await;
+    let entered = node.rooms.ask(&waiting.token, Some(OTHER)).await.unwrap();
+    world.hold(&node, OTHER, Some(&entered.token)).await.unwrap();
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_runs_no_rooms_shuts_the_sale_all_the_same() {
+    let world = World::new().await;
+    let (node, other) = (world.node().await, world.node_without_rooms().await);
+    let room = world.room(&node, Mode::BankWindow { inside_max: 1 }).await;
+    let pass = node.rooms.join(room, Some(BUYER), None).await.unwrap().token;
+    // Its control: before it has looked it knows of no room.
+    world.hold(&other, BUYER, None).await.unwrap();
+    other.rooms.look().await.unwrap();
+    assert!(matches!(world.hold(&other, BUYER, None).await, Err(EntryRefusal::NoToken)));
+    // It cannot tell whether a pass has been used up.
+    assert!(matches!(world.hold(&other, BUYER, Some(&pass)).await, Err(EntryRefusal::Unavailable(_))));
+    let refused = other.rooms.join(room, Some(BUYER), None).await;
+    assert!(matches!(refused, Err(LineError::Store(StoreError::Unavailable(_)))), "{refused:?}");
+    other.stop().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_next_node_takes_rooms_over_and_passes_hold() {
+    let world = World::new().await;
+    let first = world.node().await;
+    let room = world.room(&first, Mode::BankWindow { inside_max: 2 }).await;
+    let pass = first.rooms.join(room, Some(BUYER), None).await.unwrap().token;
+    // Not stopped: it is only thought to be dead.
+    let second = world.node().await;
+    assert!(second.rooms.run_here().contains(&room));
+    world.hold(&second, BUYER, Some(&pass)).await.expect("the pass holds on the next node");
+
+    // What the first one would record is refused, and it learns within a second.
+    let refused = first.rooms.edit(room, change(RoomChange::Pause)).await;
+    assert!(matches!(refused, Err(LineError::Store(StoreError::Rejected(_)))), "{refused:?}");
+    assert_eq!(second.rooms.stored(room).await.unwrap().record.revision, 1, "nothing was paused");
+    world.hold(&first, BUYER, Some(&pass)).await.expect("control: it does not know yet");
+    first.rooms.look().await.unwrap();
+    assert!(first.rooms.run_here().is_empty());
+    assert!(matches!(world.hold(&first, BUYER, Some(&pass)).await, Err(EntryRefusal::Unavailable(_))));
+    first.rooms.look().await.unwrap();
+    assert!(second.rooms.run_here().contains(&room), "it does not take the room back");
+    second.rooms.edit(room, change(RoomChange::Pause)).await.unwrap();
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_room_that_is_found_while_it_is_added_is_taken_once() {
+    let world = World::new().await;
+    let node = world.node().await;
+    for _ in 0..20 {
+        let details = RoomDetails {
+            name: "Room".into(),
+            admits: Admits::Anybody,
+            performances: Vec::new(),
+            settings: RoomSettings::new(Mode::BankWindow { inside_max: 1 }),
+            schedule: Schedule::default(),
+        };
+        let (added, first, second) =
+            tokio::join!(node.rooms.add(details), node.rooms.look(), node.rooms.look());
+        first.and(second).unwrap();
+        let room = added.unwrap().id;
+        node.rooms.edit(room, change(RoomChange::Open)).await.unwrap();
+        assert!(matches!(
+            node.rooms.join(room, None, None).await.unwrap().status,
+            InLineStatus::Active { .. }
+        ));
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_for_beside_the_node_is_done_and_answered() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let room = world.room(&node, Mode::BankWindow { inside_max: 2 }).await;
+    let beside = onsale_engine::line::WaitingRooms::beside(world.store.clone(), world.clock.clone());
+    let asked = beside.ask_for(room, change(RoomChange::Pause)).await.unwrap()[0];
+    let again = beside.ask_for(room, change(RoomChange::Pause)).await.unwrap()[0];
+    assert_eq!(beside.answer(asked).await.unwrap(), None);
+    node.rooms.look().await.unwrap();
+    assert_eq!(beside.answer(asked).await.unwrap(), Some(Ok(())));
+    assert!(matches!(beside.answer(again).await.unwrap(), Some(Err(_))), "it is paused already");
+    let short = RoomSettings { pass_ms: 299_999, ..RoomSettings::new(Mode::BankWindow { inside_max: 2 }) };
+    let refused = beside.ask_for(room, change(RoomChange::Settings(short))).await;
+    assert!(matches!(refused, Err(LineError::Invalid { field: "pass_ms", .. })), "{refused:?}");
+    node.stop().await;
+}
