@@ -5,7 +5,7 @@ use std::sync::Arc;
 use onsale_coordination::LocalCoordination;
 use onsale_domain::{
     catalogue::{PerformanceDetails, PriceLevel, ShowDetails, ShowKind},
-    decide::ClaimCheck,
+    decide::{ClaimCheck, IdempotencyKey, Refusal},
     hall::{Plan, SectionSpec},
     ids::{PerformanceId, RoomId, SeatId, UserId},
     line::{Mode, RoomChange, RoomSettings, Schedule},
@@ -166,6 +166,28 @@ async fn a_sale_is_shut_from_the_moment_it_has_a_room() {
     node.rooms.advance().await;
     let entered = node.rooms.ask(&waiting.token, Some(OTHER)).await.unwrap();
     world.hold(&node, OTHER, Some(&entered.token)).await.unwrap();
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_repeated_hold_is_answered_also_when_its_pass_has_ended() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let room = world.room(&node, Mode::BankWindow { inside_max: 1 }).await;
+    let pass = node.rooms.join(room, Some(BUYER), None).await.unwrap().token;
+    let hold = async |key: u128, fingerprint: u64| {
+        let shopper = Shopper { user: BUYER, pass: Some(&pass) };
+        let key = Some(IdempotencyKey { id: key, fingerprint });
+        node.sales.hold(shopper, key, world.performance, vec![world.seats[0]]).await
+    };
+    let first = hold(1, 1).await.unwrap();
+    node.rooms.leave(&pass, Some(BUYER)).await.unwrap();
+    let again = hold(1, 1).await.unwrap();
+    assert_eq!((again.order, again.replayed, again.pass), (first.order, true, None));
+    let other = hold(1, 2).await;
+    assert!(matches!(other, Err(SaleError::Refused(Refusal::KeyReused))), "{other:?}");
+    let other = hold(2, 1).await;
+    assert!(matches!(other, Err(SaleError::NoEntry(_))), "another request is a new one: {other:?}");
     node.stop().await;
 }
 

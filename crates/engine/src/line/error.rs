@@ -79,6 +79,13 @@ pub struct EntryError {
     pub reason: EntryRefusal,
 }
 
+impl EntryError {
+    /// Whether it is somebody's own pass, which has been used up or has run out.
+    pub(crate) fn has_been_inside(&self) -> bool {
+        matches!(self.reason, EntryRefusal::Over)
+    }
+}
+
 /// See [`EntryError`].
 #[derive(Debug, thiserror::Error)]
 pub enum EntryRefusal {

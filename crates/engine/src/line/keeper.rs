@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use metrics::gauge;
 use onsale_domain::{
     ids::RoomId,
-    line::{RoomDocument, SaleHealth},
+    line::{Phase, RoomDocument, SaleHealth},
 };
 
-use super::{Known, LineError, WaitingRooms, is_live};
+use super::{Known, LineError, WaitingRooms};
 use crate::ports::{AskedChange, StoreError, StoredRoom};
 
 /// How often rooms go on, in milliseconds.
@@ -103,7 +103,8 @@ impl WaitingRooms {
         Ok(())
     }
 
-    async fn run(&self, room: &StoredRoom, over: bool) -> Result<(), LineError> {
+    /// Runs a room, if this node runs rooms and no other one runs this; or takes it `over`.
+    pub(super) async fn run(&self, room: &StoredRoom, over: bool) -> Result<(), LineError> {
         let Some(rooms) = &self.shared.coordination else { return Ok(()) };
         let _one_at_a_time = self.shared.taking.lock().await;
         if self.shared.running.read().contains(&room.id) {
@@ -112,7 +113,7 @@ impl WaitingRooms {
         let Some(record) = self.shared.store.run_room(room.id, self.shared.node, over).await? else {
             return Ok(());
         };
-        if is_live(record.phase) {
+        if record.phase != Phase::Closed {
             tracing::info!(room = %room.id, name = %room.name, "runs the waiting room");
         }
         rooms.add_room(room.id, room.admits, record).await?;
@@ -125,11 +126,6 @@ impl WaitingRooms {
         if self.shared.running.write().remove(&room) {
             tracing::error!(%room, "another node has taken over the waiting room; this one answers 503 for it");
         }
-    }
-
-    /// Runs a room that was just added.
-    pub(super) async fn run_new(&self, room: &StoredRoom) -> Result<(), LineError> {
-        self.run(room, false).await
     }
 
     async fn carry_out(&self, asked: AskedChange) -> Result<(), LineError> {

@@ -20,9 +20,7 @@ use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit, Mac};
 use onsale_domain::{
     ids::{PerformanceId, RoomId, UserId},
-    line::{
-        Pass, Phase, Place, Refusal, RoomDocument, RoomSettings, Schedule, Standing, WaitRange, poll_after_ms,
-    },
+    line::{Pass, Place, Refusal, RoomDocument, RoomSettings, Schedule, Standing, WaitRange, poll_after_ms},
     time::Timestamp,
 };
 use parking_lot::RwLock;
@@ -334,9 +332,4 @@ fn line_key(secret: &[u8]) -> LineKey {
     let secret: [u8; 32] = mac.chain_update(b"onsale line key v1").finalize().into_bytes().into();
     let mac = Hmac::<Sha256>::new_from_slice(&secret).expect("HMAC takes keys of any length");
     LineKey { id: mac.chain_update(b"id").finalize().into_bytes()[0], secret }
-}
-
-/// Whether a room may still let somebody in, some day.
-fn is_live(phase: Phase) -> bool {
-    phase != Phase::Closed
 }

@@ -77,7 +77,7 @@ impl WaitingRooms {
         let record = RoomRecord::new(settings, schedule, rand::random());
         let id = self.shared.store.add_room(&NewRoom { name, admits, performances, record }).await?;
         let room = self.stored(id).await?;
-        self.run_new(&room).await?;
+        self.run(&room, false).await?;
         self.look().await?;
         Ok(room)
     }

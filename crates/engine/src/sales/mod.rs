@@ -11,11 +11,12 @@ mod other_nodes;
 mod view;
 mod views;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use onsale_domain::{
     decide::{
-        Cancel, Charge, ClaimCheck, Command, Hold, IdempotencyKey, LockSeats, Outcome, Pay, Refusal, Request,
+        Cancel, Charge, ClaimCheck, Command, FactKeys, Hold, IdempotencyKey, LockSeats, Outcome, Pay,
+        Refusal, Request,
     },
     ids::{OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
     line::SaleHealth,
@@ -42,7 +43,7 @@ use crate::{
     engine::Settings,
     ids::Ids,
     line::{Entry, EntryError, Shopper, WaitingRooms},
-    ports::{Guard, OrderPage, Store, StoreError},
+    ports::{Guard, OrderPage, Store, StoreError, TransactionError},
 };
 
 pub use view::{PerformanceView, SeatChanges, SeatCounts, SeatSnapshot};
@@ -217,7 +218,12 @@ impl Sales {
         seats: Vec<SeatId>,
     ) -> Result<Held, SaleError> {
         let Shopper { user: caller, pass } = shopper.into();
-        let entry = self.shared.rooms.admit(performance, Some(caller), pass).await?;
+        let entry = match self.shared.rooms.admit(performance, Some(caller), pass).await {
+            Ok(entry) => entry,
+            // Whoever was inside and repeats a request is to learn what became of it.
+            Err(error) if error.has_been_inside() && self.is_repeated(caller, key).await? => None,
+            Err(error) => return Err(error.into()),
+        };
         if self.shared.settings.gate {
             self.pass_gate(caller, performance, &seats)?;
         }
@@ -417,6 +423,18 @@ impl Sales {
         }
         for lane in running.lanes {
             lane.stop().await;
+        }
+    }
+
+    /// Whether an earlier request with the same key has done something.
+    async fn is_repeated(&self, caller: UserId, key: Option<IdempotencyKey>) -> Result<bool, SaleError> {
+        let Some(key) = key else { return Ok(false) };
+        let keys = FactKeys { keys: BTreeSet::from([(caller, key.id)]), ..FactKeys::default() };
+        let mut transaction = self.shared.store.begin(Guard::None).await?;
+        match transaction.load(&keys).await {
+            Ok(loaded) => Ok(!loaded.keys.is_empty()),
+            Err(TransactionError::Conflict) => Err(SaleError::Overloaded),
+            Err(TransactionError::Store(error)) => Err(error.into()),
         }
     }
 

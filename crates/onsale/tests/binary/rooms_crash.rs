@@ -12,12 +12,10 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server, copy_database};
-
-const KILLS: usize = 20;
+use crate::support::{Place, Server, copy_database, run};
 
 /// The room opens, and lots are drawn, before this kill.
-const OPENS: usize = 5;
+const OPENS: usize = 3;
 
 const VISITORS: usize = 16;
 
@@ -70,20 +68,40 @@ fn number(token: &str) -> u32 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_twenty_times_while_people_join_and_enter() {
+    killed(None, 20).await;
+}
+
+mod postgres {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn killed_eight_times_while_people_join_and_enter() {
+        super::killed(Some(onsale_testbed::postgres().fresh_database().await), 8).await;
+    }
+}
+
+mod mariadb {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn killed_eight_times_while_people_join_and_enter() {
+        super::killed(Some(onsale_testbed::mariadb().fresh_database().await), 8).await;
+    }
+}
+
+/// On a database server, or embedded if none is named.
+async fn killed(database: Option<String>, kills: usize) {
     let place = Place::new();
-    let serve = || place.serve_with(&[], &[("ONSALE_ACCOUNTS_ARGON2_MEMORY_KIB", "64")]);
+    let mut variables = vec![("ONSALE_ACCOUNTS_ARGON2_MEMORY_KIB", "64")];
+    variables.extend(database.as_deref().map(|url| ("ONSALE_DATABASE_URL", url)));
+    let serve = || place.serve_with(&[], &variables);
     let mut server = serve();
-    let ended = place.run_with_input(
-        &["user", "add", "a@b.example", "--role", "admin", "--password-stdin"],
-        "correct horse\n",
-    );
+    let mut add = place.command(["user", "add", "a@b.example", "--role", "admin", "--password-stdin"]);
+    add.envs(variables.iter().copied());
+    let ended = run(add, "correct horse\n");
     assert_eq!(ended.code, 0, "{ended:?}");
     let admin = server.log_in("a@b.example", "correct horse").await;
     let performance = prepare(&server, &admin).await;
     let mut random = StdRng::seed_from_u64(20);
     let mut told = Told::default();
 
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         if kill == OPENS {
             let opened = server.call(
                 Method::PATCH,
@@ -122,8 +140,8 @@ async fn killed_twenty_times_while_people_join_and_enter() {
         }
     }
     let (given, waiting, inside) = (told.numbers.len(), told.waiting.len(), told.passes.len());
-    println!("{KILLS} kills: {given} numbers given, {inside} inside, {waiting} waiting");
-    assert!(given > 50 * KILLS && inside > KILLS && waiting > KILLS, "too little happened to prove anything");
+    println!("{kills} kills: {given} numbers given, {inside} inside, {waiting} waiting");
+    assert!(given > 50 * kills && inside > kills && waiting > kills, "too little happened to prove anything");
     buy(&server, &performance, told.passes.iter().next().expect("somebody is inside"), &admin).await;
 }
 
