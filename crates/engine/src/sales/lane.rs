@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{SaleError, Shared, deadlines, view::PerformanceView};
+use super::{SaleError, Shared, deadlines, other_nodes, view::PerformanceView};
 use crate::ports::{CommitError, Guard, LoadedFacts, StoreError, TransactionError};
 
 /// Who commands that no person gave come from.
@@ -203,7 +203,7 @@ impl Lane {
                 // Whoever asked may have gone; then nobody misses the answer.
                 Message::View(performance, answer) => drop(answer.send(self.view(performance).await)),
                 Message::TermsChanged(performance, done) => {
-                    if let Err(error) = self.reload_terms(performance).await {
+                    if let Err(error) = other_nodes::read_anew(&self.shared, performance).await {
                         tracing::warn!(%error, %performance, "cannot read changed terms; a later batch will");
                     }
                     let _ = done.send(());
@@ -276,7 +276,7 @@ impl Lane {
         let stage = metrics.load_seconds(stage);
         if let Some(stale) = stale_terms(&views, &loaded) {
             drop(transaction);
-            self.reload_terms(stale).await?;
+            other_nodes::read_anew(&self.shared, stale).await?;
             return Err(Failure::Again);
         }
 
@@ -353,16 +353,6 @@ impl Lane {
         let terms = terms.ok_or(Refusal::NoSuchPerformance(performance))?;
         let claims = self.shared.store.claims(performance).await?;
         Ok(self.shared.views.insert(performance, PerformanceView::new(terms, claims), now))
-    }
-
-    async fn reload_terms(&self, performance: PerformanceId) -> Result<(), StoreError> {
-        let Some(view) = self.shared.views.get(performance) else {
-            return Ok(());
-        };
-        if let Some(terms) = self.shared.store.sale_terms(performance).await? {
-            view.reload(terms, &self.shared.store.claims(performance).await?);
-        }
-        Ok(())
     }
 
     /// Has what may have been written read again. What cannot be read is found later: holds by the

@@ -458,8 +458,9 @@ impl Sales {
         let Some(view) = self.shared.views.get(performance) else {
             return Ok(());
         };
-        view.touch(self.shared.clock.now());
-        match view.refuses(caller, seats, self.shared.clock.now()) {
+        let now = self.shared.clock.now();
+        view.touch(now);
+        match view.refuses(caller, seats, now) {
             None => Ok(()),
             Some(refusal) => {
                 self.shared.metrics.refused_at_gate(&refusal);

@@ -71,9 +71,7 @@ async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
         behind.extend(moved_on(shared).await?);
     }
     for performance in behind {
-        if let Some(view) = shared.views.get(performance)
-            && let Err(error) = read_anew(shared, performance, &view).await
-        {
+        if let Err(error) = read_anew(shared, performance).await {
             shared.behind.add(performance);
             return Err(error);
         }
@@ -96,11 +94,11 @@ async fn moved_on(shared: &Shared) -> Result<Vec<PerformanceId>, StoreError> {
     Ok(in_use.iter().filter(|entry| differs(entry)).map(|(id, _)| *id).collect())
 }
 
-async fn read_anew(
-    shared: &Shared,
-    performance: PerformanceId,
-    view: &PerformanceView,
-) -> Result<(), StoreError> {
+/// Reads terms and seats of a performance again, if it is in memory.
+pub(super) async fn read_anew(shared: &Shared, performance: PerformanceId) -> Result<(), StoreError> {
+    let Some(view) = shared.views.get(performance) else {
+        return Ok(());
+    };
     if let Some(terms) = shared.store.sale_terms(performance).await? {
         view.reload(terms, &shared.store.claims(performance).await?);
     }
