@@ -18,6 +18,7 @@ mod caller;
 mod catalogue;
 mod document;
 mod encoded;
+mod event_stream;
 mod extract;
 mod idempotency;
 mod json;

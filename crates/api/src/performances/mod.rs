@@ -16,7 +16,6 @@ mod watch_seats;
 
 pub(crate) use layout::Layout;
 pub(crate) use live::LiveCache;
-pub(crate) use watch_seats::stopped;
 
 const NO_SUCH_PERFORMANCE: &[Kind] = &[Kind::NoSuchPerformance];
 

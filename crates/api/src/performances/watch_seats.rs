@@ -1,13 +1,8 @@
 //! `GET /api/v1/performances/{id}/events`
 
-use std::{collections::VecDeque, convert::Infallible, fmt::Write, sync::Arc, time::Duration};
+use std::{collections::VecDeque, fmt::Write, sync::Arc, time::Duration};
 
-use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderMap, HeaderValue, header},
-    response::Response,
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
 use onsale_domain::ids::PerformanceId;
@@ -18,6 +13,7 @@ use utoipa::IntoParams;
 
 use crate::{
     Shared,
+    event_stream::{event_stream, stopped},
     extract::{ApiPath, ApiQuery},
     problem::{Kind, Problem},
     queue::QueueToken,
@@ -69,16 +65,9 @@ pub(super) async fn watch_seats(
             Problem::new(Kind::Overloaded, "too many are watching; poll `availability` instead")
         })?;
     let watcher = Watcher::new(api, id, view, since, place);
-    let frames = stream::unfold(watcher, |mut watcher| async move {
-        watcher.next().await.map(|frame| (Ok::<_, Infallible>(frame), watcher))
-    });
-    let mut response = Response::new(Body::from_stream(frames));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Asks nginx not to gather the events.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(event_stream(stream::unfold(watcher, |mut watcher| async move {
+        watcher.next().await.map(|frame| (frame, watcher))
+    })))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
@@ -169,15 +158,4 @@ fn frame(changes: &SeatChanges) -> Bytes {
     }
     text.push_str("]}\n\n");
     text.into()
-}
-
-/// Returns when the server stops.
-pub(crate) async fn stopped(stopping: &mut Option<watch::Receiver<bool>>) {
-    if let Some(stopping) = stopping
-        && stopping.wait_for(|stopping| *stopping).await.is_ok()
-    {
-        return;
-    }
-    // Nobody can say it, or not any more.
-    std::future::pending::<()>().await;
 }

@@ -1,13 +1,8 @@
 //! `GET /api/v1/queue/rooms/{id}/events`
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderValue, header},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
 use onsale_domain::ids::RoomId;
@@ -15,8 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::{
     Shared,
+    event_stream::{event_stream, stopped},
     extract::ApiPath,
-    performances::stopped,
     problem::{Kind, Problem},
 };
 
@@ -46,16 +41,9 @@ pub(super) async fn watch_room(
     })?;
     let stopping = api.stopping.clone();
     let watcher = Watcher { api, room, told: None, ready: Some(first), stopping, _place: place };
-    let frames = stream::unfold(watcher, |mut watcher| async move {
-        watcher.next().await.map(|frame| (Ok::<_, Infallible>(frame), watcher))
-    });
-    let mut response = Response::new(Body::from_stream(frames));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Asks nginx not to gather the events.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(event_stream(stream::unfold(watcher, |mut watcher| async move {
+        watcher.next().await.map(|frame| (frame, watcher))
+    })))
 }
 
 /// One who watches.
