@@ -1,11 +1,14 @@
 //! Who is calling: extractors that demand a log-in or a role.
 
+use std::{convert::Infallible, net::IpAddr};
+
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
-use onsale_domain::user::Role;
-use onsale_engine::accounts::Caller;
+use onsale_domain::{ids::SessionId, user::Role};
+use onsale_engine::accounts::{AccountError, Caller};
+use uuid::Uuid;
 
 use crate::{
     Shared,
@@ -21,6 +24,23 @@ pub(crate) struct MaybeLoggedIn(pub(crate) Option<Caller>);
 /// Somebody who runs sales: an organiser or an administrator.
 pub(crate) struct Organiser(pub(crate) Caller);
 
+/// The address that a request came from, as far as it can be believed.
+pub(crate) struct Client(pub(crate) IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for Client
+where
+    Shared: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(Shared::from_ref(state).client(parts)))
+    }
+}
+
+/// Somebody who runs the installation.
+pub(crate) struct Admin;
+
 impl<S: Send + Sync> FromRequestParts<S> for LoggedIn
 where
     Shared: FromRef<S>,
@@ -28,8 +48,23 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)?;
-        Ok(Self(Shared::from_ref(state).engine.accounts.authenticate(token)?))
+        let api = Shared::from_ref(state);
+        if parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(Self(api.engine.accounts.authenticate(bearer(&parts.headers)?)?));
+        }
+        match api.door.gateway_user(parts) {
+            None => Err(not_authenticated()),
+            Some(Err(why)) => Err(Problem::new(Kind::InvalidToken, why)),
+            Some(Ok(user)) => {
+                let role = api.engine.accounts.profile(user).await.map_err(|error| match error {
+                    AccountError::NoSuchUser => AccountError::InvalidToken,
+                    other => other,
+                })?;
+                // The gateway's log-in is not ours to end.
+                let session = SessionId(Uuid::nil());
+                Ok(Self(Caller { user, role: role.role, session }))
+            }
+        }
     }
 }
 
@@ -40,10 +75,16 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        if !parts.headers.contains_key(header::AUTHORIZATION) {
-            return Ok(Self(None));
+        match LoggedIn::from_request_parts(parts, state).await {
+            Ok(LoggedIn(caller)) => Ok(Self(Some(caller))),
+            Err(problem)
+                if problem.kind == Kind::NotAuthenticated
+                    && !parts.headers.contains_key(header::AUTHORIZATION) =>
+            {
+                Ok(Self(None))
+            }
+            Err(problem) => Err(problem),
         }
-        LoggedIn::from_request_parts(parts, state).await.map(|LoggedIn(caller)| Self(Some(caller)))
     }
 }
 
@@ -63,14 +104,33 @@ where
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+impl<S: Send + Sync> FromRequestParts<S> for Admin
+where
+    Shared: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let LoggedIn(caller) = LoggedIn::from_request_parts(parts, state).await?;
+        if caller.role >= Role::Admin {
+            return Ok(Self);
+        }
+        Err(Problem::new(Kind::Forbidden, "this needs the role of an administrator")
+            .with("requiredRole", Role::Admin.as_str()))
+    }
+}
+
+fn not_authenticated() -> Problem {
+    Problem::new(Kind::NotAuthenticated, "send an access token as `Authorization: Bearer TOKEN`")
+}
+
+/// The access token of a request.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
-        .ok_or_else(|| {
-            Problem::new(Kind::NotAuthenticated, "send an access token as `Authorization: Bearer TOKEN`")
-        })
+        .ok_or_else(not_authenticated)
 }

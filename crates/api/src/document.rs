@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use crate::problem::Kind;
+use crate::{items::FailureBody, problem::Kind};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -19,11 +19,12 @@ use crate::problem::Kind;
         description = "Sells limited things to a crowd: what is on, which seats can be had, reservations, payments.\n\nErrors are RFC 9457 problems; `type` is one of a closed set and can be looked up at its own address. Amounts are in minor units of the currency. Identifiers are integers, those of reservations and payments UUIDs.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody, FailureBody)),
     tags(
         (name = "catalogue", description = "What is on. Cached; change-aware through entity tags"),
         (name = "performances", description = "Terms and seats of a performance"),
         (name = "reservations", description = "Holding seats and giving them back"),
+        (name = "items", description = "What is sold by the unit, and orders for it. Answers stand in an envelope: `success` and `data`, or `success`, `message` and the problem's `type`"),
         (name = "payments", description = "Paying from points"),
         (name = "queue", description = "Waiting rooms in front of sales"),
         (name = "accounts", description = "People, log-ins and points"),
@@ -65,15 +66,21 @@ struct ProblemBody {
     /// The most that is allowed.
     #[schema(nullable = false)]
     max: Option<i64>,
-    /// How many seats the buyer has.
+    /// How many seats or units the buyer has.
     #[schema(nullable = false)]
     have: Option<i64>,
-    /// How many seats were asked for.
+    /// How many seats or units were asked for.
     #[schema(nullable = false)]
     asked: Option<i64>,
     /// What was to be paid.
     #[schema(nullable = false)]
     amount: Option<i64>,
+    /// How many units are left.
+    #[schema(nullable = false)]
+    left: Option<i64>,
+    /// The least that is allowed.
+    #[schema(nullable = false)]
+    min: Option<i64>,
     /// What is in the wallet.
     #[schema(nullable = false)]
     balance: Option<i64>,
@@ -83,6 +90,9 @@ struct ProblemBody {
     /// The waiting room to join.
     #[schema(nullable = false)]
     room_id: Option<i64>,
+    /// The limit that was exceeded.
+    #[schema(nullable = false)]
+    rule: Option<String>,
     /// The role that the call needs.
     #[schema(nullable = false)]
     required_role: Option<String>,

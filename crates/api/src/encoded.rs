@@ -147,7 +147,7 @@ fn accepts_gzip(request: &HeaderMap) -> bool {
 }
 
 /// Whether `If-None-Match` names the tag. Weak comparison, as RFC 9110 asks here.
-fn has_already(request: &HeaderMap, tag: &[u8]) -> bool {
+pub(crate) fn has_already(request: &HeaderMap, tag: &[u8]) -> bool {
     request.get_all(header::IF_NONE_MATCH).iter().any(|value| {
         value
             .as_bytes()

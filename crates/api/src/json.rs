@@ -1,15 +1,21 @@
 //! The strict JSON extractor.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
-    extract::{FromRequest, Request},
+    extract::{FromRef, FromRequest, Request},
     http::{HeaderMap, header},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::timeout;
 
-use crate::problem::{Kind, Problem};
+use crate::{
+    Shared,
+    problem::{Kind, Problem},
+};
 
 /// The most bytes of an ordinary body.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -26,11 +32,14 @@ pub(crate) type AdminBody<T> = JsonBody<T, ADMIN_BODY_BYTES_MAX>;
 /// A JSON array, for organisers.
 pub(crate) struct AdminList<T>(pub(crate) Vec<T>);
 
-impl<S: Sync, T: DeserializeOwned, const BYTES_MAX: usize> FromRequest<S> for JsonBody<T, BYTES_MAX> {
+impl<S: Sync, T: DeserializeOwned, const BYTES_MAX: usize> FromRequest<S> for JsonBody<T, BYTES_MAX>
+where
+    Shared: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let bytes = json_bytes(request, BYTES_MAX).await?;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = json_bytes(request, BYTES_MAX, Shared::from_ref(state).door.body_time_max).await?;
         // The parser would take an array for an object, its members in order.
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(not_an_object(&bytes));
@@ -39,18 +48,25 @@ impl<S: Sync, T: DeserializeOwned, const BYTES_MAX: usize> FromRequest<S> for Js
     }
 }
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for AdminList<T> {
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for AdminList<T>
+where
+    Shared: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let bytes = json_bytes(request, ADMIN_BODY_BYTES_MAX).await?;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes =
+            json_bytes(request, ADMIN_BODY_BYTES_MAX, Shared::from_ref(state).door.body_time_max).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| not_acceptable(&error))
     }
 }
 
-async fn json_bytes(request: Request, bytes_max: usize) -> Result<Bytes, Problem> {
+async fn json_bytes(request: Request, bytes_max: usize, time_max: Duration) -> Result<Bytes, Problem> {
     check_media_type(request.headers())?;
-    read(request.into_body(), bytes_max).await
+    timeout(time_max, read(request.into_body(), bytes_max)).await.unwrap_or_else(|_| {
+        let seconds = time_max.as_secs_f32();
+        Err(Problem::new(Kind::RequestTimeout, format!("the body took longer than {seconds} s to arrive")))
+    })
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -62,7 +78,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Kind::UnsupportedMediaType, "send the body with Content-Type: application/json"))
 }
 
-async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+/// A whole body of at most so many bytes.
+pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let too_large = || {
         Problem::new(Kind::BodyTooLarge, format!("the body is larger than {bytes_max} bytes"))
             .with("bytesMax", bytes_max)

@@ -4,7 +4,7 @@
 //! with a closed set of types, all in `problem.rs`. Answers that many ask for are encoded once
 //! (`encoded.rs`) and kept: catalogue reads by address and epoch, seats by version.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use axum::Router;
 use onsale_domain::money::Currency;
@@ -17,11 +17,14 @@ mod admin;
 mod caller;
 mod catalogue;
 mod document;
+pub mod door;
 mod encoded;
 mod event_stream;
 mod extract;
 mod idempotency;
+mod items;
 mod json;
+mod media;
 mod observe;
 mod operation;
 mod ops;
@@ -32,11 +35,12 @@ mod queue;
 mod reservations;
 mod time;
 
+use door::{Door, DoorSettings};
 use operation::Operations;
 use problem::Problem;
 
 /// The settings of the API.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiSettings {
     /// The currency of all prices and wallets; the engine's.
     pub currency: Currency,
@@ -44,13 +48,23 @@ pub struct ApiSettings {
     pub watchers_max: usize,
     /// Turns `true` when the server stops: then watchers are let go. Never, if there is none.
     pub stopping: Option<watch::Receiver<bool>>,
+    /// Whether the server is about to stop: then it says that it is not ready, and serves on.
+    pub draining: Arc<AtomicBool>,
+    /// Who is let in.
+    pub door: DoorSettings,
 }
 
 impl ApiSettings {
-    /// Defaults: 10,000 watchers.
+    /// Defaults: 10,000 watchers, no limits.
     #[must_use]
-    pub const fn new(currency: Currency) -> Self {
-        Self { currency, watchers_max: 10_000, stopping: None }
+    pub fn new(currency: Currency) -> Self {
+        Self {
+            currency,
+            watchers_max: 10_000,
+            stopping: None,
+            draining: Arc::default(),
+            door: DoorSettings::default(),
+        }
     }
 }
 
@@ -62,7 +76,9 @@ struct Api {
     live: performances::LiveCache,
     rooms: queue::RoomCache,
     watchers: Arc<Semaphore>,
+    door: Door,
     stopping: Option<watch::Receiver<bool>>,
+    draining: Arc<AtomicBool>,
     metrics: Box<dyn Fn() -> String + Send + Sync>,
 }
 
@@ -82,6 +98,7 @@ pub fn router(
     settings: ApiSettings,
     metrics: impl Fn() -> String + Send + Sync + 'static,
 ) -> Router {
+    let cors_origins = settings.door.cors_origins.clone();
     let api = Arc::new(Api {
         engine,
         currency: settings.currency,
@@ -90,10 +107,13 @@ pub fn router(
         rooms: queue::RoomCache::new(),
         watchers: Arc::new(Semaphore::new(settings.watchers_max.min(Semaphore::MAX_PERMITS))),
         stopping: settings.stopping,
+        draining: settings.draining,
+        door: Door::new(settings.door),
         metrics: Box::new(metrics),
     });
     let (routes, document) = operations().split_for_parts();
-    operation::with_fallbacks(routes.with_state(api).merge(ops::documentation(&document)))
+    let routes = routes.with_state(api).merge(ops::documentation(&document));
+    door::cors(operation::with_fallbacks(routes), &cors_origins)
 }
 
 /// The OpenAPI document of [`router`].
@@ -106,8 +126,10 @@ fn operations() -> Operations {
     Operations::with_openapi(document::base())
         .merge(accounts::operations())
         .merge(catalogue::operations())
+        .merge(media::operations())
         .merge(performances::operations())
         .merge(reservations::operations())
+        .merge(items::operations())
         .merge(payments::operations())
         .merge(queue::operations())
         .merge(admin::operations())

@@ -21,7 +21,10 @@ use axum::{
 use metrics::{Counter, Histogram, counter, histogram};
 use pin_project_lite::pin_project;
 
-use crate::problem::{Kind, Problem};
+use crate::{
+    door,
+    problem::{Kind, Problem},
+};
 
 /// Metric handles of one route, looked up once. A handle belongs to the recorder that is installed
 /// when it is first used, so the recorder must be installed before requests come.
@@ -40,8 +43,8 @@ const METHODS: [Method; 6] =
     [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
 
 /// The statuses that operations answer.
-const STATUSES: [u16; 20] =
-    [200, 201, 204, 303, 304, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 502, 503, 504, 0];
+const STATUSES: [u16; 21] =
+    [200, 201, 204, 303, 304, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504, 0];
 
 impl Handles {
     fn record(&self, method: usize, status: StatusCode, started: Instant) {
@@ -118,7 +121,7 @@ impl<F: Future<Output = Response>> Future for Observing<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
         let this = self.project();
-        let response = match catch_unwind(AssertUnwindSafe(|| this.inner.poll(context))) {
+        let mut response = match catch_unwind(AssertUnwindSafe(|| this.inner.poll(context))) {
             Ok(polled) => ready!(polled),
             // The panic hook has logged it.
             Err(_) => Problem::new(Kind::Internal, "the request could not be carried out").into_response(),
@@ -127,6 +130,7 @@ impl<F: Future<Output = Response>> Future for Observing<F> {
         if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::error!(route = %this.handles.route, status = status.as_u16(), "request failed");
         }
+        door::secure(response.headers_mut());
         this.handles.record(*this.method, status, *this.started);
         Poll::Ready(response)
     }

@@ -16,8 +16,11 @@ use onsale_engine::{
     accounts::AccountError,
     catalogue::CatalogueError,
     line::{EntryError, EntryRefusal, LineError},
-    ports::StoreError,
+    media::{MediaError, NotAnImage},
+    ports::{LimiterError, StoreError},
+    rankings::RankingError,
     sales::SaleError,
+    webhooks::WebhookError,
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
@@ -66,6 +69,8 @@ kinds! {
     InvalidIdempotencyKey = BAD_REQUEST "invalid-idempotency-key" "The idempotency key is not valid";
     /// No seat is named.
     NoSeats = BAD_REQUEST "no-seats" "No seat is named";
+    /// An order is for at least one unit.
+    NoUnits = BAD_REQUEST "no-units" "No unit is asked for";
     /// A seat is named twice; `seatId` is the one.
     SeatTwice = BAD_REQUEST "seat-twice" "A seat is named twice";
     /// The amount is below 1 or above `max`.
@@ -106,6 +111,10 @@ kinds! {
     UnknownSeat = NOT_FOUND "unknown-seat" "No such seat";
     /// There is no such reservation, or it is somebody else's.
     NoSuchReservation = NOT_FOUND "no-such-reservation" "No such reservation";
+    /// There is no such item.
+    NoSuchItem = NOT_FOUND "no-such-item" "No such item";
+    /// There is no such order, or it is somebody else's.
+    NoSuchOrder = NOT_FOUND "no-such-order" "No such order";
     /// The account does not exist any more.
     NoSuchUser = NOT_FOUND "no-such-user" "No such account";
 
@@ -128,11 +137,19 @@ kinds! {
     TooManySeats = CONFLICT "too-many-seats" "Too many seats";
     /// The seats must be side by side in one row.
     NotSideBySide = CONFLICT "not-side-by-side" "The seats are not side by side";
+    /// Fewer units are left than were asked for (`left`, `asked`).
+    SoldOut = CONFLICT "sold-out" "Sold out";
+    /// More units than a buyer may have of this item (`max`, `have`, `asked`).
+    TooManyUnits = CONFLICT "too-many-units" "Too many units";
+    /// The stock is below what orders have, or above what any may be (`min`, `max`).
+    StockOutOfBounds = CONFLICT "stock-out-of-bounds" "The stock is out of bounds";
     /// The hold has ended; reserve again.
     HoldExpired = CONFLICT "hold-expired" "The hold has ended";
     /// The reservation was cancelled.
     ReservationCancelled = CONFLICT "reservation-cancelled" "The reservation was cancelled";
-    /// The reservation is already paid.
+    /// The order was cancelled.
+    OrderCancelled = CONFLICT "order-cancelled" "The order was cancelled";
+    /// The reservation or order is already paid.
     AlreadyPaid = CONFLICT "already-paid" "Already paid";
     /// The wallet has too little (`amount`, `balance`). Charge points and pay again.
     TooFewPoints = CONFLICT "too-few-points" "Too few points";
@@ -145,10 +162,18 @@ kinds! {
 
     /// The body is larger than the call allows; `bytesMax` is how much it does.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large";
-    /// The body must be sent as `application/json`.
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body must be JSON";
+    /// The body is not of a kind that the call takes, or `Content-Type` does not say so; `detail` says what is.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body is of another kind";
     /// The same key was used with another request.
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY "idempotency-key-reused" "The idempotency key was used with another request";
+
+    /// The body took too long to arrive.
+    RequestTimeout = REQUEST_TIMEOUT "request-timeout" "The request took too long to arrive";
+    /// More requests than allowed; `rule` says which rule. `Retry-After` says when to come back.
+    TooManyRequests = TOO_MANY_REQUESTS "too-many-requests" "Too many requests";
+    /// More requests than allowed, so that all are refused for a while; `rule` says which rule.
+    /// `Retry-After` says when to come back.
+    Blocked = TOO_MANY_REQUESTS "blocked" "Blocked for too many requests";
 
     /// A mistake of ours. It has been logged.
     Internal = INTERNAL_SERVER_ERROR "internal" "Something went wrong on our side";
@@ -185,6 +210,7 @@ impl Problem {
     pub(crate) fn missing(resource: &str) -> Self {
         match resource {
             "performance" => Self::new(Kind::NoSuchPerformance, "there is no such performance"),
+            "item" => Self::new(Kind::NoSuchItem, "there is no such item"),
             _ => Self::new(Kind::NotFound, format!("there is no such {resource}")).with("resource", resource),
         }
     }
@@ -195,7 +221,8 @@ impl Problem {
         self
     }
 
-    fn retry_after(mut self, seconds: i64) -> Self {
+    /// When to come back, in seconds.
+    pub(crate) fn retry_after(mut self, seconds: i64) -> Self {
         self.retry_after_s = Some(seconds.max(1));
         self
     }
@@ -220,6 +247,17 @@ impl Problem {
                 problem(Kind::TooManySeats).with("max", *max).with("have", *have).with("asked", *asked)
             }
             Refusal::NotSideBySide => problem(Kind::NotSideBySide),
+            Refusal::NoSuchItem(_) => problem(Kind::NoSuchItem),
+            Refusal::NoUnits => problem(Kind::NoUnits),
+            Refusal::TooManyUnits { max, have, asked } => {
+                problem(Kind::TooManyUnits).with("max", *max).with("have", *have).with("asked", *asked)
+            }
+            Refusal::SoldOut { left, asked } => {
+                problem(Kind::SoldOut).with("left", *left).with("asked", *asked)
+            }
+            Refusal::StockOutOfBounds { min, max } => {
+                problem(Kind::StockOutOfBounds).with("min", *min).with("max", *max)
+            }
             Refusal::NoSuchOrder => problem(Kind::NoSuchReservation),
             Refusal::HoldExpired => problem(Kind::HoldExpired),
             Refusal::OrderCancelled => problem(Kind::ReservationCancelled),
@@ -247,6 +285,29 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The same problem of an order for units, which nobody calls a reservation.
+    pub(crate) fn of_order(mut self) -> Self {
+        (self.kind, self.detail) = match self.kind {
+            Kind::NoSuchReservation => (Kind::NoSuchOrder, "there is no such order".into()),
+            Kind::ReservationCancelled => (Kind::OrderCancelled, "the order was cancelled".into()),
+            Kind::AlreadyPaid => (Kind::AlreadyPaid, "the order is already paid".into()),
+            kind => (kind, self.detail),
+        };
+        self
+    }
+
+    /// What happened this time, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The machine-readable members.
+    pub(crate) fn members(&self) -> &[(&'static str, Value)] {
+        &self.members
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
@@ -266,12 +327,61 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<LimiterError> for Problem {
+    fn from(error: LimiterError) -> Self {
+        match error {
+            LimiterError::Unavailable(why) => {
+                tracing::warn!(%why, "the shared limits cannot be reached");
+                Self::new(Kind::Unavailable, "the shared limits cannot be reached; try again in a moment")
+            }
+        }
+    }
+}
+
 impl From<CatalogueError> for Problem {
     fn from(error: CatalogueError) -> Self {
         match error {
             CatalogueError::Invalid { field, reason } => Self::field(field, &reason),
             CatalogueError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<RankingError> for Problem {
+    fn from(error: RankingError) -> Self {
+        match error {
+            RankingError::NoSuchDay { .. } => Self::field("date", &error.to_string()),
+            RankingError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Invalid { field, reason } => Self::field(field, &reason),
+            WebhookError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<MediaError> for Problem {
+    fn from(error: MediaError) -> Self {
+        let text = error.to_string();
+        let kind = match error {
+            MediaError::None => Kind::NotFound,
+            MediaError::TooLarge => Kind::BodyTooLarge,
+            MediaError::NotAnImage(NotAnImage::Unknown) | MediaError::OtherFormat { .. } => {
+                Kind::UnsupportedMediaType
+            }
+            MediaError::NotAnImage(_) => Kind::InvalidRequest,
+            MediaError::Files(why) => {
+                tracing::warn!(%why, "the files of pictures cannot be reached");
+                return Self::new(Kind::Unavailable, "pictures cannot be reached; try again in a moment");
+            }
+            MediaError::Store(error) => return error.into(),
+        };
+        Self::new(kind, text)
     }
 }
 
@@ -368,12 +478,19 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(256);
-        serde_json::to_writer(&mut body, &self).expect("a problem is plain JSON");
-        let mut response = Response::new(Body::from(body));
+        self.respond(&self, PROBLEM_JSON)
+    }
+}
+
+impl Problem {
+    /// An answer with the problem's status and headers, and this body.
+    pub(crate) fn respond(&self, body: &impl Serialize, media_type: &'static str) -> Response {
+        let mut bytes = Vec::with_capacity(256);
+        serde_json::to_writer(&mut bytes, body).expect("a problem is plain JSON");
+        let mut response = Response::new(Body::from(bytes));
         *response.status_mut() = self.kind.status();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

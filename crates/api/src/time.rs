@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use jiff::{Zoned, tz::TimeZone};
+use jiff::{Zoned, civil::Date, tz::TimeZone};
 use onsale_domain::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::ToSchema;
+
+use crate::problem::Problem;
 
 /// A point in time in RFC 3339 format. Answers are in UTC; requests may have any offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
@@ -44,6 +46,16 @@ pub(crate) fn local(at: Timestamp, zone: &TimeZone) -> Zoned {
 /// RFC 3339 with the local offset: `2026-11-21T19:00:00+09:00`.
 pub(crate) fn with_offset(local: &Zoned) -> String {
     local.timestamp().display_with_offset(local.offset()).to_string()
+}
+
+/// The date in a field.
+pub(crate) fn date(field: &str, text: &str) -> Result<Date, Problem> {
+    let not_a_date = || Problem::field(field, "must be a date such as 2024-04-24");
+    // Stricter than the parser, which would take a time along with the date.
+    if text.len() != "2024-04-24".len() {
+        return Err(not_a_date());
+    }
+    text.parse().map_err(|_| not_a_date())
 }
 
 /// The zone with this name; UTC should the time zone database not know it any more.

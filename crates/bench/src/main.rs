@@ -5,10 +5,14 @@
 //! settings, and the loader has threads of its own, so that each one's share of the processors
 //! can be told apart.
 
+mod adaptive;
+mod adaptive_plot;
 mod cpu;
 mod database;
 mod http;
+mod line;
 mod loader;
+mod overload;
 mod progress;
 mod requests;
 mod server;
@@ -60,9 +64,16 @@ struct Options {
     /// Load only this contender, for a profiler: bare, onsale or classic
     #[arg(long)]
     contender: Option<String>,
+    /// Measure nothing of that: let a crowd through an adaptive waiting room while the database
+    /// server slows down and recovers, and draw rate and latency in this SVG file
+    #[arg(long, value_name = "FILE", requires = "database")]
+    adaptive: Option<PathBuf>,
     /// Short rounds and a smaller database, to see that it works
     #[arg(long)]
     quick: bool,
+    /// Measure overload instead, and draw the plot here
+    #[arg(long, value_name = "FILE.svg", conflicts_with = "only")]
+    overload: Option<PathBuf>,
     /// Where to put the databases, on the disk to be measured [default: beside this program]
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -120,7 +131,13 @@ fn run() -> Result<bool, Failure> {
     };
     println!("{}: {}", stage::database_name(&database.url)?, conditions(&options, folder.path())?);
     let progress = Progress::new();
+    if let Some(plot) = &options.overload {
+        return overload::measure(&database.url, options.seconds, &metrics, &progress, plot);
+    }
     let bench = Bench { options: &options, database, metrics, progress: &progress };
+    if let Some(plot) = &options.adaptive {
+        return bench.adaptive(plot);
+    }
     let mut results = Vec::new();
     for work in Work::ALL {
         if options.only.is_empty() || options.only.contains(&work) {

@@ -1,8 +1,8 @@
 //! The requests of each kind of work.
 
-use std::{io::Write as _, sync::Arc};
+use std::{fmt::Arguments, io::Write as _, sync::Arc};
 
-use onsale_domain::ids::{PerformanceId, SeatId};
+use onsale_domain::ids::{ItemId, OrderId, PerformanceId, RoomId, SeatId};
 
 use crate::{
     loader::Requests,
@@ -12,12 +12,49 @@ use crate::{
 /// The address of holds.
 pub(crate) const RESERVATIONS: &str = "/api/v1/reservations";
 
+/// The address of payments.
+const PAYMENTS: &str = "/api/v1/payments";
+
+/// The address of orders for units.
+pub(crate) const ORDERS: &str = "/api/order";
+
 /// The same GET again and again, as a browser sends it.
 pub(crate) fn get(path: &str) -> Requests {
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\naccept-encoding: gzip\r\n\r\n"
     );
     Arc::new(move |_, out| out.extend_from_slice(request.as_bytes()))
+}
+
+/// The address where one joins a waiting room.
+pub(crate) const QUEUE_TOKENS: &str = "/api/v1/queue/tokens";
+
+/// Joins of a waiting room: of a new guest each, or of the accounts with these access tokens in turn.
+pub(crate) fn joins(room: RoomId, accounts: Option<Arc<Vec<String>>>) -> Requests {
+    let body = format!("{{\"roomId\":{room}}}");
+    Arc::new(move |number, out| {
+        write!(out, "POST {QUEUE_TOKENS} HTTP/1.1\r\nhost: localhost\r\n")
+            .expect("a vector takes everything");
+        if let Some(accounts) = &accounts {
+            let token = &accounts[usize::try_from(number).expect("64 bits") % accounts.len()];
+            write!(out, "authorization: Bearer {token}\r\n").expect("a vector takes everything");
+        }
+        write!(out, "content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+            .expect("a vector takes everything");
+    })
+}
+
+/// Questions of the holders of these tokens in turn how they stand.
+pub(crate) fn asks(tokens: Vec<String>) -> Requests {
+    Arc::new(move |number, out| {
+        let token = &tokens[usize::try_from(number).expect("64 bits") % tokens.len()];
+        write!(
+            out,
+            "GET {QUEUE_TOKENS}/me HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n\
+             queue-token: {token}\r\n\r\n"
+        )
+        .expect("a vector takes everything");
+    })
 }
 
 /// Access tokens of all buyers.
@@ -40,16 +77,39 @@ pub(crate) fn holds(
     })
 }
 
+/// Payments of orders that are held, each once.
+pub(crate) fn payments(orders: Vec<(OrderId, i64)>, tokens: Arc<Vec<String>>) -> Requests {
+    Arc::new(move |number, out| {
+        let index = usize::try_from(number).expect("64 bits");
+        let (order, buyer) = orders[index % orders.len()];
+        let token = &tokens[usize::try_from(buyer - 1).expect("buyers count from 1")];
+        post(out, PAYMENTS, number, token, format_args!("{{\"reservationId\":\"{order}\"}}"));
+    })
+}
+
+/// Orders of one unit each, every time by another buyer and with another key.
+pub(crate) fn orders(item: ItemId, tokens: Arc<Vec<String>>) -> Requests {
+    Arc::new(move |number, out| {
+        let token = &tokens[usize::try_from(number).expect("64 bits") % tokens.len()];
+        post(out, ORDERS, number, token, format_args!("{{\"itemNumber\":{item},\"count\":1}}"));
+    })
+}
+
 fn hold(out: &mut Vec<u8>, number: u64, performance: PerformanceId, seat: SeatId, token: &str) {
+    let body = format_args!("{{\"performanceId\":{performance},\"seatIds\":[{seat}]}}");
+    post(out, RESERVATIONS, number, token, body);
+}
+
+fn post(out: &mut Vec<u8>, path: &str, number: u64, token: &str, json: Arguments<'_>) {
     let mut body = [0; 96];
     let mut rest = &mut body[..];
-    write!(rest, "{{\"performanceId\":{performance},\"seatIds\":[{seat}]}}").expect("the numbers fit");
+    rest.write_fmt(json).expect("the numbers fit");
     let length = 96 - rest.len();
     // Spread as random keys are.
     let key = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     write!(
         out,
-        "POST {RESERVATIONS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
          idempotency-key: {key:016x}-{number:016x}\r\ncontent-type: application/json\r\n\
          content-length: {length}\r\n\r\n"
     )

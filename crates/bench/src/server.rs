@@ -9,7 +9,7 @@ use axum::{
     routing::{get, post},
     serve::ListenerExt as _,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{net::TcpListener, runtime, sync::oneshot};
 
 use crate::http::Captured;
@@ -67,19 +67,70 @@ struct Hold {
     seat_ids: Vec<i64>,
 }
 
+/// The body of a join, as a bare server reads it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Join {
+    room_id: i64,
+}
+
+/// The body of an order for units, as a bare server reads it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UnitOrder {
+    item_number: i64,
+    count: u32,
+}
+
+/// What a bare server makes of a request's body.
+trait Read {
+    /// Whether it is as expected. Used, so that reading it cannot be optimised away.
+    fn is_good(&self) -> bool;
+}
+
+impl Read for Hold {
+    fn is_good(&self) -> bool {
+        self.performance_id > 0 && !self.seat_ids.is_empty()
+    }
+}
+
+impl Read for UnitOrder {
+    fn is_good(&self) -> bool {
+        self.item_number > 0 && self.count > 0
+    }
+}
+
+impl Read for Join {
+    fn is_good(&self) -> bool {
+        self.room_id > 0
+    }
+}
+
 /// A server that gives the captured answer to every GET.
 pub(crate) fn bare_get(path: &str, captured: &Captured) -> Router {
     let answer = Answer::new(captured);
     Router::new().route(path, get(move || ready(answer.give())))
 }
 
-/// A server that reads the body of every POST as JSON and gives the captured answer.
-pub(crate) fn bare_post(path: &str, captured: &Captured) -> Router {
+/// A server that reads the body of every hold as JSON and gives the captured answer.
+pub(crate) fn bare_hold(path: &str, captured: &Captured) -> Router {
+    bare_post::<Hold>(path, captured)
+}
+
+/// A server that reads the body of every join as JSON and gives the captured answer.
+pub(crate) fn bare_join(path: &str, captured: &Captured) -> Router {
+    bare_post::<Join>(path, captured)
+}
+
+/// A server that reads the body of every order for units as JSON and gives the captured answer.
+pub(crate) fn bare_order(path: &str, captured: &Captured) -> Router {
+    bare_post::<UnitOrder>(path, captured)
+}
+
+fn bare_post<B: Read + DeserializeOwned + Send + 'static>(path: &str, captured: &Captured) -> Router {
     let answer = Answer::new(captured);
-    let handler = move |Json(hold): Json<Hold>| {
-        // Used, so that reading it cannot be optimised away.
-        let is_hold = hold.performance_id > 0 && !hold.seat_ids.is_empty();
-        ready(if is_hold { answer.give() } else { Response::new(Body::empty()) })
+    let handler = move |Json(body): Json<B>| {
+        ready(if body.is_good() { answer.give() } else { Response::new(Body::empty()) })
     };
     Router::new().route(path, post(handler))
 }

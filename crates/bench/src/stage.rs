@@ -4,12 +4,14 @@ use std::{collections::VecDeque, error::Error, sync::Arc};
 
 use jsonwebtoken::{EncodingKey, Header};
 use metrics_exporter_prometheus::PrometheusHandle;
-use onsale_api::ApiSettings;
+use onsale_api::{ApiSettings, door::DoorSettings};
+use onsale_coordination::LocalCoordination;
 use onsale_domain::{
     catalogue::{PerformanceDetails, PriceLevel, ShowDetails, ShowKind},
-    decide::{ClaimCheck, IdempotencyKey},
+    decide::IdempotencyKey,
     hall::{Plan, SectionSpec},
-    ids::{HallId, PerformanceId, SeatId, ShowId, UserId},
+    ids::{HallId, ItemId, OrderId, PerformanceId, SeatId, ShowId, UserId},
+    item::{ItemDetails, ItemKind, ItemRules, UNITS_MAX, UNITS_PER_BUYER_MAX},
     money::Currency,
     sale::SaleRules,
     time::Timestamp,
@@ -19,6 +21,7 @@ use onsale_engine::{
     accounts::AccountSettings,
     clock::{Clock as _, SystemClock},
     ids::{Ids as _, RandomIds},
+    ports::{NewRoom, RoomStore as _},
     sales::SaleSettings,
 };
 use onsale_store::{ScratchDatabase, SqlStore, StoreOptions};
@@ -32,7 +35,7 @@ use crate::server::Server;
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 const SIGNING_KEY: [u8; 32] = [7; 32];
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// The most seats of one buyer at a performance: as many as the rules can allow, so that the
 /// buyers of one run are enough for all its seats.
@@ -63,14 +66,35 @@ pub(crate) struct Hall {
 impl Stage {
     /// Makes a database beside the one at `url` and serves it.
     pub(crate) fn open(url: &str, sales: SaleSettings, metrics: PrometheusHandle) -> Result<Self, Failure> {
+        Self::open_with(url, sales, metrics, DoorSettings::default(), &[])
+    }
+
+    /// As [`Stage::open`], with a door that may turn requests away, and with waiting rooms as a
+    /// restart would find them.
+    pub(crate) fn open_with(
+        url: &str,
+        sales: SaleSettings,
+        metrics: PrometheusHandle,
+        door: DoorSettings,
+        rooms: &[NewRoom],
+    ) -> Result<Self, Failure> {
         let runtime = Server::runtime("onsale")?;
         let (database, engine) = runtime.block_on(async {
             let (database, store) = open_scratch(url).await?;
+            for room in rooms {
+                store.add_room(room).await?;
+            }
             let ids = Arc::new(RandomIds::default());
-            let engine = Engine::start(Arc::new(store), Arc::new(SystemClock), ids, settings(sales));
+            let engine = Engine::start_with_rooms(
+                Arc::new(store),
+                Arc::new(SystemClock),
+                ids,
+                settings(sales),
+                |journal| Arc::new(LocalCoordination::new(journal, Arc::new(SystemClock))),
+            );
             Ok::<_, Failure>((database, Arc::new(engine.await?)))
         })?;
-        let api = ApiSettings::new(Currency::KRW);
+        let api = ApiSettings { door, ..ApiSettings::new(Currency::KRW) };
         let router = onsale_api::router(engine.clone(), api, move || metrics.render());
         let server = Server::start(runtime, router)?;
         Ok(Self { engine, server, database })
@@ -149,6 +173,87 @@ impl Stage {
         }
     }
 
+    /// Holds all seats of a performance, one an order, for so many buyers in turn; the orders and
+    /// whose they are.
+    pub(crate) async fn hold_all(
+        &self,
+        performance: PerformanceId,
+        seats: &[SeatId],
+        buyers: i64,
+    ) -> Result<Vec<(OrderId, i64)>, Failure> {
+        let mut orders = Vec::with_capacity(seats.len());
+        for (chunk, at_once) in seats.chunks(FILLING_AT_ONCE).enumerate() {
+            let mut tasks = JoinSet::new();
+            for (index, seat) in at_once.iter().copied().enumerate() {
+                let number = i64::try_from(chunk * FILLING_AT_ONCE + index)?;
+                let (sales, buyer) = (self.engine.sales.clone(), 1 + number % buyers);
+                tasks.spawn(async move {
+                    let held = sales.hold(UserId(buyer), None, performance, vec![seat]).await;
+                    held.map(|held| (held.order.id, buyer))
+                });
+            }
+            while let Some(held) = tasks.join_next().await {
+                orders.push(held??);
+            }
+        }
+        Ok(orders)
+    }
+
+    /// Gives so many buyers points enough for everything.
+    pub(crate) async fn charge_all(&self, buyers: i64) -> Result<(), Failure> {
+        let mut tasks = JoinSet::new();
+        for buyer in 1..=buyers {
+            let sales = self.engine.sales.clone();
+            tasks.spawn(async move { sales.charge(UserId(buyer), None, 1_000_000_000).await });
+        }
+        while let Some(charged) = tasks.join_next().await {
+            charged??;
+        }
+        Ok(())
+    }
+
+    /// Adds an item with more units than anybody will order.
+    pub(crate) async fn add_item(&self) -> Result<ItemId, Failure> {
+        let details = ItemDetails {
+            name: "라면".into(),
+            content: "라면입니다.".into(),
+            price: 1_000,
+            kind: ItemKind::General,
+            time_zone: "Asia/Seoul".into(),
+            image_url: None,
+            rules: ItemRules { hold_ms: DAY_MS, units_per_buyer_max: UNITS_PER_BUYER_MAX },
+        };
+        let item = self.engine.catalogue.add_item(details, UNITS_MAX).await?.id;
+        self.engine.sales.item(item).await?;
+        Ok(item)
+    }
+
+    /// Orders units of an item, one an order, for people who are not among the buyers, ten each.
+    /// `done` is told how many more are ordered.
+    pub(crate) async fn fill_orders(
+        &self,
+        item: ItemId,
+        orders: u32,
+        done: impl Fn(u64),
+    ) -> Result<(), Failure> {
+        let mut tasks = JoinSet::new();
+        for number in 0..i64::from(orders) {
+            if tasks.len() >= FILLING_AT_ONCE
+                && let Some(held) = tasks.join_next().await
+            {
+                drop(held??);
+            }
+            let sales = self.engine.sales.clone();
+            let buyer = UserId(2 * BUYERS + number / 10);
+            tasks.spawn(async move { sales.hold_units(buyer, None, item, 1).await });
+            done(1);
+        }
+        while let Some(held) = tasks.join_next().await {
+            drop(held??);
+        }
+        Ok(())
+    }
+
     /// Buys seats: they are then sold, not only held.
     pub(crate) async fn buy(
         &self,
@@ -209,7 +314,7 @@ fn settings(sales: SaleSettings) -> Settings {
         hashing_threads: 1,
         hashing_queue_max: 1,
     };
-    Settings { currency: Currency::KRW, sales, accounts, claim_check: ClaimCheck::On }
+    Settings { sales, ..Settings::new(accounts) }
 }
 
 fn show(number: usize) -> ShowDetails {

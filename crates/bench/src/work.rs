@@ -16,7 +16,7 @@ use crate::{
     http::{self, Captured},
     loader::{self, Measured, Plan, Requests, Until},
     progress::Progress,
-    requests::{self, RESERVATIONS},
+    requests::{self, ORDERS, RESERVATIONS},
     server::{self, Server},
     stage::{BUYERS, Failure, SEATS_PER_BUYER, Stage},
     stage_times::StageTimes,
@@ -47,12 +47,32 @@ pub(crate) enum Work {
     Refused,
     /// The cost of a hold at 1,000 and at 1,000,000 seats and orders
     Growth,
+    /// A durable order for a hot item
+    Order,
+    /// The cost of an order at 1,000 and at 1,000,000 past orders of the item
+    OrderGrowth,
+    /// Joining a waiting room of 1,000 and of 10,000,000
+    Join,
+    /// Asking how one stands in a waiting room of 1,000 and of 10,000,000
+    Ask,
+    /// The public document of a waiting room of 1,000 and of 10,000,000
+    Room,
 }
 
 impl Work {
     /// All, in the order in which they are measured.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Catalogue, Self::Availability, Self::Hold, Self::Refused, Self::Growth];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Catalogue,
+        Self::Availability,
+        Self::Hold,
+        Self::Refused,
+        Self::Growth,
+        Self::Order,
+        Self::OrderGrowth,
+        Self::Join,
+        Self::Ask,
+        Self::Room,
+    ];
 
     /// The name in the table.
     pub(crate) const fn name(self) -> &'static str {
@@ -62,6 +82,11 @@ impl Work {
             Self::Hold => "hold",
             Self::Refused => "refused",
             Self::Growth => "growth",
+            Self::Order => "order",
+            Self::OrderGrowth => "order growth",
+            Self::Join => "join",
+            Self::Ask => "ask",
+            Self::Room => "room",
         }
     }
 }
@@ -108,21 +133,21 @@ pub(crate) struct Bench<'a> {
 }
 
 /// One of those that are compared.
-struct Contender {
-    name: &'static str,
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
     address: SocketAddr,
-    requests: Requests,
+    pub(crate) requests: Requests,
     /// How many requests it has been sent, over all rounds.
     count: AtomicU64,
 }
 
 impl Contender {
-    fn new(name: &'static str, server: &Server, requests: &Requests) -> Self {
+    pub(crate) fn new(name: &'static str, server: &Server, requests: &Requests) -> Self {
         Self { name, address: server.address, requests: requests.clone(), count: AtomicU64::new(0) }
     }
 
     /// Sends the next request alone.
-    fn capture(&self, status: u16) -> Result<Captured, Failure> {
+    pub(crate) fn capture(&self, status: u16) -> Result<Captured, Failure> {
         let mut request = Vec::new();
         (self.requests)(self.count.fetch_add(1, Ordering::Relaxed), &mut request);
         let captured = http::capture(self.address, &request)?;
@@ -144,6 +169,11 @@ impl Bench<'_> {
             Work::Hold => self.hold(),
             Work::Refused => self.refused(),
             Work::Growth => self.growth(),
+            Work::Order => self.order(),
+            Work::OrderGrowth => self.order_growth(),
+            Work::Join => self.join(),
+            Work::Ask => self.ask(),
+            Work::Room => self.room(),
         }
     }
 
@@ -189,7 +219,7 @@ impl Bench<'_> {
         classic.capture(201)?;
         let captured = ours.capture(201)?;
         let bare_server =
-            Server::start(Server::runtime("bare")?, server::bare_post(RESERVATIONS, &captured))?;
+            Server::start(Server::runtime("bare")?, server::bare_hold(RESERVATIONS, &captured))?;
         let bare = Contender::new("bare", &bare_server, &ours.requests);
         let mut contenders = self.rounds(&[&bare, &ours, &classic], 201)?;
         for rounds in &mut contenders {
@@ -260,7 +290,7 @@ impl Bench<'_> {
         let ours = Contender::new("onsale", &stage.server, &requests);
         let captured = ours.capture(409)?;
         let bare_server =
-            Server::start(Server::runtime("bare")?, server::bare_post(RESERVATIONS, &captured))?;
+            Server::start(Server::runtime("bare")?, server::bare_hold(RESERVATIONS, &captured))?;
         let bare = Contender::new("bare", &bare_server, &requests);
         let contenders = self.rounds(&[&bare, &ours], 409)?;
         let bars = vec![Bar { of: "onsale", over: "bare", least: 0.7 }];
@@ -324,6 +354,64 @@ impl Bench<'_> {
         ))
     }
 
+    /// Everybody orders one unit of the same item.
+    fn order(&self) -> Result<Results, Failure> {
+        let classic_settings = SaleSettings { batch_max: 1, gate: false, ..SaleSettings::default() };
+        let (_stage, ours) = self.orders("onsale", SaleSettings::default())?;
+        let (_classic_stage, classic) = self.orders("classic", classic_settings)?;
+        classic.capture(200)?;
+        let captured = ours.capture(200)?;
+        let bare_server = Server::start(Server::runtime("bare")?, server::bare_order(ORDERS, &captured))?;
+        let bare = Contender::new("bare", &bare_server, &ours.requests);
+        let contenders = self.rounds(&[&bare, &ours, &classic], 200)?;
+        let bars = vec![
+            Bar { of: "onsale", over: "bare", least: 0.5 },
+            Bar { of: "onsale", over: "classic", least: 20.0 },
+        ];
+        Ok(Results { work: Work::Order, contenders, bars })
+    }
+
+    fn orders(&self, name: &'static str, sales: SaleSettings) -> Result<(Stage, Contender), Failure> {
+        let stage = self.stage(sales)?;
+        let item = stage.block_on(stage.add_item())?;
+        let contender = Contender::new(name, &stage.server, &requests::orders(item, requests::tokens()));
+        Ok((stage, contender))
+    }
+
+    /// The same load, orders of one item, with 1,000 past orders of it, made anew each round, and with
+    /// a million.
+    fn order_growth(&self) -> Result<Results, Failure> {
+        let past = if self.options.quick { 100_000 } else { 1_000_000 };
+        let many_stage = self.stage(SaleSettings::default())?;
+        let many = self.ordered(&many_stage, "many", past)?;
+        let plan = Plan { until: Until::Requests(GROWTH_HOLDS), ..self.plan(200) };
+        let (mut few_rounds, mut many_rounds) = (Rounds::new("few"), Rounds::new("many"));
+        let rounds = self.options.rounds * 2;
+        for round in 0..rounds {
+            self.progress.round("many", round, rounds);
+            self.load(&many, plan, &mut many_rounds)?;
+            self.progress.round("few", round, rounds);
+            let stage = self.stage(SaleSettings::default())?;
+            let few = self.ordered(&stage, "few", 1_000)?;
+            self.load(&few, plan, &mut few_rounds)?;
+        }
+        let contenders = vec![few_rounds, many_rounds];
+        let bars = vec![Bar { of: "many", over: "few", least: 1.0 / 1.2 }];
+        Ok(Results { work: Work::OrderGrowth, contenders, bars })
+    }
+
+    /// Orders of an item that has been ordered so often already.
+    fn ordered(&self, stage: &Stage, name: &'static str, past: u32) -> Result<Contender, Failure> {
+        let progress = self.progress.fill(past);
+        let item = stage.block_on(async {
+            let item = stage.add_item().await?;
+            stage.fill_orders(item, past, |ordered| progress.inc(ordered)).await?;
+            Ok::<_, Failure>(item)
+        })?;
+        progress.finish_and_clear();
+        Ok(Contender::new(name, &stage.server, &requests::orders(item, requests::tokens())))
+    }
+
     fn stage(&self, sales: SaleSettings) -> Result<Stage, Failure> {
         Stage::open(&self.database.url, sales, self.metrics.clone())
     }
@@ -341,7 +429,7 @@ impl Bench<'_> {
 
     /// Loads one contender after the other, again and again, so that what the machine does
     /// meanwhile touches them all alike.
-    fn rounds(&self, contenders: &[&Contender], status: u16) -> Result<Vec<Rounds>, Failure> {
+    pub(crate) fn rounds(&self, contenders: &[&Contender], status: u16) -> Result<Vec<Rounds>, Failure> {
         let only = self.options.contender.as_deref();
         let contenders: Vec<&Contender> =
             contenders.iter().copied().filter(|one| only.is_none_or(|only| one.name == only)).collect();

@@ -1,9 +1,11 @@
 //! One conformance suite per port, run on every adapter, so that the adapters cannot drift apart.
 //!
 //! A case is an async function that takes a fresh, empty adapter and panics with what is wrong.
-//! [`store_contract!`], [`sale_contract!`] and [`coordination_contract!`] make one test of each.
+//! [`store_contract!`] and the other macros make one test of each.
 
 pub mod coordination;
+pub mod events;
+pub mod media;
 pub mod sale;
 pub mod store;
 
@@ -73,12 +75,61 @@ macro_rules! store_contract {
                 an_order_cannot_be_inserted_twice,
                 a_refused_batch_leaves_nothing,
             }
+            items {
+                items_are_kept_as_they_were_written,
+                an_order_for_units_is_kept_in_every_part,
+                units_and_seats_go_through_one_batch,
+                lapsed_orders_are_loaded_and_yield,
+                a_stock_goes_up_and_down_but_not_below_what_is_taken,
+                orders_for_units_are_listed_apart,
+                an_old_stock_version_is_a_conflict,
+                a_stock_never_goes_below_zero,
+            }
             rooms {
                 a_record_read_back_is_the_one_written,
                 a_room_that_is_not_there_is_missing,
                 one_node_at_a_time_runs_a_room,
                 a_performance_is_behind_one_room_at_most,
                 changes_are_asked_for_and_answered_once,
+            }
+            media {
+                a_show_has_the_picture_that_it_was_given,
+                only_what_nobody_refers_to_is_removed,
+                a_picture_in_use_is_never_marked,
+            }
+            popularity {
+                an_event_counts_once_however_often_it_comes,
+                what_is_given_back_is_taken_off_its_day,
+                seats_count_for_their_show_among_its_kind,
+                the_best_are_sorted_and_limited,
+                what_sold_long_ago_is_not_hot,
+                counting_at_the_same_moment_loses_nothing,
+                charts_are_claimed_by_one_and_published_once,
+                what_is_old_is_forgotten,
+            }
+
+            webhooks {
+                a_webhook_read_back_is_the_one_written,
+                a_webhook_that_is_not_there_is_missing,
+                webhooks_are_listed_by_owner_and_if_active,
+                a_secret_is_rotated_by_one_alone,
+            }
+            deliveries {
+                a_channel_gets_each_event_once,
+                only_the_first_of_each_subject_is_leased,
+                a_lease_is_one_nodes_until_it_ends,
+                nodes_that_lease_at_once_get_different_deliveries,
+                channels_are_due_by_themselves,
+                parked_deliveries_wait_again_when_asked,
+                what_is_over_is_forgotten_after_a_while,
+            }
+
+            outbox {
+                every_change_of_an_order_is_told_in_order,
+                what_organisers_change_is_told,
+                a_row_that_becomes_visible_late_is_not_passed_over,
+                a_task_is_one_nodes_at_a_time,
+                the_log_is_kept_until_everybody_has_passed,
             }
             audits {
                 everything_is_read_in_chunks,
@@ -107,6 +158,19 @@ macro_rules! sale_contract {
                 holds_are_released_after_a_restart,
                 a_hold_of_a_cancelled_performance_cannot_be_paid,
                 free_within_a_second,
+            }
+            unit_sales {
+                five_thousand_buyers_one_item,
+                five_thousand_buyers_three_items,
+                the_check_alone_prevents_overselling,
+                an_order_can_be_paid_the_moment_it_was_answered,
+                units_come_back_exactly_once,
+                a_time_deal_opens_at_its_moment,
+                a_buyer_has_at_most_what_the_rules_allow,
+                units_are_released_after_a_restart,
+                the_stock_changes_while_it_is_sold,
+                two_nodes_sell_one_item,
+                two_optimistic_nodes_sell_one_item,
             }
             idempotency {
                 same_key_at_the_same_moment,
@@ -148,6 +212,92 @@ macro_rules! coordination_contract {
                 nobody_moves_back,
                 passes_hold_and_the_window_is_not_overfilled,
                 an_account_still_has_one_live_place,
+            }
+        }
+    };
+}
+
+/// Makes a `#[tokio::test]` of every case of the limiter's contract. `$fresh` is an async function
+/// that gives `(Arc<dyn LimiterAdapter>, guard)`, see [`coordination::limits::LimiterAdapter`].
+#[macro_export]
+macro_rules! limiter_contract {
+    ($fresh:ident) => {
+        $crate::contract_cases! { $fresh, coordination;
+            limits {
+                the_fifty_first_read_of_a_minute_blocks_for_an_hour,
+                counts_are_exact_under_a_hundred_clients,
+                windows_of_a_key_end_and_begin_anew,
+                a_burst_is_followed_by_the_even_pace,
+                blocks_that_grow_grow,
+                rules_know_nothing_of_one_another,
+                blocks_are_listed_and_lifted,
+                a_use_is_spent_by_success_alone,
+                of_a_hundred_who_take_at_once_one_gets_it,
+                a_repeated_request_shares_its_use,
+                a_use_that_is_never_settled_lapses,
+            }
+        }
+    };
+}
+
+/// Makes a `#[tokio::test]` of every case of the shared cache's contract. `$fresh` is an async
+/// function that gives `(Arc<dyn CacheAdapter>, guard)`, see [`coordination::cache::CacheAdapter`].
+#[macro_export]
+macro_rules! cache_contract {
+    ($fresh:ident) => {
+        $crate::contract_cases! { $fresh, coordination;
+            cache {
+                a_miss_is_loaded_once_however_many_ask,
+                what_is_old_is_served_while_one_loads_it_anew,
+                a_change_drops_everything_and_is_loaded_once,
+                loading_that_fails_is_done_by_the_next,
+            }
+        }
+    };
+}
+
+/// Makes a `#[tokio::test]` of every case of the locks' contract. `$fresh` is an async function that
+/// gives `(Arc<dyn LocksAdapter>, guard)`, see [`coordination::locks::LocksAdapter`].
+#[macro_export]
+macro_rules! locks_contract {
+    ($fresh:ident) => {
+        $crate::contract_cases! { $fresh, coordination;
+            locks {
+                nobody_is_in_at_the_same_time,
+                keys_know_nothing_of_one_another_and_waiting_ends,
+                fences_rise,
+                a_lock_is_kept_as_long_as_it_is_held,
+            }
+        }
+    };
+}
+
+/// Makes a `#[tokio::test]` of every case of the contract of the way that events go. `$fresh` is an
+/// async function that gives `(Arc<dyn Way>, guard)`, see [`events::Way`].
+#[macro_export]
+macro_rules! transport_contract {
+    ($fresh:ident) => {
+        $crate::contract_cases! { $fresh, events;
+            deliveries {
+                a_lone_consumer_gets_everything_in_order,
+                three_share_and_take_over_from_each_other,
+                one_that_fails_does_not_stop_the_others,
+                a_position_survives_a_restart,
+            }
+        }
+    };
+}
+
+/// Makes a `#[tokio::test]` of every case of the contract of pictures' files. `$fresh` is an async
+/// function that gives `(Arc<dyn MediaFiles>, guard)`.
+#[macro_export]
+macro_rules! media_contract {
+    ($fresh:ident) => {
+        $crate::contract_cases! { $fresh, media;
+            files {
+                what_was_kept_is_read_back,
+                what_was_removed_is_gone,
+                a_file_is_there_whole_or_not_at_all,
             }
         }
     };

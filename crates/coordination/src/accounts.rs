@@ -73,6 +73,12 @@ impl Accounts {
         }
     }
 
+    /// The account whose number this is.
+    #[must_use]
+    pub fn holder(&self, ticket: Ticket) -> Option<UserId> {
+        self.at(ticket).filter(|account| self.get(*account) == Some(ticket))
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,10 +1,21 @@
-//! Adapters of the coordination port: state that nodes share and that may be lost.
+//! Adapters of the coordination ports: state that nodes share and that may be lost.
 //!
-//! [`LocalCoordination`] keeps it in the process, for a single node.
+//! [`LocalCoordination`], [`LocalLimiter`], [`LocalCache`] and [`LocalLocks`] keep it in the process,
+//! for a single node; [`RedisCoordination`], [`RedisLimiter`], [`RedisCache`] and [`RedisLocks`] let
+//! any number of nodes share it.
 
 mod accounts;
+mod cache;
+mod limiter;
 mod local;
+mod locks;
+mod recent;
+mod redis;
 mod room;
 
 pub use accounts::Accounts;
+pub use cache::LocalCache;
+pub use limiter::LocalLimiter;
 pub use local::LocalCoordination;
+pub use locks::LocalLocks;
+pub use redis::{RedisCache, RedisCoordination, RedisLimiter, RedisLocks, RedisOptions};

@@ -10,7 +10,7 @@ use onsale_domain::{
 };
 use onsale_engine::{
     clock::Clock,
-    ports::{Admits, Coordination, CoordinationError, Holder, RoomJournal, Visitor},
+    ports::{Admits, Coordination, CoordinationError, Holder, Reach, RoomJournal, Visitor},
 };
 use parking_lot::RwLock;
 
@@ -37,6 +37,14 @@ impl LocalCoordination {
 
 #[async_trait]
 impl Coordination for LocalCoordination {
+    fn reach(&self) -> Reach {
+        Reach::Process
+    }
+
+    fn runs(&self, room: RoomId) -> bool {
+        self.rooms.read().contains_key(&room)
+    }
+
     async fn add_room(
         &self,
         room: RoomId,

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use onsale_domain::{
-    ids::RoomId,
-    line::{ChangeError, Guards, Refusal, Room, RoomDocument, RoomRecord, Standing, Tick, Ticket},
+    ids::{RoomId, UserId},
+    line::{
+        ChangeError, Guards, Place, PlaceState, Refusal, Room, RoomDocument, RoomRecord, Standing, Tick,
+        Ticket,
+    },
     time::Timestamp,
 };
 use onsale_engine::{
@@ -34,6 +37,22 @@ struct State {
     room: Room,
     /// `None`: anybody may join, nobody is remembered.
     accounts: Option<Accounts>,
+    /// Numbers whose account changed, for a copy of the room. `None`: nobody keeps one.
+    changed: Option<Vec<(Ticket, Option<UserId>)>>,
+}
+
+/// What is known of a room's places and numbers, or what of it has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Knowledge {
+    pub(crate) places: Vec<(Place, PlaceState)>,
+    /// Whose a number is. `None`: nobody's any more.
+    pub(crate) accounts: Vec<(Ticket, Option<UserId>)>,
+}
+
+impl Knowledge {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty() && self.accounts.is_empty()
+    }
 }
 
 impl LocalRoom {
@@ -51,11 +70,53 @@ impl LocalRoom {
         };
         Self {
             id,
-            state: Mutex::new(State { room, accounts }),
+            state: Mutex::new(State { room, accounts, changed: None }),
             writing: tokio::sync::Mutex::default(),
             journal,
             clock,
         }
+    }
+
+    /// A room that somebody keeps a copy of, and what the copy knows of it. `None`: there is no copy
+    /// yet, so what is known is as after a crash.
+    pub(crate) fn copied(self, copy: Option<Knowledge>) -> Self {
+        let mut state = self.state.lock();
+        if let Some(Knowledge { places, accounts: numbers }) = copy {
+            state.room.restore(places);
+            if let Some(accounts) = &mut state.accounts {
+                for (ticket, account) in numbers {
+                    if let Some(account) = account {
+                        accounts.set(account, ticket);
+                    }
+                }
+            }
+        }
+        state.room.note_changes();
+        state.changed = Some(Vec::new());
+        drop(state);
+        self
+    }
+
+    /// What has changed since this was called last.
+    pub(crate) fn take_changes(&self) -> Knowledge {
+        let mut state = self.state.lock();
+        let accounts = state.changed.as_mut().map(std::mem::take).unwrap_or_default();
+        Knowledge { places: state.room.take_changes(), accounts }
+    }
+
+    /// What is known of the numbers, and of the places, from `from` up to, without, `to`. `None` if
+    /// no number from `from` on has been given out.
+    pub(crate) fn known(&self, from: u32, to: u32) -> Option<Knowledge> {
+        let state = self.state.lock();
+        if from >= state.room.tail() {
+            return None;
+        }
+        let numbers = (from..to).map(Ticket);
+        let accounts = state.accounts.as_ref().map(|accounts| {
+            numbers.filter_map(|ticket| Some((ticket, Some(accounts.holder(ticket)?)))).collect()
+        });
+        let places = state.room.known_places(Place(from), Place(to));
+        Some(Knowledge { places, accounts: accounts.unwrap_or_default() })
     }
 
     pub(crate) async fn join(&self, visitor: Visitor) -> Result<Ticket, CoordinationError> {
@@ -137,7 +198,7 @@ impl State {
             return Ok(ticket);
         }
         let ticket = self.room.join(now)?;
-        accounts.set(account, ticket);
+        self.remember(account, ticket);
         Ok(ticket)
     }
 
@@ -161,7 +222,7 @@ impl State {
             if let Some(known) = known {
                 self.room.leave(known, now)?;
             }
-            accounts.set(account, holder.ticket);
+            self.remember(account, holder.ticket);
         }
         Ok(())
     }
@@ -171,6 +232,19 @@ impl State {
             && accounts.get(account) == Some(holder.ticket)
         {
             accounts.remove(account);
+            if let Some(changed) = &mut self.changed {
+                changed.push((holder.ticket, None));
+            }
+        }
+    }
+
+    fn remember(&mut self, account: UserId, ticket: Ticket) {
+        let Some(accounts) = &mut self.accounts else { return };
+        let before = accounts.get(account);
+        accounts.set(account, ticket);
+        if let Some(changed) = &mut self.changed {
+            changed.extend(before.map(|before| (before, None)));
+            changed.push((ticket, Some(account)));
         }
     }
 }

@@ -59,6 +59,25 @@ pub struct ShowDetails {
     pub source_key: Option<String>,
 }
 
+impl ShowDetails {
+    /// A show of which no more is known than its title.
+    #[must_use]
+    pub fn new(kind: ShowKind, title: impl Into<String>) -> Self {
+        Self {
+            kind,
+            title: title.into(),
+            grade: None,
+            genre: None,
+            release_date: None,
+            thumbnail_image: None,
+            running_time_min: None,
+            description: None,
+            creator: None,
+            source_key: None,
+        }
+    }
+}
+
 /// A film or a concert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Show {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::time::Timestamp;
+
 macro_rules! integer_id {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -47,6 +49,18 @@ integer_id! {
     PerformanceId;
     /// A waiting room.
     RoomId;
+    /// A subscription to events over HTTP.
+    WebhookId;
+    /// Something sold by the unit.
+    ItemId;
+}
+
+impl OrderId {
+    /// A lower bound: ids begin with the time, so an order made at `time` or later has none below it.
+    #[must_use]
+    pub fn first_at(time: Timestamp) -> Self {
+        Self(Uuid::from_u128((u128::try_from(time.0).unwrap_or(0) & 0xFFFF_FFFF_FFFF) << 80))
+    }
 }
 
 uuid_id! {

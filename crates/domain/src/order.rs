@@ -1,8 +1,9 @@
 //! Orders: what a buyer asked for, from hold to payment or end.
 
 use crate::{
-    ids::{OrderId, PaymentId, PerformanceId, SeatId, UserId},
+    ids::{ItemId, OrderId, PaymentId, PerformanceId, SeatId, UserId},
     money::Currency,
+    offer::Offer,
     time::Timestamp,
 };
 
@@ -14,7 +15,7 @@ pub enum OrderStatus {
     Held,
     /// Paid.
     Paid,
-    /// Not paid in time; the seats are free again.
+    /// Not paid in time; the seats or units are free again.
     Expired,
     /// Given back by the buyer; refunded if it had been paid.
     Cancelled,
@@ -42,7 +43,28 @@ pub struct Line {
     pub price: i64,
 }
 
-/// An order for seats of one performance: a reservation.
+/// What an order is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goods {
+    /// Seats of one performance.
+    Seats {
+        /// The performance.
+        performance: PerformanceId,
+        /// The seats, in the order they were asked for.
+        lines: Vec<Line>,
+    },
+    /// Units of one item.
+    Units {
+        /// The item.
+        item: ItemId,
+        /// How many.
+        count: u32,
+        /// The price of one, in minor units.
+        price: i64,
+    },
+}
+
+/// An order of one offer. For seats it is called a reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// Its id.
@@ -50,12 +72,10 @@ pub struct Order {
     /// Who ordered.
     pub user: UserId,
     /// What for.
-    pub performance: PerformanceId,
+    pub goods: Goods,
     /// Where it stands, as written. See [`Order::status_at`].
     pub status: OrderStatus,
-    /// The seats, in the order they were asked for.
-    pub lines: Vec<Line>,
-    /// The sum of the lines, in minor units.
+    /// What it costs, in minor units.
     pub amount: i64,
     /// The currency of the amounts.
     pub currency: Currency,
@@ -68,6 +88,33 @@ pub struct Order {
 }
 
 impl Order {
+    /// What was on sale when it was made.
+    #[must_use]
+    pub const fn offer(&self) -> Offer {
+        match &self.goods {
+            Goods::Seats { performance, .. } => Offer::Performance(*performance),
+            Goods::Units { item, .. } => Offer::Item(*item),
+        }
+    }
+
+    /// The seats, in the order they were asked for; none in an order for units.
+    #[must_use]
+    pub fn lines(&self) -> &[Line] {
+        match &self.goods {
+            Goods::Seats { lines, .. } => lines,
+            Goods::Units { .. } => &[],
+        }
+    }
+
+    /// How many seats or units it is for.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        match &self.goods {
+            Goods::Seats { lines, .. } => u32::try_from(lines.len()).unwrap_or(u32::MAX),
+            Goods::Units { count, .. } => *count,
+        }
+    }
+
     /// Where the order stands at a time. A hold past its deadline has expired whether or
     /// not anything has written that down yet.
     #[must_use]
@@ -78,7 +125,7 @@ impl Order {
         }
     }
 
-    /// Whether its seats are the buyer's at a time: held in time, or paid.
+    /// Whether its seats or units are the buyer's at a time: held in time, or paid.
     #[must_use]
     pub fn is_live_at(&self, now: Timestamp) -> bool {
         matches!(self.status_at(now), OrderStatus::Held | OrderStatus::Paid)

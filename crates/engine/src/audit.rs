@@ -1,6 +1,6 @@
 //! The audit: does what is written agree with itself?
 //!
-//! [`audit`] reads everything once, at one moment, and compares: seats with orders, orders with
+//! [`audit`] reads everything once, at one moment, and compares: seats and stocks with orders, orders with
 //! payments, payments with the ledger, the ledger with the wallets, and idempotency keys with what
 //! they stand for. It works on a database that is being sold from as well as on one at rest.
 //!
@@ -15,6 +15,7 @@ mod keys;
 mod ledger;
 mod orders;
 mod report;
+mod stocks;
 
 pub use report::{AuditReport, Counts, Violation, Violations};
 
@@ -22,6 +23,7 @@ use crate::ports::{AuditStore, StoreError};
 use keys::check_keys;
 use ledger::{check_ledger, check_wallets};
 use orders::{Orders, check_claims, check_payments};
+use stocks::check_stocks;
 
 /// Rows read at once.
 const CHUNK_ROWS: usize = 10_000;
@@ -65,6 +67,17 @@ pub async fn audit(
         claims.chunk(&chunk, &mut report);
     }
     claims.finish(&mut report);
+
+    let mut after = None;
+    let mut stocks = check_stocks(orders.take_units());
+    loop {
+        let chunk = store.stocks(after, CHUNK_ROWS).await?;
+        let Some(last) = chunk.last() else { break };
+        after = Some(last.item);
+        tick(chunk.len());
+        stocks.chunk(&chunk, &mut report);
+    }
+    stocks.finish(&mut report);
 
     let mut after = None;
     loop {

@@ -1,7 +1,9 @@
 //! What is on, and changing it.
 
+mod items;
+
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -10,14 +12,15 @@ use onsale_domain::{
     hall::{Plan, SeatMap},
     ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
     money::AMOUNT_MAX,
+    offer::Offer,
     sale::SaleRules,
 };
 
 use crate::{
     clock::Clock,
     ports::{
-        ConcertPage, ImportOutcome, MovieQuery, PerformanceListing, SeatSelector, ShowListing, Store,
-        StoreError,
+        ConcertPage, ImportOutcome, MovieQuery, PerformanceListing, SeatSelector, SharedCache, ShowListing,
+        Store, StoreError,
     },
     sales::Sales,
 };
@@ -45,11 +48,12 @@ pub struct Catalogue {
     /// None beside a running node; see [`Catalogue::without_sales`].
     sales: Option<Sales>,
     epoch: AtomicU64,
+    shared: OnceLock<Arc<dyn SharedCache>>,
 }
 
 impl Catalogue {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, sales: Sales) -> Self {
-        Self { store, clock, sales: Some(sales), epoch: AtomicU64::new(0) }
+        Self { store, clock, sales: Some(sales), epoch: AtomicU64::new(0), shared: OnceLock::new() }
     }
 
     /// The catalogue alone, for tools that work beside a running node: nothing is sold or released
@@ -57,13 +61,26 @@ impl Catalogue {
     /// because their revision in the database has risen.
     #[must_use]
     pub fn without_sales(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, sales: None, epoch: AtomicU64::new(0) }
+        Self { store, clock, sales: None, epoch: AtomicU64::new(0), shared: OnceLock::new() }
     }
 
-    /// Counts the changes made through this engine. An answer made before it rose may be old.
+    /// Changes with every change made through this engine, and within a second with those made
+    /// through others that share a cache. An answer made before may be old.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+        self.shared().map_or_else(|| self.epoch.load(Ordering::Acquire), SharedCache::generation)
+    }
+
+    /// Where nodes share answers, if they do.
+    #[must_use]
+    pub fn shared(&self) -> Option<&dyn SharedCache> {
+        self.shared.get().map(|cache| &**cache)
+    }
+
+    /// From now on answers are shared here.
+    pub(crate) fn share(&self, cache: Arc<dyn SharedCache>) {
+        // The first one stays.
+        let _ = self.shared.set(cache);
     }
 
     /// Films that match; see [`MovieQuery`].
@@ -105,6 +122,14 @@ impl Catalogue {
     /// [`StoreError::Missing`] if there is none.
     pub async fn show(&self, id: ShowId) -> Result<Show, CatalogueError> {
         Ok(self.store.show(id).await?.ok_or(StoreError::Missing("show"))?)
+    }
+
+    /// Those of these shows that there are, in this order.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn shows(&self, ids: &[ShowId]) -> Result<Vec<Show>, CatalogueError> {
+        Ok(self.store.shows(ids).await?)
     }
 
     /// Adds a show.
@@ -236,7 +261,7 @@ impl Catalogue {
         check_text("category", category, 100)?;
         let (changed, performances) = self.store.set_category(hall, seats, category).await?;
         for performance in performances {
-            self.terms_changed(performance).await;
+            self.terms_changed(performance.into()).await;
         }
         self.changed();
         Ok(changed)
@@ -260,7 +285,7 @@ impl Catalogue {
     pub async fn change_performance(&self, performance: &Performance) -> Result<(), CatalogueError> {
         self.check_performance(&performance.details).await?;
         self.store.change_performance(performance).await?;
-        self.terms_changed(performance.id).await;
+        self.terms_changed(performance.id.into()).await;
         self.changed();
         Ok(())
     }
@@ -277,7 +302,7 @@ impl Catalogue {
         let performance = self.performance(id).await?;
         self.check_prices(performance.details.hall, prices).await?;
         self.store.set_prices(id, prices).await?;
-        self.terms_changed(id).await;
+        self.terms_changed(id.into()).await;
         self.changed();
         self.performance(id).await
     }
@@ -314,14 +339,17 @@ impl Catalogue {
         Ok(self.store.is_empty().await?)
     }
 
-    async fn terms_changed(&self, performance: PerformanceId) {
+    async fn terms_changed(&self, offer: Offer) {
         if let Some(sales) = &self.sales {
-            sales.terms_changed(performance).await;
+            sales.terms_changed(offer).await;
         }
     }
 
-    fn changed(&self) {
+    pub(crate) fn changed(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
+        if let Some(cache) = self.shared() {
+            cache.drop_all();
+        }
     }
 
     async fn check_performance(&self, details: &PerformanceDetails) -> Result<(), CatalogueError> {

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use onsale_domain::{decide::ClaimCheck, money::Currency};
-use parking_lot::Mutex;
-use tokio::task::JoinHandle;
+use bytes::Bytes;
+use onsale_domain::{decide::ClaimCheck, ids::ShowId, money::Currency};
 
 use crate::{
     accounts::{AccountSettings, Accounts},
+    background::Background,
     catalogue::Catalogue,
     clock::Clock,
     ids::Ids,
     line::{LineError, WaitingRooms},
-    ports::{Coordination, ReplicaHealth, RoomJournal, Store, StoreError},
+    media::{Media, MediaError},
+    ports::{Coordination, Locks, MediaFiles, ReplicaHealth, RoomJournal, SharedCache, Store, StoreError},
+    rankings::{LocalRankings, RankingSettings, Rankings},
     sales::{SaleSettings, Sales},
+    webhooks::{WebhookSettings, Webhooks},
 };
 
 /// The settings of the engine.
@@ -25,8 +28,27 @@ pub struct Settings {
     pub sales: SaleSettings,
     /// Accounts and tokens.
     pub accounts: AccountSettings,
+    /// What is popular.
+    pub rankings: RankingSettings,
+    /// Webhooks.
+    pub webhooks: WebhookSettings,
     /// Off for negative controls only.
     pub claim_check: ClaimCheck,
+}
+
+impl Settings {
+    /// Defaults for everything but the accounts, whose key there is no default for. Prices are in won.
+    #[must_use]
+    pub fn new(accounts: AccountSettings) -> Self {
+        Self {
+            currency: Currency::KRW,
+            sales: SaleSettings::default(),
+            accounts,
+            rankings: RankingSettings::default(),
+            webhooks: WebhookSettings::default(),
+            claim_check: ClaimCheck::On,
+        }
+    }
 }
 
 /// All use cases. Share it in an `Arc`; [`Engine::stop`] ends its background tasks.
@@ -39,7 +61,14 @@ pub struct Engine {
     pub catalogue: Catalogue,
     /// Waiting rooms in front of sales.
     pub rooms: WaitingRooms,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    /// What is popular.
+    pub rankings: Rankings,
+    /// Who subscribes to events over HTTP.
+    pub webhooks: Webhooks,
+    /// Pictures, if files are kept; see [`Engine::with_media`].
+    pub media: Option<Media>,
+    tidy: Background,
+    keeper: Background,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
 }
@@ -47,7 +76,7 @@ pub struct Engine {
 impl Engine {
     /// Starts the engine on a store: begins to accept commands, finds the holds that a crash
     /// left, and releases those that are due. Must be called inside a Tokio runtime. Waiting rooms
-    /// are respected but not run.
+    /// are respected but not run, and no charts are made.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -61,7 +90,8 @@ impl Engine {
         Self::build(store, clock, ids, settings, None::<NoCoordination>).await
     }
 
-    /// As [`Engine::start`]; takes over all waiting rooms, as they were recorded, and runs them.
+    /// As [`Engine::start`]; takes over all waiting rooms, as they were recorded, and runs them. Makes
+    /// the charts at midnight.
     /// `coordination` makes what keeps them, given where it writes its records.
     ///
     /// # Errors
@@ -84,19 +114,80 @@ impl Engine {
         coordination: Option<impl FnOnce(Arc<dyn RoomJournal>) -> Arc<dyn Coordination>>,
     ) -> Result<Self, StoreError> {
         let secret = &settings.accounts.signing_key;
+        let serves = coordination.is_some();
         let rooms = WaitingRooms::start(store.clone(), clock.clone(), secret, coordination);
         let rooms = rooms.await.map_err(|error| match error {
             LineError::Store(error) => error,
             other => StoreError::Broken(other.to_string()),
         })?;
         let sales = Sales::start(store.clone(), clock.clone(), ids.clone(), rooms.clone(), &settings).await?;
-        let accounts = Accounts::start(store.clone(), clock.clone(), ids, settings.accounts).await?;
+        let accounts = Accounts::start(store.clone(), clock.clone(), ids.clone(), settings.accounts).await?;
+        let webhooks = Webhooks::new(store.clone(), clock.clone(), ids, settings.webhooks);
         let catalogue = Catalogue::new(store.clone(), clock.clone(), sales.clone());
-        let keeper = {
+        let rankings = Rankings::new(
+            store.clone(),
+            clock.clone(),
+            Arc::new(LocalRankings::default()),
+            settings.rankings,
+        );
+        if serves {
+            rankings.start();
+        }
+        let keeper = Background::default();
+        keeper.start({
             let sales = sales.clone();
-            tokio::spawn(rooms.clone().keep(move || sales.health()))
-        };
-        Ok(Self { sales, accounts, catalogue, rooms, keeper: Mutex::new(Some(keeper)), store, clock })
+            rooms.clone().keep(move || sales.health())
+        });
+        Ok(Self {
+            sales,
+            accounts,
+            catalogue,
+            rooms,
+            rankings,
+            webhooks,
+            media: None,
+            tidy: Background::default(),
+            keeper,
+            store,
+            clock,
+        })
+    }
+
+    /// What this engine has in common with those of other nodes. To be called once, before the first
+    /// request.
+    pub fn share(&self, cache: Arc<dyn SharedCache>, locks: Arc<dyn Locks>) {
+        self.catalogue.share(cache);
+        self.sales.share(locks);
+    }
+
+    /// Keeps pictures in these files, and removes those that nobody refers to any more.
+    #[must_use]
+    pub fn with_media(mut self, files: Arc<dyn MediaFiles>) -> Self {
+        let media = Media::new(self.store.clone(), files, self.clock.clone());
+        self.media = Some(media.clone());
+        self.tidy.start(media.keep_tidy());
+        self
+    }
+
+    /// Takes a picture that is said to be of a media type, and makes it a show's; see
+    /// [`Media::set_show_image`].
+    ///
+    /// # Errors
+    /// [`MediaError::None`] if no files are kept, else as there.
+    pub async fn set_show_image(&self, show: ShowId, said: &str, bytes: Bytes) -> Result<(), MediaError> {
+        self.media.as_ref().ok_or(MediaError::None)?.set_show_image(show, said, bytes).await?;
+        self.catalogue.changed();
+        Ok(())
+    }
+
+    /// Takes a show's picture away.
+    ///
+    /// # Errors
+    /// [`MediaError::None`] if no files are kept, else as [`Media::remove_show_image`].
+    pub async fn remove_show_image(&self, show: ShowId) -> Result<(), MediaError> {
+        self.media.as_ref().ok_or(MediaError::None)?.remove_show_image(show).await?;
+        self.catalogue.changed();
+        Ok(())
     }
 
     /// The time as the engine sees it.
@@ -105,11 +196,16 @@ impl Engine {
         &*self.clock
     }
 
-    /// Whether the database answers, for readiness probes.
+    /// Whether this node can serve, for readiness probes: its background tasks go on, so that it
+    /// follows what others sell, and the database answers.
     ///
     /// # Errors
-    /// If it does not.
+    /// [`StoreError::Broken`] if a background task has ended, as after [`Engine::stop`]; otherwise what
+    /// the database failed with.
     pub async fn ready(&self) -> Result<(), StoreError> {
+        if !self.keeper.goes_on() || !self.sales.goes_on() {
+            return Err(StoreError::Broken("a background task has ended".to_owned()));
+        }
         self.store.ping().await
     }
 
@@ -121,12 +217,10 @@ impl Engine {
 
     /// Stops accepting commands and waits until those accepted are answered.
     pub async fn stop(&self) {
-        let keeper = self.keeper.lock().take();
-        if let Some(keeper) = keeper {
-            keeper.abort();
-            // It lets go of the store.
-            let _ = keeper.await;
-        }
+        self.keeper.end().await;
+        self.rankings.stop().await;
+        self.tidy.end().await;
         self.sales.stop().await;
+        self.rooms.retire().await;
     }
 }

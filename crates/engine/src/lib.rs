@@ -5,12 +5,17 @@
 
 pub mod accounts;
 pub mod audit;
+mod background;
 pub mod catalogue;
 pub mod clock;
 mod engine;
+pub mod events;
 pub mod ids;
 pub mod line;
+pub mod media;
 pub mod ports;
+pub mod rankings;
 pub mod sales;
+pub mod webhooks;
 
 pub use engine::{Engine, Settings};

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use onsale_domain::{decide::ClaimCheck, money::Currency, time::Timestamp, user::Role};
+use onsale_domain::{money::Currency, time::Timestamp, user::Role};
 use onsale_engine::{
     Engine, Settings,
     accounts::{AccountError, AccountSettings, Accounts, Caller, ProfileChange, Tokens},
     clock::ManualClock,
     ids::CountingIds,
     ports::{AccountStore as _, StoreError},
-    sales::SaleSettings,
 };
 use onsale_store::{SqlStore, StoreOptions};
 
@@ -53,20 +52,15 @@ impl Nodes {
 }
 
 fn settings(key_bytes: usize) -> Settings {
-    Settings {
-        currency: Currency::KRW,
-        sales: SaleSettings::default(),
-        accounts: AccountSettings {
-            signing_key: vec![7; key_bytes],
-            access_s: ACCESS_MS / 1_000,
-            refresh_s: REFRESH_MS / 1_000,
-            argon2_memory_kib: 64,
-            argon2_passes: 1,
-            hashing_threads: 1,
-            hashing_queue_max: 64,
-        },
-        claim_check: ClaimCheck::On,
-    }
+    Settings::new(AccountSettings {
+        signing_key: vec![7; key_bytes],
+        access_s: ACCESS_MS / 1_000,
+        refresh_s: REFRESH_MS / 1_000,
+        argon2_memory_kib: 64,
+        argon2_passes: 1,
+        hashing_threads: 1,
+        hashing_queue_max: 64,
+    })
 }
 
 /// Two nodes with one account.

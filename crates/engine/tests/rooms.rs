@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use onsale_coordination::LocalCoordination;
+use onsale_coordination::{LocalCoordination, RedisCoordination, RedisOptions};
 use onsale_domain::{
     catalogue::{PerformanceDetails, PriceLevel, ShowDetails, ShowKind},
-    decide::{ClaimCheck, IdempotencyKey, Refusal},
+    decide::{IdempotencyKey, Refusal},
     hall::{Plan, SectionSpec},
     ids::{PerformanceId, RoomId, SeatId, UserId},
     line::{Mode, RoomChange, RoomSettings, Schedule},
@@ -20,7 +20,7 @@ use onsale_engine::{
     ids::RandomIds,
     line::{EntryRefusal, InLineStatus, LineError, RoomDetails, RoomEdit, Shopper, TokenError},
     ports::{Admits, Store, StoreError},
-    sales::{SaleError, SaleSettings},
+    sales::SaleError,
 };
 use onsale_store::{SqlStore, StoreOptions};
 use tempfile::TempDir;
@@ -39,20 +39,15 @@ struct World {
 }
 
 fn settings() -> Settings {
-    Settings {
-        currency: Currency::KRW,
-        sales: SaleSettings::default(),
-        accounts: AccountSettings {
-            signing_key: vec![7; 32],
-            access_s: 3_600,
-            refresh_s: 86_400,
-            argon2_memory_kib: 8,
-            argon2_passes: 1,
-            hashing_threads: 1,
-            hashing_queue_max: 64,
-        },
-        claim_check: ClaimCheck::On,
-    }
+    Settings::new(AccountSettings {
+        signing_key: vec![7; 32],
+        access_s: 3_600,
+        refresh_s: 86_400,
+        argon2_memory_kib: 8,
+        argon2_passes: 1,
+        hashing_threads: 1,
+        hashing_queue_max: 64,
+    })
 }
 
 impl World {
@@ -65,18 +60,7 @@ impl World {
             SectionSpec { name: "A".into(), rows: 1, seats_per_row: 10, category: "Standard".into() };
         let venue = store.add_venue("Arena", "UTC").await.unwrap();
         let hall = store.add_hall(venue, "Main", &Plan::generate(&[section]).unwrap()).await.unwrap();
-        let show = ShowDetails {
-            kind: ShowKind::Concert,
-            title: "Opening night".into(),
-            grade: None,
-            genre: None,
-            release_date: None,
-            thumbnail_image: None,
-            running_time_min: None,
-            description: None,
-            creator: None,
-            source_key: None,
-        };
+        let show = ShowDetails::new(ShowKind::Concert, "Opening night");
         let details = PerformanceDetails {
             show: store.add_show(show).await.unwrap(),
             hall,
@@ -276,4 +260,92 @@ async fn what_is_asked_for_beside_the_node_is_done_and_answered() {
     let refused = beside.ask_for(room, change(RoomChange::Settings(short))).await;
     assert!(matches!(refused, Err(LineError::Invalid { field: "pass_ms", .. })), "{refused:?}");
     node.stop().await;
+}
+
+/// Nodes that share their rooms.
+mod redis {
+    use std::time::Duration;
+
+    use super::*;
+
+    impl World {
+        async fn sharing_node(&self) -> Engine {
+            let url = tokio::task::spawn_blocking(onsale_testbed::redis).await.expect("Redis starts");
+            let folder = self._folder.path().display().to_string();
+            let options = RedisOptions { prefix: folder, ..RedisOptions::default() };
+            let (clock, ids) = (self.clock.clone(), Arc::new(RandomIds::default()));
+            let node =
+                Engine::start_with_rooms(self.store.clone(), clock.clone(), ids, settings(), |journal| {
+                    Arc::new(RedisCoordination::start(url, options, journal, clock).unwrap())
+                });
+            node.await.unwrap()
+        }
+    }
+
+    async fn until_one_runs(nodes: &[&Engine], room: RoomId) -> usize {
+        for _ in 0..1_200 {
+            let running = nodes.iter().position(|node| node.rooms.run_here().contains(&room));
+            if let Some(running) = running {
+                return running;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nobody runs the room after a minute");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_node_serves_every_room_and_others_go_on_when_one_stops() {
+        let world = World::new().await;
+        let (first, second, third) =
+            (world.sharing_node().await, world.sharing_node().await, world.sharing_node().await);
+        let room = world.room(&second, Mode::BankWindow { inside_max: 1 }).await;
+        for node in [&first, &third] {
+            node.rooms.look().await.unwrap();
+        }
+        let nodes = [&first, &second, &third];
+        assert_eq!(nodes.iter().filter(|node| node.rooms.run_here().contains(&room)).count(), 1);
+
+        let pass = first.rooms.join(room, Some(BUYER), None).await.unwrap();
+        assert!(matches!(pass.status, InLineStatus::Active { .. }));
+        let waiting = third.rooms.join(room, Some(OTHER), None).await.unwrap();
+        assert!(matches!(waiting.status, InLineStatus::Waiting { ahead: 0, .. }), "{waiting:?}");
+        for node in nodes {
+            world.hold(node, BUYER, Some(&pass.token)).await.expect("the pass is good at every node");
+            assert!(matches!(
+                world.hold(node, OTHER, Some(&waiting.token)).await,
+                Err(EntryRefusal::NotYourTurn)
+            ));
+        }
+
+        let beside = onsale_engine::line::WaitingRooms::beside(world.store.clone(), world.clock.clone());
+        let asked = beside.ask_for(room, change(RoomChange::Pause)).await.unwrap()[0];
+        for node in nodes {
+            node.rooms.look().await.unwrap();
+        }
+        assert_eq!(beside.answer(asked).await.unwrap(), Some(Ok(())), "by the one that runs it, once");
+        first.rooms.edit(room, change(RoomChange::Open)).await.unwrap();
+
+        let running = until_one_runs(&nodes, room).await;
+        nodes[running].stop().await;
+        let others: Vec<&Engine> = nodes
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| *index != running)
+            .map(|(_, node)| node)
+            .collect();
+        until_one_runs(&others, room).await;
+        for node in &others {
+            world.hold(node, BUYER, Some(&pass.token)).await.expect("the pass holds");
+        }
+        others[0].rooms.leave(&pass.token, Some(BUYER)).await.unwrap();
+        // Whoever was about to be called when the room changed nodes is called when they ask again.
+        others[0].rooms.ask(&waiting.token, Some(OTHER)).await.unwrap();
+        others[1].rooms.advance().await;
+        others[0].rooms.advance().await;
+        let called = others[1].rooms.ask(&waiting.token, Some(OTHER)).await.unwrap();
+        assert!(matches!(called.status, InLineStatus::Active { .. }), "{called:?}");
+        for node in others {
+            node.stop().await;
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use onsale_domain::user::Role;
 
-use crate::room::Room;
+use crate::{room::Room, top::Top};
 
 /// The engine for high-demand ticket sales.
 #[derive(Debug, Parser)]
@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Room(Room),
     /// Check that seats, orders, payments, ledger and keys agree, on a live or stopped database
     Audit,
+    /// Watch the nodes of a fleet: requests, holds, queues, latencies, waiting rooms
+    Top(Top),
     /// Measure on this machine, in databases of its own
     #[command(subcommand)]
     Bench(Bench),
@@ -151,7 +153,7 @@ pub(crate) struct BenchGuards {
     pub(crate) svg: Option<PathBuf>,
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.1..=60.0).contains(seconds));
     seconds.ok_or_else(|| "a number of seconds from 0.1 to 60".to_owned())
 }

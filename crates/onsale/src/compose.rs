@@ -1,12 +1,16 @@
 //! Composition: from configuration to store and engine. The one place that names adapters.
 
+mod outbound;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use onsale_coordination::LocalCoordination;
+use onsale_coordination::{
+    LocalCoordination, LocalLimiter, RedisCache, RedisCoordination, RedisLimiter, RedisLocks, RedisOptions,
+};
 use onsale_engine::{
     Engine, Settings,
     accounts::Accounts,
@@ -14,13 +18,16 @@ use onsale_engine::{
     clock::{Clock as _, SystemClock},
     ids::{Ids as _, RandomIds},
     line::WaitingRooms,
-    ports::StoreError,
+    ports::{Limiter, MediaFiles, NodeId, SaleStore as _, StoreError},
     sales::SaleSettings,
 };
+use onsale_events::{Consumer, Events, Journal, LocalTransport, Parts, Popularity, Transport};
+use onsale_media::MediaFolder;
 use onsale_store::{ScratchDatabase, SqlStore, StoreOptions, check_replica_urls, negative_control};
 
+use self::outbound::Outbound;
 use crate::{
-    config::Config,
+    config::{Config, EventsUrl},
     data_folder::{DataFolder, ServeLock},
     failure::Failure,
 };
@@ -90,15 +97,105 @@ pub(crate) fn lock_if_embedded(config: &Config, folder: &DataFolder) -> Result<O
 impl Base {
     /// The whole engine, which sells and runs the waiting rooms.
     pub(crate) async fn engine(&self) -> Result<Arc<Engine>, Failure> {
+        let engine = match &*self.config.coordination.url {
+            "" => self.engine_of_one_node().await?,
+            url => self.engine_of_many_nodes(url).await?,
+        };
+        Ok(Arc::new(engine.with_media(self.media().await?)))
+    }
+
+    async fn engine_of_one_node(&self) -> Result<Engine, Failure> {
+        let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds::default()));
         let settings = self.config.engine_settings(self.signing_key()?);
-        let engine = Engine::start_with_rooms(
-            self.store.clone(),
-            Arc::new(SystemClock),
-            Arc::new(RandomIds::default()),
-            settings,
-            |journal| Arc::new(LocalCoordination::new(journal, Arc::new(SystemClock))),
-        );
-        engine.await.map(Arc::new).map_err(Failure::of("cannot start"))
+        let engine = Engine::start_with_rooms(self.store.clone(), clock.clone(), ids, settings, |journal| {
+            Arc::new(LocalCoordination::new(journal, clock))
+        });
+        engine.await.map_err(Failure::of("cannot start"))
+    }
+
+    /// What nodes share is in Redis.
+    async fn engine_of_many_nodes(&self, url: &str) -> Result<Engine, Failure> {
+        let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds::default()));
+        let settings = self.config.engine_settings(self.signing_key()?);
+        let options = RedisOptions::default();
+        let not_understood = || rejected_or("coordination.url", "cannot use Redis");
+        let cache = RedisCache::start(url, &options, clock.clone()).map_err(not_understood())?;
+        let locks = RedisLocks::start(url, &options).map_err(not_understood())?;
+        let engine = Engine::start_with_rooms(self.store.clone(), clock.clone(), ids, settings, |journal| {
+            let rooms = RedisCoordination::start(url, options, journal, clock);
+            Arc::new(rooms.expect("the URL was understood a moment ago"))
+        });
+        let engine = engine.await.map_err(Failure::of("cannot start"))?;
+        engine.share(Arc::new(cache), Arc::new(locks));
+        Ok(engine)
+    }
+
+    /// What counts how often somebody asks.
+    pub(crate) fn limiter(&self) -> Result<Arc<dyn Limiter>, Failure> {
+        let url = &self.config.coordination.url;
+        if url.is_empty() {
+            return Ok(Arc::new(LocalLimiter::new(Arc::new(SystemClock))));
+        }
+        let limiter = RedisLimiter::new(url, &RedisOptions::default(), Arc::new(SystemClock));
+        Ok(Arc::new(limiter.map_err(rejected_or("coordination.url", "cannot use Redis"))?))
+    }
+
+    /// Publishes what happens, and brings it to our own consumers.
+    pub(crate) async fn events(&self, engine: &Engine, outbound: &Outbound) -> Result<Events, Failure> {
+        let node = NodeId(if self.store.is_shared() {
+            rand::random_range(1..=i64::MAX)
+        } else {
+            // The only one there is: after a crash it need not wait for itself.
+            1
+        });
+        let transport: Arc<dyn Transport> = match self.config.events.parsed_url().map_err(Failure::Usage)? {
+            EventsUrl::Local => {
+                Arc::new(LocalTransport::new(self.store.clone(), Arc::new(SystemClock), node))
+            }
+            EventsUrl::Kafka(brokers) => kafka(&self.config, brokers)?,
+        };
+        let parts = Parts {
+            outbox: self.store.clone(),
+            log: self.store.clone(),
+            transport,
+            clock: Arc::new(SystemClock),
+            node,
+            source: self.config.events.source.clone(),
+        };
+        Ok(Events::start(parts, self.consumers(engine, outbound).await?))
+    }
+
+    /// Whoever acts on events.
+    async fn consumers(
+        &self,
+        engine: &Engine,
+        outbound: &Outbound,
+    ) -> Result<Vec<Arc<dyn Consumer>>, Failure> {
+        let mut consumers = outbound.consumers.clone();
+        consumers.push(Arc::new(Popularity::new(engine.rankings.clone())));
+        if !self.config.events.journal.is_empty() {
+            let journal = Journal::open(Path::new(&self.config.events.journal)).await;
+            let journal = journal.map_err(|error| {
+                Failure::Usage(format!("events.journal: {}: {error}", self.config.events.journal))
+            })?;
+            consumers.push(Arc::new(journal));
+        }
+        Ok(consumers)
+    }
+
+    /// Where the files of pictures are.
+    async fn media(&self) -> Result<Arc<dyn MediaFiles>, Failure> {
+        let url = &self.config.media.url;
+        let path = match url.strip_prefix("file:") {
+            Some(path) if !path.is_empty() => PathBuf::from(path),
+            None if url.is_empty() => self.folder.media(),
+            _ => {
+                let hint = "a folder is named as `file:PATH`";
+                return Err(Failure::Usage(format!("media.url: `{url}` is not understood; {hint}")));
+            }
+        };
+        let folder = MediaFolder::open(&path).await;
+        Ok(Arc::new(folder.map_err(Failure::of("cannot open the folder of pictures"))?))
     }
 
     /// The catalogue alone, beside a server that may be running.
@@ -134,6 +231,27 @@ impl Base {
             None => self.folder.signing_key(),
         }
     }
+}
+
+#[cfg(feature = "kafka")]
+fn kafka(config: &Config, brokers: String) -> Result<Arc<dyn Transport>, Failure> {
+    let events = &config.events;
+    let settings = onsale_events::KafkaSettings {
+        brokers,
+        topic_orders: events.topic_orders.clone(),
+        topic_catalogue: events.topic_catalogue.clone(),
+        partitions: events.topic_partitions,
+        group_prefix: events.group_prefix.clone(),
+        properties: events.properties().map_err(Failure::Usage)?,
+    };
+    let transport = onsale_events::KafkaTransport::new(settings);
+    Ok(Arc::new(transport.map_err(|error| Failure::Usage(format!("events.kafka_properties: {error}")))?))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn kafka(_: &Config, _: String) -> Result<Arc<dyn Transport>, Failure> {
+    let reason = "events.url: this build does not speak to Kafka; build with `--features kafka`";
+    Err(Failure::Usage(reason.to_owned()))
 }
 
 /// A database that a measurement has for itself.

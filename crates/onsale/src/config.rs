@@ -9,11 +9,25 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use ipnet::IpNet;
+use jiff::tz::TimeZone;
 use onsale_domain::money::Currency;
-use onsale_engine::{Settings, accounts::AccountSettings, ports::Guard, sales::SaleSettings};
+use onsale_engine::{
+    Settings,
+    accounts::AccountSettings,
+    ports::Guard,
+    rankings::RankingSettings,
+    sales::SaleSettings,
+    webhooks::{TargetPolicy, WebhookSettings},
+};
+use onsale_events::{EventType, notifications::Language};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+
+mod door;
+
+pub(crate) use door::{ForwardedHeaderName, Limits};
 
 /// Variables that begin so belong to the tests and are passed over.
 const TEST_PREFIX: &str = "ONSALE_TEST_";
@@ -28,9 +42,16 @@ const REPLICA_LAG_MS_MIN: u64 = 1_000;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) server: Server,
+    pub(crate) limits: Limits,
     pub(crate) database: Database,
+    pub(crate) coordination: Coordination,
     pub(crate) sales: Sales,
     pub(crate) accounts: Accounts,
+    pub(crate) media: Media,
+    pub(crate) rankings: Rankings,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) notifications: Notifications,
+    pub(crate) events: Events,
     pub(crate) log: Log,
 }
 
@@ -39,7 +60,21 @@ pub(crate) struct Config {
 pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     pub(crate) watchers_max: usize,
+    pub(crate) drain_seconds: u64,
     pub(crate) stop_seconds_max: u64,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) forwarded_header: ForwardedHeaderName,
+    pub(crate) proxy_protocol: bool,
+    pub(crate) gateway_header: String,
+    pub(crate) gateways: Vec<IpNet>,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) connections_max: usize,
+    pub(crate) requests_max: usize,
+    pub(crate) late_ms_max: u32,
+    pub(crate) head_bytes_max: usize,
+    pub(crate) head_seconds_max: u64,
+    pub(crate) body_seconds_max: u64,
+    pub(crate) write_seconds_max: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +85,12 @@ pub(crate) struct Database {
     pub(crate) replica_lag_max_ms: u64,
     pub(crate) readers: u32,
     pub(crate) lanes: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Coordination {
+    pub(crate) url: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +108,7 @@ pub(crate) struct Sales {
 pub(crate) enum GuardName {
     Pessimistic,
     Optimistic,
+    Distributed,
 }
 
 impl GuardName {
@@ -74,6 +116,7 @@ impl GuardName {
         match self {
             Self::Pessimistic => Guard::Pessimistic,
             Self::Optimistic => Guard::Optimistic,
+            Self::Distributed => Guard::Distributed,
         }
     }
 }
@@ -88,6 +131,86 @@ pub(crate) struct Accounts {
     pub(crate) argon2_passes: u32,
     pub(crate) hashing_threads: usize,
     pub(crate) hashing_queue_max: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Media {
+    pub(crate) url: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Rankings {
+    pub(crate) zone: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Webhooks {
+    pub(crate) allow_http: bool,
+    pub(crate) allow_networks: Vec<String>,
+    pub(crate) ports: Vec<u16>,
+    pub(crate) timeout_seconds: u64,
+    pub(crate) under_way_max: usize,
+    pub(crate) under_way_per_receiver_max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Notifications {
+    pub(crate) via: Via,
+    pub(crate) smtp_url: String,
+    pub(crate) from: String,
+    pub(crate) language: LanguageName,
+    pub(crate) reminder_seconds: u32,
+}
+
+/// How buyers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Via {
+    Off,
+    Log,
+    Smtp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LanguageName {
+    #[serde(rename = "en")]
+    English,
+    #[serde(rename = "ko")]
+    Korean,
+}
+
+impl LanguageName {
+    pub(crate) const fn language(self) -> Language {
+        match self {
+            Self::English => Language::English,
+            Self::Korean => Language::Korean,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Events {
+    pub(crate) url: String,
+    pub(crate) source: String,
+    pub(crate) journal: String,
+    pub(crate) topic_orders: String,
+    pub(crate) topic_catalogue: String,
+    pub(crate) topic_partitions: u16,
+    pub(crate) group_prefix: String,
+    pub(crate) kafka_properties: Vec<String>,
+}
+
+/// Which way events go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum EventsUrl {
+    Local,
+    /// `host:port`, several separated by commas.
+    Kafka(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +232,21 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             watchers_max: 10_000,
+            drain_seconds: 0,
             stop_seconds_max: 10,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeaderName::XForwardedFor,
+            proxy_protocol: false,
+            gateway_header: String::new(),
+            gateways: Vec::new(),
+            cors_origins: Vec::new(),
+            connections_max: 50_000,
+            requests_max: 20_000,
+            late_ms_max: 50,
+            head_bytes_max: 32_768,
+            head_seconds_max: 60,
+            body_seconds_max: 30,
+            write_seconds_max: 30,
         }
     }
 }
@@ -143,6 +280,74 @@ impl Default for Accounts {
             hashing_threads: 1,
             hashing_queue_max: 256,
         }
+    }
+}
+
+impl Default for Rankings {
+    fn default() -> Self {
+        Self { zone: "Asia/Seoul".to_owned() }
+    }
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        let policy = TargetPolicy::default();
+        Self {
+            allow_http: policy.allow_http,
+            allow_networks: Vec::new(),
+            ports: policy.ports,
+            timeout_seconds: 10,
+            under_way_max: 64,
+            under_way_per_receiver_max: 4,
+        }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            url: "local:".to_owned(),
+            source: "/onsale".to_owned(),
+            journal: String::new(),
+            topic_orders: "onsale.orders".to_owned(),
+            topic_catalogue: "onsale.catalogue".to_owned(),
+            topic_partitions: 6,
+            group_prefix: "onsale".to_owned(),
+            kafka_properties: Vec::new(),
+        }
+    }
+}
+
+impl Default for Notifications {
+    fn default() -> Self {
+        Self {
+            via: Via::Off,
+            smtp_url: String::new(),
+            from: String::new(),
+            language: LanguageName::English,
+            reminder_seconds: 60,
+        }
+    }
+}
+
+impl Events {
+    pub(crate) fn parsed_url(&self) -> Result<EventsUrl, String> {
+        match self.url.split_once(':') {
+            Some(("local", "")) => Ok(EventsUrl::Local),
+            Some(("kafka", brokers)) if brokers.starts_with("//") && brokers.len() > 2 => {
+                Ok(EventsUrl::Kafka(brokers[2..].trim_end_matches('/').to_owned()))
+            }
+            _ => Err(format!("events.url: `{}` is neither `local:` nor `kafka://HOST:PORT`", self.url)),
+        }
+    }
+
+    /// Settings of librdkafka: (key, value).
+    pub(crate) fn properties(&self) -> Result<Vec<(String, String)>, String> {
+        let pairs = self.kafka_properties.iter().map(|property| {
+            let pair = property.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+            pair.ok_or_else(|| "events.kafka_properties: each is `key=value`".to_owned())
+        });
+        pairs.collect()
     }
 }
 
@@ -181,8 +386,22 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         self.sales.currency.parse::<Currency>().map_err(|error| format!("sales.currency: {error}"))?;
         self.signing_key()?;
+        self.ranking_zone()?;
+        self.target_policy()?;
+        let mail = &self.notifications;
+        if mail.via == Via::Smtp && (mail.smtp_url.is_empty() || mail.from.is_empty()) {
+            return Err("notifications: `smtp` needs smtp_url and from".to_owned());
+        }
+        self.check_door()?;
+        self.events.parsed_url()?;
+        self.events.properties()?;
         let at_least_one = [
             ("server.watchers_max", self.server.watchers_max),
+            ("server.connections_max", self.server.connections_max),
+            ("server.requests_max", self.server.requests_max),
+            ("server.head_seconds_max", self.server.head_seconds_max as usize),
+            ("server.body_seconds_max", self.server.body_seconds_max as usize),
+            ("server.write_seconds_max", self.server.write_seconds_max as usize),
             ("database.readers", self.database.readers as usize),
             ("database.lanes", self.database.lanes as usize),
             ("sales.batch_max", self.sales.batch_max),
@@ -192,6 +411,10 @@ impl Config {
             ("accounts.argon2_passes", self.accounts.argon2_passes as usize),
             ("accounts.hashing_threads", self.accounts.hashing_threads),
             ("accounts.hashing_queue_max", self.accounts.hashing_queue_max),
+            ("webhooks.timeout_seconds", self.webhooks.timeout_seconds as usize),
+            ("webhooks.under_way_max", self.webhooks.under_way_max),
+            ("webhooks.under_way_per_receiver_max", self.webhooks.under_way_per_receiver_max),
+            ("events.topic_partitions", self.events.topic_partitions.into()),
         ];
         for (key, value) in at_least_one {
             if value == 0 {
@@ -200,6 +423,11 @@ impl Config {
         }
         if self.database.replica_lag_max_ms < REPLICA_LAG_MS_MIN {
             return Err(format!("database.replica_lag_max_ms: must be at least {REPLICA_LAG_MS_MIN}"));
+        }
+        if self.sales.guard == GuardName::Distributed && self.coordination.url.is_empty() {
+            return Err(
+                "sales.guard: `distributed` needs locks that nodes share: set coordination.url".to_owned()
+            );
         }
         if self.accounts.argon2_memory_kib < 8 {
             return Err("accounts.argon2_memory_kib: must be at least 8".to_owned());
@@ -213,15 +441,38 @@ impl Config {
             return Ok(None);
         }
         match BASE64_STANDARD.decode(&self.accounts.signing_key) {
+            Ok(key) if key.len() >= 32 && is_known(&key) => {
+                Err("accounts.signing_key: this is an example or a text, not random; make one with \
+                 `openssl rand -base64 32`"
+                    .to_owned())
+            }
             Ok(key) if key.len() >= 32 => Ok(Some(key)),
             Ok(key) => Err(format!("accounts.signing_key: {} bytes; at least 32 are needed", key.len())),
             Err(error) => Err(format!("accounts.signing_key: not base64: {error}")),
         }
     }
 
+    /// Which addresses webhooks may be sent to.
+    pub(crate) fn target_policy(&self) -> Result<TargetPolicy, String> {
+        let networks = self.webhooks.allow_networks.iter();
+        let networks =
+            networks.map(|text| text.parse().map_err(|error| format!("webhooks.allow_networks: {error}")));
+        Ok(TargetPolicy {
+            allow_http: self.webhooks.allow_http,
+            ports: self.webhooks.ports.clone(),
+            allow_networks: networks.collect::<Result<_, _>>()?,
+        })
+    }
+
     /// The currency of all prices and wallets.
     pub(crate) fn currency(&self) -> Currency {
         self.sales.currency.parse().expect("checked when the configuration was read")
+    }
+
+    fn ranking_zone(&self) -> Result<TimeZone, String> {
+        let zone = &self.rankings.zone;
+        TimeZone::get(zone)
+            .map_err(|_| format!("rankings.zone: `{zone}` is not an IANA time zone such as Asia/Seoul"))
     }
 
     /// What the engine needs of it.
@@ -243,22 +494,42 @@ impl Config {
                 hashing_threads: self.accounts.hashing_threads,
                 hashing_queue_max: self.accounts.hashing_queue_max,
             },
+            rankings: RankingSettings::new(
+                self.ranking_zone().expect("checked when the configuration was read"),
+            ),
+            webhooks: WebhookSettings {
+                target: self.target_policy().expect("checked when the configuration was read"),
+                event_types: EventType::KNOWN.iter().map(|known| known.as_str().to_owned()).collect(),
+            },
             claim_check: onsale_domain::decide::ClaimCheck::On,
         }
     }
 
-    /// As TOML, without secrets: the signing key, and passwords in the databases' URLs.
+    /// As TOML, without secrets: the signing key, passwords in the databases' URLs, Kafka's properties.
     pub(crate) fn to_toml_without_secrets(&self) -> String {
         let mut shown = self.clone();
         if !shown.accounts.signing_key.is_empty() {
             shown.accounts.signing_key = HIDDEN.to_owned();
         }
         shown.database.url = hide_password(&shown.database.url);
+        shown.coordination.url = hide_password(&shown.coordination.url);
+        shown.notifications.smtp_url = hide_password(&shown.notifications.smtp_url);
         for replica in &mut shown.database.replicas {
             *replica = hide_password(replica);
         }
+        for property in &mut shown.events.kafka_properties {
+            let key = property.split('=').next().unwrap_or_default();
+            *property = format!("{key}={HIDDEN}");
+        }
         toml::to_string_pretty(&shown).expect("the configuration is plain values")
     }
+}
+
+/// Whether a key is one that somebody may know: 32 random bytes have at least 16 different ones and
+/// are not all printable.
+fn is_known(key: &[u8]) -> bool {
+    let different = key.iter().collect::<std::collections::HashSet<_>>().len();
+    different < 16 || key.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
 /// `speaks://user:secret@host` with the secret hidden.
@@ -295,6 +566,15 @@ fn apply(table: &mut toml::Table, name: &OsString, value: OsString) -> Result<()
             .parse()
             .map(toml::Value::Integer)
             .map_err(|_| format!("{name}: `{text}` is not a whole number"))?,
+        toml::Value::Boolean(_) => text
+            .trim()
+            .parse()
+            .map(toml::Value::Boolean)
+            .map_err(|_| format!("{name}: `{text}` is neither true nor false"))?,
+        // A list of tables is written as in the file.
+        toml::Value::Array(_) if text.trim_start().starts_with('[') => {
+            text.trim().parse().map_err(|error| format!("{name}: {error}"))?
+        }
         toml::Value::Array(_) => list(&text),
         _ => toml::Value::String(text),
     };
@@ -380,17 +660,26 @@ mod tests {
         assert!(error("", &[("ONSALE_SALES_CURRENCY", "won")]).contains("KRW"));
         assert!(error("[sales]\nbatch_max = 0", &[]).contains("at least 1"));
         assert!(error("[database]\nreplica_lag_max_ms = 999", &[]).contains("at least 1000"));
+        assert!(error("[sales]\nguard = \"distributed\"", &[]).contains("set coordination.url"));
         assert!(error("[accounts]\nsigning_key = \"c2hvcnQ=\"", &[]).contains("at least 32"));
+        assert!(error("[rankings]\nzone = \"Mars/Base\"", &[]).contains("Asia/Seoul"));
         assert!(error("[log]\nformat = \"xml\"", &[]).contains("`text` or `json`"));
+        assert!(error("[events]\nurl = \"amqp://x\"", &[]).contains("kafka://HOST:PORT"));
+        assert!(error("[events]\nkafka_properties = [\"x\"]", &[]).contains("key=value"));
     }
 
     #[test]
     fn secrets_are_not_shown() {
         let mut config = Config::default();
         config.accounts.signing_key = BASE64_STANDARD.encode([7; 32]);
+        assert!(config.check().unwrap_err().contains("not random"));
         config.database.url = "speaks://shop:pa:ss@db:5432/onsale".to_owned();
         config.database.replicas = vec!["speaks://shop:secret@db-2/onsale".to_owned()];
+        config.coordination.url = "redis://shop:secret@redis-1:6379,redis-2:6379".to_owned();
+        config.notifications.smtp_url = "smtps://shop:secret@mail.example".to_owned();
+        config.events.kafka_properties = vec!["sasl.password=secret=".to_owned()];
         let shown = config.to_toml_without_secrets();
+        assert!(shown.contains("sasl.password=(hidden)"), "{shown}");
         assert!(!shown.contains("secret") && shown.contains("shop:(hidden)@db-2"), "{shown}");
         assert!(!shown.contains(&config.accounts.signing_key) && !shown.contains("pa:ss"), "{shown}");
         assert!(shown.contains("speaks://shop:(hidden)@db:5432/onsale"), "{shown}");

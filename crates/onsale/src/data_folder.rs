@@ -9,6 +9,7 @@ use std::{
 use crate::failure::Failure;
 
 const DATABASE: &str = "onsale.db";
+const MEDIA: &str = "media";
 const LOCK: &str = "serve.lock";
 const SIGNING_KEY: &str = "signing.key";
 const SIGNING_KEY_BYTES: usize = 32;
@@ -53,6 +54,11 @@ impl DataFolder {
     /// The embedded database's file.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
+    }
+
+    /// The folder of pictures.
+    pub(crate) fn media(&self) -> PathBuf {
+        self.path.join(MEDIA)
     }
 
     /// Makes sure that this is the only process that serves from the folder. The operating system

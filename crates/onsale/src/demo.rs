@@ -7,6 +7,7 @@ mod banner;
 mod concerts;
 mod films;
 mod halls;
+mod items;
 mod people;
 
 use std::{net::SocketAddr, path::Path};
@@ -34,6 +35,7 @@ pub(crate) async fn prepare(
     people::add(engine, store).await?;
     films::add(engine).await?;
     concerts::add(engine).await?;
+    items::add(engine).await?;
     banner::text(engine, data, address).await
 }
 
@@ -103,9 +105,11 @@ mod tests {
         prepare(&engine, &*store, folder.path(), address).await.unwrap();
         assert_eq!(coming(&engine).await, (3 * 4 * 7, 7));
         assert_eq!(engine.rooms.list().await.unwrap().len(), 1);
+        assert_eq!(engine.catalogue.items(None, 100).await.unwrap().len(), 4);
         prepare(&engine, &*store, folder.path(), address).await.unwrap();
         assert_eq!(coming(&engine).await, (3 * 4 * 7, 7), "the second time adds nothing");
         assert_eq!(engine.rooms.list().await.unwrap().len(), 1);
+        assert_eq!(engine.catalogue.items(None, 100).await.unwrap().len(), 4);
         clock.advance_ms(3 * DAY_MS);
         assert_eq!(coming(&engine).await, (3 * 4 * 4, 7));
         prepare(&engine, &*store, folder.path(), address).await.unwrap();

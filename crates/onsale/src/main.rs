@@ -8,11 +8,15 @@ mod config;
 mod data_folder;
 mod demo;
 mod failure;
+mod http;
 mod import;
+mod last_answers;
 mod progress;
 mod room;
 mod serve;
+mod stop_signals;
 mod telemetry;
+mod top;
 mod user;
 
 use std::process::ExitCode;
@@ -76,7 +80,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
     let data = cli.place.data.as_deref();
     if let Command::Serve(arguments) = &cli.command {
-        return serve::serve(arguments, config, data).await;
+        return Box::pin(serve::serve(arguments, config, data)).await;
+    }
+    if let Command::Top(arguments) = &cli.command {
+        return top::top(arguments, &config).await;
     }
     if let Command::Bench(Bench::GuardsWorker) = cli.command {
         return Box::pin(bench::run_worker(config)).await;
@@ -104,7 +111,9 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
             println!("the database is up to date");
             Ok(())
         }
-        Command::Serve(_) | Command::Bench(_) | Command::Openapi | Command::Config => Ok(()),
+        Command::Serve(_) | Command::Bench(_) | Command::Openapi | Command::Config | Command::Top(_) => {
+            Ok(())
+        }
     };
     base.close().await.and(done)
 }

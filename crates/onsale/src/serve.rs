@@ -1,27 +1,45 @@
 //! `onsale serve`: from configuration to a running server, and to its orderly end.
 
 use std::{
-    future::Future,
     io::{Write, stdout},
     net::SocketAddr,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use axum::serve::ListenerExt;
 use onsale_api::ApiSettings;
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use onsale_engine::Engine;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinError, JoinHandle},
+    time::{sleep, timeout},
+};
 
 use crate::{
-    cli::Serve, compose, config::Config, data_folder::DataFolder, demo, failure::Failure, telemetry,
+    cli::Serve,
+    compose,
+    config::Config,
+    data_folder::DataFolder,
+    demo,
+    failure::Failure,
+    http,
+    last_answers::LastAnswers,
+    stop_signals::{Asked, StopSignals},
+    telemetry,
 };
 
 /// Serves until the process is asked to stop.
 pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>) -> Result<(), Failure> {
     let listen = listen_address(arguments, &config)?;
-    let stop_max = Duration::from_secs(config.server.stop_seconds_max);
+    let (drain, stop_max) = (config.server.drain_seconds, config.server.stop_seconds_max);
+    let (drain, stop_max) = (Duration::from_secs(drain), Duration::from_secs(stop_max));
     let watchers_max = config.server.watchers_max;
-    let stop_asked = stop_asked()?;
+    let mut signals = StopSignals::listen()?;
     raise_connection_limit();
 
     let folder = DataFolder::create(&compose::data_folder(data, arguments.demo))?;
@@ -38,6 +56,8 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
         )));
     }
     let engine = base.engine().await?;
+    let outbound = base.outbound()?;
+    let events = base.events(&engine, &outbound).await?;
     let banner = if arguments.demo {
         Some(demo::prepare(&engine, &*base.store, base.folder.path(), address).await?)
     } else {
@@ -45,47 +65,91 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
     };
 
     let (stopping, stopping_seen) = watch::channel(false);
+    let draining = Arc::new(AtomicBool::new(false));
+    let door = base.config.door(base.limiter()?);
+    let load = door.load.clone().map(|load| tokio::spawn(load.keep()));
     let settings = ApiSettings {
         watchers_max,
         stopping: Some(stopping_seen.clone()),
+        draining: draining.clone(),
+        door,
         ..ApiSettings::new(base.config.currency())
     };
     let router = onsale_api::router(engine.clone(), settings, move || metrics.render());
+    let service = LastAnswers::new(router, draining.clone());
     announce(address, banner.as_deref());
 
-    // Small answers leave at once instead of waiting for more to send with them.
-    let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
-    let mut graceful = stopping_seen;
-    let server = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { _ = graceful.wait_for(|stopping| *stopping).await });
-    let mut server = tokio::spawn(server.into_future());
+    let server = http::serve(listener, service, base.config.http(), stopping_seen);
+    let mut server = Server { task: tokio::spawn(server), draining, stopping };
 
-    let ended = tokio::select! {
-        ended = &mut server => Some(ended),
-        () = stop_asked => None,
+    let asked = tokio::select! {
+        ended = &mut server.task => return ended_by_itself(ended),
+        asked = signals.next() => asked,
     };
-    tracing::info!("stopping: no new connections, requests under way are finished");
-    stopping.send_replace(true);
-    let ended = match ended {
-        Some(ended) => Ok(ended),
-        None => timeout(stop_max, &mut server).await,
-    };
-    let served = match ended {
-        Ok(ended) => {
-            ended.map_err(Failure::of("the server failed"))?.map_err(Failure::of("the server failed"))
+    let drain = if asked == Asked::ToLeave { drain } else { Duration::ZERO };
+    let left = async {
+        let served = server.leave(drain, stop_max).await;
+        stop_selling(engine, stop_max).await;
+        if let Some(load) = load {
+            load.abort();
         }
-        Err(_) => {
-            tracing::warn!("some connections were still busy after {stop_max:?} and are cut off");
-            server.abort();
-            Ok(())
+        // After the sale, so that it can publish what the sale did last.
+        if timeout(stop_max, events.stop()).await.is_err() {
+            tracing::warn!("a consumer of events was still busy after {stop_max:?}; it gets the event again");
         }
+        drop(events);
+        outbound.courier.stop().await;
+        drop(outbound);
+        base.close().await?;
+        served
     };
+    tokio::select! {
+        left = left => left,
+        _ = signals.next() => Err(Failure::Failed(
+            "asked a second time to stop: ended at once, and cut off what was under way".to_owned(),
+        )),
+    }
+}
+
+/// The running server, and how it is told to leave.
+struct Server {
+    task: JoinHandle<()>,
+    /// The node says that it is not ready, and closes connections after their next answer.
+    draining: Arc<AtomicBool>,
+    /// No connection is accepted any more, idle ones are closed, watchers are let go.
+    stopping: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Says that the node is about to stop, serves on for as long as a proxy may need to notice, and
+    /// finishes what was accepted.
+    async fn leave(&mut self, drain: Duration, stop_max: Duration) -> Result<(), Failure> {
+        self.draining.store(true, Ordering::Relaxed);
+        if !drain.is_zero() {
+            tracing::info!(?drain, "leaving: not ready any more, serving until the proxy has noticed");
+            sleep(drain).await;
+        }
+        tracing::info!("stopping: no new connections, requests under way are finished");
+        self.stopping.send_replace(true);
+        match timeout(stop_max, &mut self.task).await {
+            Ok(ended) => ended_by_itself(ended),
+            Err(_) => {
+                tracing::warn!("some connections were still busy after {stop_max:?} and are cut off");
+                self.task.abort();
+                Ok(())
+            }
+        }
+    }
+}
+
+fn ended_by_itself(ended: Result<(), JoinError>) -> Result<(), Failure> {
+    ended.map_err(Failure::of("the server failed"))
+}
+
+async fn stop_selling(engine: Arc<Engine>, stop_max: Duration) {
     if timeout(stop_max, engine.stop()).await.is_err() {
         tracing::warn!("the sale was still busy after {stop_max:?}; whatever was answered is on disk");
     }
-    drop(engine);
-    base.close().await?;
-    served
 }
 
 /// The command line's address, or the configuration's. The demo's log-ins are known to everybody,
@@ -119,30 +183,4 @@ fn announce(address: SocketAddr, banner: Option<&str>) {
     let _ = writeln!(out, "listening on http://{address}");
     // Whoever reads this through a pipe waits for it.
     let _ = out.flush();
-}
-
-/// Returns when the process is asked to stop: Ctrl-C, or SIGTERM.
-#[cfg(unix)]
-fn stop_asked() -> Result<impl Future<Output = ()>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let cannot = || Failure::of("cannot listen for signals");
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot())?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Returns when the process is asked to stop: Ctrl-C.
-#[cfg(not(unix))]
-fn stop_asked() -> Result<impl Future<Output = ()>, Failure> {
-    Ok(async {
-        // Without the handler, the system ends the process.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }

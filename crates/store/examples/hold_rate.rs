@@ -13,7 +13,7 @@ use onsale_domain::{
     hall::{Plan, SectionSpec},
     ids::{HallId, OrderId, PerformanceId, SeatId, ShowId, UserId},
     money::Currency,
-    order::{Claim, Line, Order, OrderStatus},
+    order::{Claim, Goods, Line, Order, OrderStatus},
     sale::SaleRules,
     time::Timestamp,
 };
@@ -116,18 +116,7 @@ impl<'a> World<'a> {
         store.set_category(hall, &onsale_engine::ports::SeatSelector::All, "VIP").await?;
         println!("{SEATS} seats changed in {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
         let first_seat = map.seats()[0].id.0;
-        let show = ShowDetails {
-            kind: ShowKind::Concert,
-            title: "Spring".to_owned(),
-            grade: None,
-            genre: None,
-            release_date: None,
-            thumbnail_image: None,
-            running_time_min: None,
-            description: None,
-            creator: None,
-            source_key: None,
-        };
+        let show = ShowDetails::new(ShowKind::Concert, "Spring");
         let show = store.add_show(show).await?;
         Ok(Self {
             store,
@@ -173,16 +162,15 @@ impl<'a> World<'a> {
             let order = Order {
                 id,
                 user,
-                performance: self.performance,
                 status: OrderStatus::Held,
                 amount: lines.len() as i64 * 1_000,
-                lines,
+                goods: Goods::Seats { performance: self.performance, lines },
                 currency: Currency::KRW,
                 created_at: at,
                 expires_at: at.plus_ms(300_000),
                 version: 1,
             };
-            changes.claims_new.extend(order.lines.iter().map(|line| ClaimChange {
+            changes.claims_new.extend(order.lines().iter().map(|line| ClaimChange {
                 performance: self.performance,
                 seat: line.seat,
                 claim: Claim::Order(id),
@@ -203,7 +191,7 @@ impl<'a> World<'a> {
         let keys = FactKeys {
             performances: [self.performance].into(),
             seats: changes.claims_new.iter().map(|claim| (claim.performance, claim.seat)).collect(),
-            buyers: changes.orders_new.iter().map(|order| (order.user, order.performance)).collect(),
+            buyers: changes.orders_new.iter().map(|order| (order.user, order.offer())).collect(),
             keys: changes.keys_new.iter().map(|key| (key.user, key.key)).collect(),
             ..FactKeys::default()
         };

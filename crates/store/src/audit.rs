@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use onsale_domain::{
-    ids::{OrderId, PerformanceId, SeatId, TransferId, UserId},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, TransferId, UserId},
+    item::Stock,
     order::{Order, Payment},
     wallet::TransferKind,
 };
-use onsale_engine::ports::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow, StoreError};
+use onsale_engine::ports::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow, StockRow, StoreError};
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect,
@@ -15,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     SqlStore,
-    entity::{claim, idempotency_key, ledger_entry, order, payment, wallet},
+    entity::{claim, idempotency_key, ledger_entry, order, payment, stock, wallet},
     error::{broken, store_error},
     sales::{claim_of, key_record, order_from_model, payment_from_model},
 };
@@ -45,6 +46,7 @@ impl FrozenStore for SqlFrozenStore {
             ledger_entry::Entity::find().count(&self.read).await,
             wallet::Entity::find().count(&self.read).await,
             idempotency_key::Entity::find().count(&self.read).await,
+            stock::Entity::find().count(&self.read).await,
         ];
         counts.into_iter().sum::<Result<u64, _>>().map_err(store_error)
     }
@@ -135,6 +137,19 @@ impl FrozenStore for SqlFrozenStore {
         }
         let models = query.all(&self.read).await.map_err(store_error)?;
         Ok(models.into_iter().map(|model| (UserId(model.user_id), model.balance)).collect())
+    }
+
+    async fn stocks(&mut self, after: Option<ItemId>, limit: usize) -> Result<Vec<StockRow>, StoreError> {
+        let mut query = stock::Entity::find().order_by_asc(stock::Column::ItemId).limit(limit as u64);
+        if let Some(after) = after {
+            query = query.filter(stock::Column::ItemId.gt(after.0));
+        }
+        let models = query.all(&self.read).await.map_err(store_error)?;
+        let row = |model: stock::Model| StockRow {
+            item: ItemId(model.item_id),
+            stock: Stock { total: model.units_total, left: model.units_left },
+        };
+        Ok(models.into_iter().map(row).collect())
     }
 
     async fn keys(&mut self, after: Option<(UserId, u128)>, limit: usize) -> Result<Vec<KeyRow>, StoreError> {

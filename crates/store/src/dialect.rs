@@ -177,6 +177,15 @@ impl Dialect {
         }
     }
 
+    /// What the sum of integers is cast to: on some it is a decimal number otherwise.
+    pub(crate) const fn integer(self) -> &'static str {
+        match self {
+            Self::Sqlite => "INTEGER",
+            Self::Postgres => "BIGINT",
+            Self::MySql => "SIGNED",
+        }
+    }
+
     /// A column of text by which rows are sorted, by its code points.
     pub(crate) fn sorted_text(self, column: &mut ColumnDef) {
         if self == Self::Postgres {

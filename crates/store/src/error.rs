@@ -71,7 +71,7 @@ pub(crate) fn commit_error(error: DbErr) -> CommitError {
 }
 
 /// Whether the database ended this transaction in favour of another one.
-fn is_lost_race(error: &DbErr) -> bool {
+pub(crate) fn is_lost_race(error: &DbErr) -> bool {
     match code(error) {
         Some(Code::Postgres(state)) => POSTGRES_LOST_RACE.contains(&state.as_str()),
         Some(Code::MySql(number)) => MYSQL_LOST_RACE.contains(&number),
@@ -79,9 +79,9 @@ fn is_lost_race(error: &DbErr) -> bool {
     }
 }
 
-/// Whether an index that was to be made is there already.
-pub(crate) fn is_existing_index(error: &DbErr) -> bool {
-    matches!(code(error), Some(Code::MySql(1061)))
+/// Whether a column or an index that was to be made is there already.
+pub(crate) fn is_existing(error: &DbErr) -> bool {
+    matches!(code(error), Some(Code::MySql(1060 | 1061)))
 }
 
 /// Whether the connection that was to be used turned out to be lost, or none could be opened.

@@ -9,22 +9,31 @@ mod accounts;
 mod audit;
 mod catalogue;
 mod connect;
+mod deliveries;
 mod dialect;
 mod entity;
 mod error;
 mod hot;
+mod items;
+mod media;
 mod migrations;
 #[doc(hidden)]
 pub mod negative_control;
+mod outbox;
+mod popularity;
 mod replicas;
 mod rooms;
 mod sales;
 mod scratch;
+mod webhooks;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use onsale_domain::money::Currency;
-use onsale_engine::ports::StoreError;
+use onsale_engine::{
+    clock::{Clock, SystemClock},
+    ports::StoreError,
+};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
 use crate::{
@@ -36,8 +45,11 @@ pub use crate::{
     scratch::ScratchDatabase,
 };
 
+/// Ids that one statement names; each is a parameter, of which there is a limit.
+const IDS_PER_STATEMENT: usize = 1_000;
+
 /// How a database is opened.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StoreOptions {
     /// The currency of all prices and wallets.
     pub currency: Currency,
@@ -55,12 +67,14 @@ pub struct StoreOptions {
     /// How far behind a replica may be and still be used. Less than a second would leave out
     /// replicas that only wait for the next heartbeat.
     pub replica_lag_max: Duration,
+    /// Tells when an organiser has changed something.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl StoreOptions {
     /// The usual options with a currency.
     #[must_use]
-    pub const fn new(currency: Currency) -> Self {
+    pub fn new(currency: Currency) -> Self {
         Self {
             currency,
             create: true,
@@ -69,6 +83,7 @@ impl StoreOptions {
             patience: Duration::from_secs(5),
             replicas: Vec::new(),
             replica_lag_max: Duration::from_secs(1),
+            clock: Arc::new(SystemClock),
         }
     }
 }

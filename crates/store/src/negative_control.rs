@@ -19,6 +19,18 @@ pub async fn drop_claims_key(store: &SqlStore) -> Result<(), StoreError> {
     write.commit().await.map_err(store_error)
 }
 
+/// Takes the check off the stocks, so that more can be sold than there is. Stocks that are there are
+/// lost.
+///
+/// # Errors
+/// If the database cannot be written.
+pub async fn drop_stock_check(store: &SqlStore) -> Result<(), StoreError> {
+    let write = store.begin_write().await?;
+    write.execute(&Table::drop().table("stocks").take()).await.map_err(store_error)?;
+    write.execute(&migrations::stocks_without_check(store.dialect)).await.map_err(store_error)?;
+    write.commit().await.map_err(store_error)
+}
+
 /// Lets the database grow to so many pages, as on a disk of that size, for as long as the writing
 /// connection is open. SQLite raises the limit to what there is.
 ///

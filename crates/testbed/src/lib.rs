@@ -5,21 +5,37 @@
 //! errors: a test that cannot have its server panics with a message that says what to do.
 //!
 //! - [`postgres()`] and [`mariadb()`]: one server for all tests of a process, a fresh database for each.
-//! - [`PostgresServer`], [`PostgresReplica`], [`MariaDbServer`]: a server of one's own, to stop and restart.
+//! - [`PostgresServer`], [`PostgresReplica`], [`MariaDbServer`], [`KafkaBroker`]: a server of one's own, to stop and restart.
+//! - [`RedisServer`], [`RedisCluster`]: likewise; [`redis()`] is one server for all tests of a process,
+//!   where each test has a prefix of its own.
+//! - [`Relay`]: stands between a client and any server and cuts or holds up what they say.
+//! - [`HaProxy`], [`Prometheus`]: what stands in front of a fleet and what watches it.
+//! - [`Port`]: a port for a server that the test starts itself.
 //! - [`FaultProxy`]: stands between a client and a server and loses commits, answers or connections.
 
+mod haproxy;
+mod kafka;
 mod mariadb;
 mod postgres;
 mod process;
 mod programs;
+mod prometheus;
 mod proxy;
+mod redis;
+mod relay;
 mod replica;
 mod shared;
 mod tls;
 mod url;
 
+pub use haproxy::HaProxy;
+pub use kafka::KafkaBroker;
 pub use mariadb::MariaDbServer;
 pub use postgres::PostgresServer;
+pub use process::Port;
+pub use prometheus::Prometheus;
 pub use proxy::{FaultProxy, Protocol};
+pub use redis::{RedisCluster, RedisServer, redis};
+pub use relay::Relay;
 pub use replica::PostgresReplica;
 pub use shared::{SharedServer, mariadb, postgres};

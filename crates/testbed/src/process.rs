@@ -96,7 +96,7 @@ impl ServerProcess {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port.number).into()
+        self.port.address()
     }
 
     /// A command that runs as the server's user in the server's folder.
@@ -156,6 +156,13 @@ impl ServerProcess {
         panic!("{} is not ready after a minute: {answer}\n{}", program.display(), self.log_tail());
     }
 
+    /// Sends `signal` and goes on. Nothing happens when the server is not running.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(child) = &*self.child() {
+            kill_process(Pid::from_child(child), signal).expect("our child can be signalled");
+        }
+    }
+
     /// Sends `signal` and waits until the server is gone. Nothing happens when it is not running.
     pub(crate) fn stop(&self, signal: Signal) {
         let mut slot = self.child();
@@ -208,15 +215,20 @@ impl Drop for ServerProcess {
 
 /// A port of 127.0.0.1 that no other server of ours takes while this lives.
 #[derive(Debug)]
-struct Port {
-    number: u16,
+pub struct Port {
+    pub(crate) number: u16,
     /// The UDP port of the same number, which the server does not use: the sign that the number is taken,
     /// for every process on this machine, also while the server is down.
     _taken: UdpSocket,
 }
 
 impl Port {
-    fn reserve() -> Self {
+    /// Takes a free one.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn reserve() -> Self {
         let count = usize::from(PORTS.end - PORTS.start);
         let start = usize::try_from(random() % count as u64).expect("less than the number of ports");
         PORTS
@@ -229,6 +241,12 @@ impl Port {
                 Some(Self { number, _taken: taken })
             })
             .unwrap_or_else(|| panic!("no free port of 127.0.0.1 in {PORTS:?}"))
+    }
+
+    /// The address for a server to listen on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.number).into()
     }
 }
 

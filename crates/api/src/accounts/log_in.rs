@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::TokensBody;
 use crate::{
     Shared,
+    caller::Client,
     json::JsonBody,
     problem::{Kind, Problem},
 };
@@ -33,7 +34,9 @@ pub(super) struct Body {
     responses((status = 200, description = "A pair of tokens", body = TokensBody)))]
 pub(super) async fn log_in(
     State(api): State<Shared>,
+    Client(client): Client,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Json<TokensBody>, Problem> {
-    Ok(Json(api.engine.accounts.log_in(&body.email, &body.password).await?.into()))
+    let log_in = api.engine.accounts.log_in(&body.email, &body.password);
+    Ok(Json(api.throttled(&body.email, client, log_in).await?.into()))
 }

@@ -4,33 +4,50 @@ use crate::operation::{BODY, ORGANISER, Operations, PARAMETERS, PIPELINE, STORE,
 use crate::problem::Kind;
 
 mod add_hall;
+mod add_item;
 mod add_performance;
 mod add_room;
 mod add_show;
 mod add_venue;
+mod add_webhook;
+mod change_item;
 mod change_performance;
 mod change_prices;
 mod change_room;
 mod change_show;
 mod change_venue;
+mod change_webhook;
 mod get_hall;
 mod get_hall_layout;
+mod get_item;
 mod get_performance;
 mod get_room;
 mod get_show;
 mod get_venue;
+mod get_webhook;
 mod hall;
+mod item;
+mod lift_block;
+mod list_blocks;
+mod list_deliveries;
 mod list_halls;
 mod list_rooms;
 mod list_venues;
+mod list_webhooks;
 mod lock_seats;
 mod performance;
+mod ping_webhook;
+mod remove_webhook;
+mod retry_deliveries;
 mod room;
+mod rotate_webhook_secret;
 mod seats;
 mod set_category;
+mod set_stock;
 mod show;
 mod unlock_seats;
 mod venue;
+mod webhook;
 
 pub(crate) use performance::{PriceBody, RulesBody};
 
@@ -39,6 +56,9 @@ const NOT_FOUND: &[Kind] = &[Kind::NotFound];
 
 /// The performance does not exist.
 const NO_SUCH_PERFORMANCE: &[Kind] = &[Kind::NoSuchPerformance];
+
+/// The item does not exist.
+const NO_SUCH_ITEM: &[Kind] = &[Kind::NoSuchItem];
 
 /// It clashes with what is there.
 const CONFLICT: &[Kind] = &[Kind::AlreadyExists, Kind::NotPossible];
@@ -49,6 +69,9 @@ pub(crate) fn operations() -> Operations {
     let read_performance: &[&[Kind]] = &[ORGANISER, PARAMETERS, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND];
     let write_performance: &[&[Kind]] = &[ORGANISER, BODY, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND, CONFLICT];
     let lock: &[&[Kind]] = &[ORGANISER, BODY, PIPELINE, NO_SUCH_PERFORMANCE, NOT_FOUND, lock_seats::PROBLEMS];
+    let read_item: &[&[Kind]] = &[ORGANISER, PARAMETERS, PIPELINE, NO_SUCH_ITEM];
+    let write_item: &[&[Kind]] = &[ORGANISER, BODY, PIPELINE, NO_SUCH_ITEM];
+    let set_stock: &[&[Kind]] = &[ORGANISER, BODY, PIPELINE, NO_SUCH_ITEM, set_stock::PROBLEMS];
     Operations::new()
         .routes(operation!(list_venues::list_venues, &[ORGANISER, PARAMETERS, STORE]))
         .routes(operation!(add_venue::add_venue, write))
@@ -68,8 +91,26 @@ pub(crate) fn operations() -> Operations {
         .routes(operation!(change_prices::change_prices, write_performance))
         .routes(operation!(lock_seats::lock_seats, lock))
         .routes(operation!(unlock_seats::unlock_seats, lock))
+        .routes(operation!(add_item::add_item, &[ORGANISER, BODY, STORE]))
+        .routes(operation!(get_item::get_admin_item, read_item))
+        .routes(operation!(change_item::change_item, write_item))
+        .routes(operation!(set_stock::set_stock, set_stock))
         .routes(operation!(list_rooms::list_rooms, &[ORGANISER, STORE]))
         .routes(operation!(add_room::add_room, write_performance))
         .routes(operation!(get_room::get_admin_room, read))
         .routes(operation!(change_room::change_room, write_performance))
+        .routes(operation!(list_webhooks::list_webhooks, &[ORGANISER, PARAMETERS, STORE]))
+        .routes(operation!(add_webhook::add_webhook, write))
+        .routes(operation!(get_webhook::get_webhook, read))
+        .routes(operation!(change_webhook::change_webhook, write))
+        .routes(operation!(remove_webhook::remove_webhook, read))
+        .routes(operation!(
+            rotate_webhook_secret::rotate_webhook_secret,
+            &[ORGANISER, PARAMETERS, STORE, NOT_FOUND, CONFLICT]
+        ))
+        .routes(operation!(ping_webhook::ping_webhook, read))
+        .routes(operation!(list_deliveries::list_deliveries, read))
+        .routes(operation!(retry_deliveries::retry_deliveries, write))
+        .routes(operation!(list_blocks::list_blocks, &[ORGANISER, STORE]))
+        .routes(operation!(lift_block::lift_block, read))
 }

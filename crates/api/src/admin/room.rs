@@ -156,12 +156,7 @@ fn to_phase(phase: PhaseBody) -> Result<RoomChange, Problem> {
 }
 
 fn unhex(text: &str) -> Result<Vec<u8>, Problem> {
-    let wrong = || Problem::field("publicRandomness", "must be pairs of hexadecimal digits");
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return Err(wrong());
-    }
-    let pairs = (0..text.len()).step_by(2).map(|at| &text[at..at + 2]);
-    pairs.map(|pair| u8::from_str_radix(pair, 16).map_err(|_| wrong())).collect()
+    hex::decode(text).map_err(|_| Problem::field("publicRandomness", "must be pairs of hexadecimal digits"))
 }
 
 /// A waiting room, as organisers see it. `GET /api/v1/queue/rooms/{id}` has the rest.

@@ -1,11 +1,10 @@
 //! A show, as it is asked for and answered.
 
-use jiff::civil::Date;
 use onsale_domain::catalogue::{Show, ShowDetails, ShowKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::problem::Problem;
+use crate::{problem::Problem, time::date};
 
 /// Film or concert.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -55,7 +54,7 @@ pub(super) struct ShowInput {
 
 impl ShowInput {
     pub(super) fn details(self) -> Result<ShowDetails, Problem> {
-        let release_date = self.release_date.map(|text| date(&text)).transpose()?;
+        let release_date = self.release_date.map(|text| date("releaseDate", &text)).transpose()?;
         Ok(ShowDetails {
             kind: match self.kind {
                 KindBody::Movie => ShowKind::Movie,
@@ -72,15 +71,6 @@ impl ShowInput {
             source_key: self.source_key,
         })
     }
-}
-
-fn date(text: &str) -> Result<Date, Problem> {
-    let not_a_date = || Problem::field("releaseDate", "must be a date such as 2024-04-24");
-    // Stricter than the parser, which would take a time along with the date.
-    if text.len() != "2024-04-24".len() {
-        return Err(not_a_date());
-    }
-    text.parse().map_err(|_| not_a_date())
 }
 
 /// A show.

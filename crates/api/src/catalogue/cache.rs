@@ -1,10 +1,13 @@
-//! The in-process tier in front of the catalogue: encoded answers by address.
+//! The tiers in front of the catalogue: encoded answers by address in the process, behind them those
+//! that nodes share.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{http::HeaderMap, response::Response};
 use equivalent::Equivalent;
+use metrics::counter;
 use moka::{future::Cache, policy::EvictionPolicy};
+use onsale_engine::ports::{Kept, through};
 use serde::Serialize;
 
 use crate::{
@@ -15,6 +18,10 @@ use crate::{
 
 /// How long an answer is kept. Performances that have ended vanish this late at most.
 const KEPT_S: u64 = 60;
+
+/// How long nodes share an answer. Then one of them loads it anew, and the others serve the old one
+/// meanwhile.
+const SHARED: Kept = Kept { fresh_ms: 120_000, stale_ms: 30_000 };
 
 /// The most answers that are kept.
 const ENTRIES_MAX: u64 = 10_000;
@@ -82,7 +89,14 @@ pub(crate) async fn cached<T: Serialize>(
     let key = Key { epoch, address: address.into() };
     let answer = cache
         .try_get_with(key, async {
-            let body = serde_json::to_vec(&load.await?).expect("an answer is plain JSON");
+            let load = async {
+                counter!("onsale_catalogue_loads_total").increment(1);
+                Ok::<_, Problem>(serde_json::to_vec(&load.await?).expect("an answer is plain JSON"))
+            };
+            let body = match api.engine.catalogue.shared() {
+                Some(shared) => through(shared, epoch, address, SHARED, load).await?,
+                None => load.await?,
+            };
             Ok::<_, Problem>(Encoded::new(body, Freshness::Short))
         })
         .await

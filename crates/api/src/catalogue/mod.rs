@@ -14,12 +14,17 @@ mod list_concert_dates;
 mod list_concerts;
 mod list_movies;
 mod movie;
+mod popular;
+mod popular_concerts;
+mod popular_movies;
 
 pub(crate) use cache::{CatalogueCache, cached};
 
 pub(crate) fn operations() -> Operations {
     Operations::new()
         .routes(operation!(list_movies::list_movies, &[PARAMETERS, STORE]))
+        .routes(operation!(popular_movies::popular_movies, &[PARAMETERS, STORE]))
+        .routes(operation!(popular_concerts::popular_concerts, &[PARAMETERS, STORE]))
         .routes(operation!(get_movie::get_movie, &[PARAMETERS, STORE, get_movie::PROBLEMS]))
         .routes(operation!(list_concerts::list_concerts, &[PARAMETERS, STORE]))
         .routes(operation!(get_concert::get_concert, &[PARAMETERS, STORE, get_concert::PROBLEMS]))

@@ -1,9 +1,9 @@
 //! `GET /readyz`
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::{Json, extract::State};
-use onsale_engine::ports::{ReplicaCondition, ReplicaHealth};
+use onsale_engine::ports::{ReplicaCondition, ReplicaHealth, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -63,14 +63,24 @@ const fn reason(condition: ReplicaCondition) -> Option<&'static str> {
     }
 }
 
-/// Whether requests can be served
+/// Whether requests should be sent here
+///
+/// They should not when the node is about to stop, which it says before it does, although it still
+/// answers; when the database does not answer; and when a part of the node has failed.
 #[utoipa::path(get, path = "/readyz", tag = "operation",
-    responses((status = 200, description = "They can", body = Readiness)))]
+    responses((status = 200, description = "They should", body = Readiness)))]
 pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Readiness>, Problem> {
+    if api.draining.load(Ordering::Relaxed) {
+        return Err(Problem::new(Kind::Unavailable, "this node is about to stop"));
+    }
     match tokio::time::timeout(PATIENCE, api.engine.ready()).await {
         Ok(Ok(())) => {
             let replicas = api.engine.replicas().into_iter().map(Replica::new).collect();
             Ok(Json(Readiness { database: "ok", replicas }))
+        }
+        Ok(Err(StoreError::Broken(why))) => {
+            tracing::error!(%why, "not ready");
+            Err(Problem::new(Kind::Unavailable, "a part of this node has failed"))
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");

@@ -1,6 +1,6 @@
 //! A waiting room's public document.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use moka::sync::Cache;
@@ -268,18 +268,18 @@ impl From<DrawNotice> for DrawBody {
     fn from(draw: DrawNotice) -> Self {
         match draw {
             DrawNotice::Committed(commitment) => Self {
-                commitment: hex(&commitment),
+                commitment: hex::encode(commitment),
                 cohort: None,
                 seed: None,
                 public_randomness: None,
                 checksum: None,
             },
             DrawNotice::Drawn(record) => Self {
-                commitment: hex(&record.commitment),
+                commitment: hex::encode(record.commitment),
                 cohort: Some(record.cohort),
-                seed: Some(hex(&record.seed)),
-                public_randomness: Some(hex(&record.public_randomness)),
-                checksum: Some(hex(&record.checksum())),
+                seed: Some(hex::encode(record.seed)),
+                public_randomness: Some(hex::encode(&record.public_randomness)),
+                checksum: Some(hex::encode(record.checksum())),
             },
         }
     }
@@ -307,12 +307,4 @@ impl From<RoomDocument> for DocumentBody {
             draw: document.draw.into(),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("memory takes everything");
-    }
-    text
 }

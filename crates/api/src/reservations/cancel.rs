@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/reservations/{id}`
 
 use axum::{Json, extract::State};
-use onsale_domain::ids::OrderId;
+use onsale_domain::{decide::Refusal, ids::OrderId, offer::OfferKind};
 use uuid::Uuid;
 
 use super::reservation::Reservation;
@@ -25,7 +25,11 @@ pub(super) async fn cancel(
     LoggedIn(caller): LoggedIn,
     ApiPath(id): ApiPath<Uuid>,
 ) -> Result<Json<Reservation>, Problem> {
-    let order =
-        api.engine.sales.cancel(caller.user, OrderId(id)).await.map_err(|error| api.sale_problem(error))?;
+    let sales = &api.engine.sales;
+    let order = sales.order(caller.user, OrderId(id)).await.map_err(|error| api.sale_problem(error))?;
+    if order.offer().kind() != OfferKind::Performance {
+        return Err(api.sale_problem(Refusal::NoSuchOrder.into()));
+    }
+    let order = sales.cancel(caller.user, order.id).await.map_err(|error| api.sale_problem(error))?;
     Ok(Json(api.reservation(order).await?))
 }

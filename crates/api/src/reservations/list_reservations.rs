@@ -1,7 +1,7 @@
 //! `GET /api/v1/reservations`
 
 use axum::{Json, extract::State};
-use onsale_domain::ids::OrderId;
+use onsale_domain::{ids::OrderId, offer::OfferKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -49,7 +49,7 @@ pub(super) async fn list_reservations(
     let page = api
         .engine
         .sales
-        .orders(caller.user, before, size as usize)
+        .orders(caller.user, OfferKind::Performance, before, size as usize)
         .await
         .map_err(|error| api.sale_problem(error))?;
     let next = page.orders.last().filter(|_| page.more).map(|order| order.id.0);

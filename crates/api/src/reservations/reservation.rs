@@ -1,6 +1,7 @@
 //! A reservation, as it is answered.
 
 use onsale_domain::{
+    decide::Refusal,
     order::{Line, Order, OrderStatus},
     sale::SaleTerms,
 };
@@ -103,18 +104,17 @@ impl ReservedSeat {
 impl Api {
     /// An order with what is written on its seats.
     pub(super) async fn reservation(&self, order: Order) -> Result<Reservation, Problem> {
-        let view = self
-            .engine
-            .sales
-            .view_of_house(order.performance)
-            .await
-            .map_err(|error| self.sale_problem(error))?;
+        // An order for units is none.
+        let performance =
+            order.offer().performance().ok_or_else(|| self.sale_problem(Refusal::NoSuchOrder.into()))?;
+        let view =
+            self.engine.sales.view_of_house(performance).await.map_err(|error| self.sale_problem(error))?;
         let terms = view.terms();
         Ok(Reservation {
             reservation_id: order.id.0,
-            performance_id: order.performance.0,
+            performance_id: performance.0,
             status: order.status.into(),
-            seats: order.lines.iter().map(|line| ReservedSeat::new(*line, &terms)).collect(),
+            seats: order.lines().iter().map(|line| ReservedSeat::new(*line, &terms)).collect(),
             amount: order.amount,
             currency: order.currency.to_string(),
             created_at: Rfc3339(order.created_at),

@@ -19,6 +19,7 @@ use super::reservation::Reservation;
 use crate::{
     Api, Shared,
     caller::LoggedIn,
+    door::Booking,
     idempotency::{KeyHeader, mark_replayed},
     json::JsonBody,
     problem::{Kind, Problem},
@@ -81,8 +82,19 @@ pub(super) async fn reserve(
     let key = key.key("reserve", asked);
     let performance = PerformanceId(body.performance_id);
     let seats = body.seat_ids.into_iter().map(SeatId).collect();
-    let shopper = Shopper { user: caller.user, pass: token.as_deref() };
-    let held = match api.engine.sales.hold(shopper, key, performance, seats).await {
+    let booking = Booking::begin(&api, caller.user, performance, key.map(|key| key.id)).await?;
+    let hold = {
+        let api = api.clone();
+        async move {
+            let shopper = Shopper { user: caller.user, pass: token.as_deref() };
+            api.engine.sales.hold(shopper, key, performance, seats).await
+        }
+    };
+    let held = match booking {
+        None => hold.await,
+        Some(booking) => booking.carry_out(hold, |held| held.replayed).await,
+    };
+    let held = match held {
         Ok(held) => held,
         Err(error) => return Err(refused(&api, error).await),
     };

@@ -1,13 +1,15 @@
 //! A running server, and a walk through its calls that is written down.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use onsale_api::ApiSettings;
 use onsale_coordination::LocalCoordination;
-use onsale_domain::{decide::ClaimCheck, money::Currency, time::Timestamp, user::Role};
+use onsale_domain::{money::Currency, time::Timestamp, user::Role};
 use onsale_engine::{
-    Engine, Settings, accounts::AccountSettings, clock::ManualClock, ids::CountingIds, sales::SaleSettings,
+    Engine, Settings, accounts::AccountSettings, clock::ManualClock, ids::CountingIds,
+    webhooks::WebhookSettings,
 };
+use onsale_media::MediaFolder;
 use onsale_store::{SqlStore, StoreOptions};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
@@ -25,7 +27,7 @@ pub(crate) struct Server {
     pub(crate) engine: Arc<Engine>,
     pub(crate) stopping: watch::Sender<bool>,
     serving: JoinHandle<()>,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Drop for Server {
@@ -40,31 +42,36 @@ impl Server {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(ApiSettings) -> ApiSettings) -> Self {
+        Self::start_with_clock(|settings, _| change(settings)).await
+    }
+
+    /// Starts with a door that may need the clock.
+    pub(crate) async fn start_with_clock(
+        change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
         let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
         let clock = Arc::new(ManualClock::new(START));
-        let settings = Settings {
-            currency: Currency::KRW,
-            sales: SaleSettings::default(),
-            accounts: accounts(),
-            claim_check: ClaimCheck::On,
-        };
+        let settings = Settings { webhooks: webhooks(), ..Settings::new(accounts()) };
         let ids = Arc::new(CountingIds::default());
         let time = clock.clone();
         let engine = Engine::start_with_rooms(Arc::new(store), clock.clone(), ids, settings, |journal| {
             Arc::new(LocalCoordination::new(journal, time))
         });
-        let engine = Arc::new(engine.await.unwrap());
+        let media = MediaFolder::open(&folder.path().join("media")).await.unwrap();
+        let engine = Arc::new(engine.await.unwrap().with_media(Arc::new(media)));
         let stopping = watch::Sender::new(false);
-        let mut api = change(ApiSettings::new(Currency::KRW));
+        let mut api = change(ApiSettings::new(Currency::KRW), clock.clone());
         api.stopping = Some(stopping.subscribe());
         let router = onsale_api::router(engine.clone(), api, || "a_metric 1\n".to_owned());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let serving = tokio::spawn(async move {
+            axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
+        });
         let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { url, client, clock, engine, stopping, serving, _folder: folder }
+        Self { url, client, clock, engine, stopping, serving, folder }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -97,6 +104,12 @@ fn accounts() -> AccountSettings {
         hashing_threads: 1,
         hashing_queue_max: 64,
     }
+}
+
+/// Two types of events are enough.
+fn webhooks() -> WebhookSettings {
+    let event_types = ["onsale.order.held.v1", "onsale.order.paid.v1"].map(str::to_owned).to_vec();
+    WebhookSettings { event_types, ..WebhookSettings::default() }
 }
 
 /// What was answered.
@@ -278,7 +291,7 @@ fn redacted(value: &Value) -> Value {
         Value::Object(members) => members
             .iter()
             .map(|(name, value)| match name.as_str() {
-                "accessToken" | "refreshToken" | "token" => (name.clone(), json!("[token]")),
+                "accessToken" | "refreshToken" | "token" | "secret" => (name.clone(), json!("[token]")),
                 // These follow from secrets or from chance.
                 "commitment" | "seed" | "checksum" if value.is_string() => (name.clone(), json!("[secret]")),
                 "pollAfterMs" => (name.clone(), json!("[chance]")),

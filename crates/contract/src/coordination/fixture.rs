@@ -1,8 +1,8 @@
 //! A room on an adapter, with a clock that the test moves and a journal that the test reads.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
 use async_trait::async_trait;
@@ -18,7 +18,6 @@ use onsale_engine::{
     clock::{Clock, ManualClock},
     ports::{Admits, Coordination, CoordinationError, Holder, RoomJournal, StoreError, Visitor},
 };
-use std::sync::Mutex;
 
 /// When every test begins.
 pub const OPENING: Timestamp = Timestamp(1_800_000_000_000);
@@ -31,7 +30,7 @@ pub const TICK_MS: i64 = 100;
 pub trait Adapter: Send + Sync + 'static {
     /// An adapter that has lost everything, over a journal. When two are started one after the
     /// other, the first one is not used any more.
-    async fn start(&self, journal: Arc<dyn RoomJournal>, clock: Arc<dyn Clock>) -> Arc<dyn Coordination>;
+    async fn start(&self, journal: Arc<Journal>, clock: Arc<dyn Clock>) -> Arc<dyn Coordination>;
 }
 
 /// A journal in memory.
@@ -39,9 +38,30 @@ pub trait Adapter: Send + Sync + 'static {
 pub struct Journal {
     last: Mutex<Option<RoomRecord>>,
     broken: AtomicBool,
+    nodes: AtomicU64,
+    /// The node that took the room last; 0 before.
+    run_by: AtomicU64,
+}
+
+/// A node's way to the journal.
+struct NodeJournal {
+    node: u64,
+    journal: Arc<Journal>,
 }
 
 impl Journal {
+    /// The way to it of another node.
+    #[must_use]
+    pub fn node(self: &Arc<Self>) -> Arc<dyn RoomJournal> {
+        let node = self.nodes.fetch_add(1, Ordering::SeqCst) + 1;
+        Arc::new(NodeJournal { node, journal: self.clone() })
+    }
+
+    /// Holds a record that is there already.
+    pub fn set(&self, record: RoomRecord) {
+        *self.last.lock().expect("no test panics with the lock") = Some(record);
+    }
+
     /// What was written last.
     pub fn last(&self) -> RoomRecord {
         self.last.lock().expect("no test panics with the lock").clone().expect("something was written")
@@ -54,21 +74,38 @@ impl Journal {
 }
 
 #[async_trait]
-impl RoomJournal for Journal {
+impl RoomJournal for NodeJournal {
+    async fn take(&self, _: RoomId) -> Result<RoomRecord, StoreError> {
+        self.journal.answer().await?;
+        self.journal.run_by.store(self.node, Ordering::SeqCst);
+        Ok(self.journal.last())
+    }
+
     async fn record(&self, _: RoomId, record: &RoomRecord) -> Result<(), StoreError> {
+        self.journal.answer().await?;
+        let run_by = self.journal.run_by.load(Ordering::SeqCst);
+        if run_by != 0 && run_by != self.node {
+            return Err(StoreError::Rejected("another node runs the room".into()));
+        }
+        self.journal.set(record.clone());
+        Ok(())
+    }
+}
+
+impl Journal {
+    async fn answer(&self) -> Result<(), StoreError> {
         // Others get a turn, as while a disk is waited for.
         tokio::task::yield_now().await;
         if self.broken.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the journal is broken for this test".into()));
         }
-        *self.last.lock().expect("no test panics with the lock") = Some(record.clone());
         Ok(())
     }
 }
 
 /// One room.
 pub struct Stage {
-    adapter: Arc<dyn Adapter>,
+    pub adapter: Arc<dyn Adapter>,
     pub rooms: Arc<dyn Coordination>,
     pub room: RoomId,
     pub admits: Admits,
@@ -94,6 +131,7 @@ impl Stage {
         let process = i64::from(std::process::id());
         let room = RoomId(process << 32 | ROOMS.fetch_add(1, Ordering::SeqCst));
         let record = RoomRecord::new(settings(mode), Schedule::default(), [3; 32]);
+        journal.set(record.clone());
         rooms.add_room(room, admits, record).await.expect("a room is added");
         Self { adapter, rooms, room, admits, clock, journal }
     }

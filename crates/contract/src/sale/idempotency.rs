@@ -5,6 +5,7 @@ use std::sync::Arc;
 use onsale_domain::{
     decide::{IdempotencyKey, Refusal},
     ids::UserId,
+    offer::OfferKind,
 };
 use onsale_engine::{clock::SystemClock, ports::Store, sales::SaleError};
 
@@ -37,7 +38,7 @@ pub async fn same_key_at_the_same_moment(store: Arc<dyn Store>) {
     }
     assert!(answers.iter().all(|answer| answer.order == answers[0].order));
     assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1);
-    let page = stage.engine.sales.orders(UserId(1), None, 10).await.unwrap();
+    let page = stage.engine.sales.orders(UserId(1), OfferKind::Performance, None, 10).await.unwrap();
     assert_eq!(page.orders.len(), 1);
     assert_clean(&stage).await;
 }
@@ -68,7 +69,7 @@ pub async fn a_key_belongs_to_one_request_of_one_person(store: Arc<dyn Store>) {
     let other_person = sales.hold(UserId(2), key(5), stage.performance, vec![stage.seats[2]]).await.unwrap();
     assert!(!other_person.replayed);
     assert_eq!(other_person.order.user, UserId(2));
-    assert_eq!(sales.orders(UserId(1), None, 10).await.unwrap().orders.len(), 1);
+    assert_eq!(sales.orders(UserId(1), OfferKind::Performance, None, 10).await.unwrap().orders.len(), 1);
     assert_clean(&stage).await;
 }
 

@@ -4,3 +4,4 @@ pub mod deadlines;
 pub mod idempotency;
 pub mod races;
 pub mod stage;
+pub mod unit_sales;

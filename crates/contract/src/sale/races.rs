@@ -5,6 +5,7 @@ use std::sync::Arc;
 use onsale_domain::{
     decide::{ClaimCheck, Refusal},
     ids::{SeatId, UserId},
+    offer::OfferKind,
     order::SeatStatus,
     sale::SaleRules,
 };
@@ -170,9 +171,10 @@ fn some_seats(stage: &Stage, random: &mut StdRng, statuses: &[SeatStatus]) -> Ve
 async fn seats_paid_for(stage: &Stage, crowd: Crowd) -> usize {
     let mut paid = 0;
     for buyer in 1..=crowd.buyers {
-        let page = stage.engine.sales.orders(UserId(buyer), None, 1_000).await.unwrap();
+        let page =
+            stage.engine.sales.orders(UserId(buyer), OfferKind::Performance, None, 1_000).await.unwrap();
         let orders = page.orders.iter().filter(|order| order.status.as_str() == "paid");
-        paid += orders.map(|order| order.lines.len()).sum::<usize>();
+        paid += orders.map(|order| order.lines().len()).sum::<usize>();
     }
     paid
 }

@@ -7,7 +7,6 @@ use onsale_domain::{
     decide::{ClaimCheck, IdempotencyKey},
     hall::{Plan, SectionSpec},
     ids::{PerformanceId, SeatId, UserId},
-    money::Currency,
     sale::SaleRules,
     time::Timestamp,
 };
@@ -68,20 +67,16 @@ impl Default for Setup {
 /// The engine's settings in tests.
 #[must_use]
 pub fn settings(setup: Setup) -> Settings {
-    Settings {
-        currency: Currency::KRW,
-        sales: setup.sales,
-        accounts: AccountSettings {
-            signing_key: vec![7; 32],
-            access_s: 3_600,
-            refresh_s: 7 * 86_400,
-            argon2_memory_kib: 1_024,
-            argon2_passes: 1,
-            hashing_threads: 1,
-            hashing_queue_max: 64,
-        },
-        claim_check: setup.claim_check,
-    }
+    let accounts = AccountSettings {
+        signing_key: vec![7; 32],
+        access_s: 3_600,
+        refresh_s: 7 * 86_400,
+        argon2_memory_kib: 1_024,
+        argon2_passes: 1,
+        hashing_threads: 1,
+        hashing_queue_max: 64,
+    };
+    Settings { sales: setup.sales, claim_check: setup.claim_check, ..Settings::new(accounts) }
 }
 
 /// Starts an engine on a store that may already hold something.
@@ -125,16 +120,8 @@ pub async fn add_performance(engine: &Engine, setup: Setup, now: Timestamp) -> (
     let hall = catalogue.add_hall(venue.id, "Main", &plan).await.expect("a hall is added");
     let show = catalogue
         .add_show(ShowDetails {
-            kind: ShowKind::Concert,
-            title: "Opening night".into(),
-            grade: None,
-            genre: None,
-            release_date: None,
-            thumbnail_image: None,
             running_time_min: Some(120),
-            description: None,
-            creator: None,
-            source_key: None,
+            ..ShowDetails::new(ShowKind::Concert, "Opening night")
         })
         .await
         .expect("a show is added");

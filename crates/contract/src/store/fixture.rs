@@ -5,18 +5,19 @@ use std::sync::Arc;
 use onsale_domain::{
     catalogue::{PerformanceDetails, PriceLevel, ShowDetails, ShowKind},
     decide::{
-        Cancel, Changes, Charge, ClaimCheck, Command, Decider, Expire, FactKeys, Facts, Hold, IdempotencyKey,
-        LockSeats, Outcome, Pay, PerformanceFacts, Refusal, Request,
+        Cancel, Changes, Charge, ClaimCheck, Command, Decider, Expire, FactKeys, Facts, Hold, HoldUnits,
+        IdempotencyKey, ItemFacts, LockSeats, Outcome, Pay, PerformanceFacts, Refusal, Request, SetStock,
     },
     hall::{Plan, SectionSpec},
-    ids::{HallId, OrderId, PaymentId, PerformanceId, SeatId, ShowId, TransferId, UserId, VenueId},
+    ids::{HallId, ItemId, OrderId, PaymentId, PerformanceId, SeatId, ShowId, TransferId, UserId, VenueId},
+    item::{ItemDetails, ItemKind, ItemRules},
     order::Order,
     sale::SaleRules,
     time::Timestamp,
 };
 use onsale_engine::{
     ids::{CountingIds, Ids},
-    ports::{Guard, LoadedFacts, SaleTransaction, Store},
+    ports::{Guard, LoadedFacts, LoadedItem, SaleTransaction, Store},
 };
 use uuid::Uuid;
 
@@ -95,7 +96,7 @@ impl Fixture {
     pub fn pay(&self, order: &Order, key: Option<u128>, now: Timestamp) -> Request {
         let pay = Pay {
             order: order.id,
-            performance: order.performance,
+            offer: order.offer(),
             payment: PaymentId(self.id(now)),
             transfer: TransferId(self.id(now)),
         };
@@ -105,13 +106,13 @@ impl Fixture {
     /// A request to give an order back.
     pub fn cancel(&self, order: &Order, now: Timestamp) -> Request {
         let transfer = TransferId(self.id(now));
-        let cancel = Cancel { order: order.id, performance: order.performance, transfer };
+        let cancel = Cancel { order: order.id, offer: order.offer(), transfer };
         request(order.user.0, None, Command::Cancel(cancel))
     }
 
     /// A request to release an order.
     pub fn expire(&self, order: &Order) -> Request {
-        let expire = Expire { order: order.id, performance: order.performance };
+        let expire = Expire { order: order.id, offer: order.offer() };
         request(order.user.0, None, Command::Expire(expire))
     }
 
@@ -119,6 +120,32 @@ impl Fixture {
     pub fn charge(&self, caller: i64, key: Option<u128>, amount: i64, now: Timestamp) -> Request {
         let transfer = TransferId(self.id(now));
         request(caller, key, Command::Charge(Charge { amount, transfer }))
+    }
+
+    /// A request for units of an item.
+    pub fn hold_units(
+        &self,
+        caller: i64,
+        key: Option<u128>,
+        item: ItemId,
+        count: u32,
+        now: Timestamp,
+    ) -> Request {
+        let hold = HoldUnits { order: OrderId(self.id(now)), item, count };
+        request(caller, key, Command::HoldUnits(hold))
+    }
+
+    /// A request to change an item's stock.
+    pub fn set_stock(&self, item: ItemId, total: i64) -> Request {
+        request(1, None, Command::SetStock(SetStock { item, total }))
+    }
+
+    /// Holds units of an item.
+    pub async fn held_units(&self, caller: i64, item: ItemId, count: u32, now: Timestamp) -> Order {
+        match self.accept(self.hold_units(caller, None, item, count, now), now).await {
+            Outcome::Held { order, .. } => order,
+            other => panic!("a hold was answered {other:?}"),
+        }
     }
 
     /// A request to lock or unlock seats, by ordinal.
@@ -179,7 +206,7 @@ pub async fn decide(
     now: Timestamp,
     claim_check: ClaimCheck,
 ) -> (Vec<Result<Outcome, Refusal>>, Changes) {
-    let facts = load_facts(store, transaction, requests).await;
+    let facts = load_facts(store, transaction, requests, now).await;
     let mut decider = Decider::new(facts, now, claim_check);
     let answers = requests.iter().map(|request| decider.decide(request)).collect();
     (answers, decider.into_changes())
@@ -190,8 +217,10 @@ pub async fn load_facts(
     store: &dyn Store,
     transaction: &mut dyn SaleTransaction,
     requests: &[Request],
+    now: Timestamp,
 ) -> Facts {
-    let loaded = transaction.load(&FactKeys::of(requests)).await.expect("the facts are loaded");
+    let loaded =
+        transaction.load(&FactKeys::of(requests).with_lapsed_by(now)).await.expect("the facts are loaded");
     let mut facts = Facts {
         claims: loaded.claims,
         orders: loaded.orders,
@@ -207,6 +236,14 @@ pub async fn load_facts(
         facts
             .performances
             .insert(performance, PerformanceFacts { terms: Arc::new(terms), revision, version });
+    }
+    for (item, loaded) in loaded.items {
+        let LoadedItem { revision, version, stock, lapsed } = loaded;
+        let all = OrderId::first_at(Timestamp(0));
+        let sale = store.item_sale(item, all).await.expect("the terms are read").expect("they exist");
+        assert_eq!(sale.terms.revision, revision, "the terms are of the revision that a transaction loads");
+        let terms = Arc::new(sale.terms);
+        facts.items.insert(item, ItemFacts { terms, revision, version, stock, lapsed });
     }
     facts
 }
@@ -226,17 +263,19 @@ pub fn hall_plan(section: &str, rows: u32, seats_per_row: u32) -> Plan {
 
 /// A show of which only kind and title are known.
 pub fn show(kind: ShowKind, title: &str) -> ShowDetails {
-    ShowDetails {
-        kind,
-        title: title.to_owned(),
-        grade: None,
-        genre: None,
-        release_date: None,
-        thumbnail_image: None,
-        running_time_min: None,
-        description: None,
-        creator: None,
-        source_key: None,
+    ShowDetails::new(kind, title)
+}
+
+/// An item that is always on sale.
+pub fn item(name: &str) -> ItemDetails {
+    ItemDetails {
+        name: name.to_owned(),
+        content: format!("{name}, fresh"),
+        price: 1_000,
+        kind: ItemKind::General,
+        time_zone: "Asia/Seoul".to_owned(),
+        image_url: None,
+        rules: ItemRules { hold_ms: HOLD_MS, units_per_buyer_max: 5 },
     }
 }
 

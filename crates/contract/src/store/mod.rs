@@ -4,9 +4,15 @@
 pub mod accounts;
 pub mod audits;
 pub mod catalogue;
+pub mod deliveries;
+pub mod items;
 pub mod listings;
+pub mod media;
+pub mod outbox;
+pub mod popularity;
 pub mod rooms;
 pub mod sales;
 pub mod transactions;
+pub mod webhooks;
 
 pub mod fixture;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use onsale_domain::{
     decide::{FactKeys, KeyRecord, KeyTarget, Outcome},
     ids::{OrderId, SeatId, UserId},
+    offer::OfferKind,
     order::{Claim, Order, OrderStatus, Payment, SeatStatus},
     time::Timestamp,
     wallet::Wallet,
@@ -33,7 +34,7 @@ pub async fn a_hold_is_kept_in_every_part(store: Arc<dyn Store>) {
     assert_eq!(store.claims(world.performance).await.unwrap().version, 0);
     let order = world.held(41, Some(u128::MAX), &[5, 3], OPENS).await;
     assert_eq!(
-        order.lines.iter().map(|line| line.seat).collect::<Vec<_>>(),
+        order.lines().iter().map(|line| line.seat).collect::<Vec<_>>(),
         [world.seats[5], world.seats[3]]
     );
     assert_eq!(store.order(order.id).await.unwrap().as_ref(), Some(&order), "the order as it was answered");
@@ -52,7 +53,7 @@ pub async fn a_hold_is_kept_in_every_part(store: Arc<dyn Store>) {
     assert_eq!(facts.claims.len(), 2);
     assert_eq!(facts.claims[&(world.performance, world.seats[3])], Claim::Order(order.id));
     assert_eq!(facts.orders[&order.id], order);
-    assert_eq!(facts.buyers[&(UserId(41), world.performance)], [order.id]);
+    assert_eq!(facts.buyers[&(UserId(41), world.performance.into())], [order.id]);
     assert_eq!(facts.keys[&(UserId(41), u128::MAX)], record(KeyTarget::Hold(order.id)));
 
     let replayed = world.accept(hold, OPENS).await;
@@ -138,7 +139,7 @@ pub async fn the_deadline_frees_seats_and_due_holds_are_listed(store: Arc<dyn St
     let due = |order: &Order| DueHold {
         expires_at: order.expires_at,
         order: order.id,
-        performance: world.performance,
+        offer: world.performance.into(),
     };
     let all: Vec<DueHold> = orders[1..].iter().map(due).collect();
     let until = OPENS.plus_ms(HOLD_MS + 20);
@@ -177,15 +178,15 @@ pub async fn orders_of_a_buyer_are_paged(store: Arc<dyn Store>) {
         world.held(42, None, &[50 + step], OPENS.plus_ms(step as i64)).await;
     }
     orders.reverse();
-    let page = store.orders_of(UserId(41), None, 2).await.unwrap();
+    let page = store.orders_of(UserId(41), OfferKind::Performance, None, 2).await.unwrap();
     assert_eq!((&page.orders[..], page.more), (&orders[..2], true));
-    let page = store.orders_of(UserId(41), Some(orders[1].id), 2).await.unwrap();
+    let page = store.orders_of(UserId(41), OfferKind::Performance, Some(orders[1].id), 2).await.unwrap();
     assert_eq!((&page.orders[..], page.more), (&orders[2..4], true));
-    let page = store.orders_of(UserId(41), Some(orders[3].id), 2).await.unwrap();
+    let page = store.orders_of(UserId(41), OfferKind::Performance, Some(orders[3].id), 2).await.unwrap();
     assert_eq!((&page.orders[..], page.more), (&orders[4..], false));
-    let page = store.orders_of(UserId(41), None, 5).await.unwrap();
+    let page = store.orders_of(UserId(41), OfferKind::Performance, None, 5).await.unwrap();
     assert_eq!((page.orders.len(), page.more), (5, false));
-    assert_eq!(store.orders_of(UserId(43), None, 5).await.unwrap().orders, []);
+    assert_eq!(store.orders_of(UserId(43), OfferKind::Performance, None, 5).await.unwrap().orders, []);
 }
 
 pub async fn seats_are_locked_and_unlocked(store: Arc<dyn Store>) {
@@ -222,10 +223,10 @@ pub async fn only_what_is_asked_for_is_loaded(store: Arc<dyn Store>) {
     assert_eq!(facts.claims[&(second.performance, second.seats[0])], Claim::Order(other.id));
     assert!(!facts.orders.contains_key(&order.id));
 
-    let buyers = [(UserId(41), second.performance), (UserId(42), world.performance)].into();
+    let buyers = [(UserId(41), second.performance.into()), (UserId(42), world.performance.into())].into();
     let facts = world.load(&FactKeys { buyers, ..FactKeys::default() }).await;
     assert_eq!(facts.buyers.len(), 1);
-    assert_eq!(facts.buyers[&(UserId(41), second.performance)], [other.id]);
+    assert_eq!(facts.buyers[&(UserId(41), second.performance.into())], [other.id]);
 
     let orders = [order.id, OrderId(world.id(OPENS))].into();
     let facts = world.load(&FactKeys { orders, ..FactKeys::default() }).await;
@@ -240,7 +241,7 @@ pub async fn buyers_have_only_live_orders(store: Arc<dyn Store>) {
     let held = world.held(41, None, &[1], OPENS.plus_ms(1)).await;
     let bought = world.held(41, None, &[2], OPENS.plus_ms(2)).await;
     paid(&world, &bought, None, OPENS).await;
-    let buyer = (UserId(41), world.performance);
+    let buyer = (UserId(41), world.performance.into());
     let facts = world.load(&FactKeys { buyers: [buyer].into(), ..FactKeys::default() }).await;
     let mut live = facts.buyers[&buyer].clone();
     live.sort();

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use onsale_domain::{
     decide::{Changes, ClaimChange, FactKeys, KeyRecord, KeyTarget, NewKey, OrderChange, WalletChange},
     ids::{OrderId, UserId},
+    offer::OfferKind,
     order::{Claim, Order, OrderStatus},
     wallet::Wallet,
 };
@@ -80,13 +81,16 @@ pub async fn readers_do_not_wait_for_a_writer(store: Arc<dyn Store>) {
     transaction.write(&changes).await.unwrap();
     let read = async {
         assert_eq!(store.order(order.id).await.unwrap(), Some(order.clone()));
-        assert_eq!(store.orders_of(UserId(1), None, 10).await.unwrap().orders.len(), 1);
+        assert_eq!(
+            store.orders_of(UserId(1), OfferKind::Performance, None, 10).await.unwrap().orders.len(),
+            1
+        );
         assert_eq!(store.wallet(UserId(1)).await.unwrap(), Wallet::default());
         store.ping().await.unwrap();
     };
     tokio::time::timeout(Duration::from_secs(3), read).await.expect("reading does not wait");
     transaction.commit().await.unwrap();
-    assert_eq!(store.orders_of(UserId(1), None, 10).await.unwrap().orders.len(), 2);
+    assert_eq!(store.orders_of(UserId(1), OfferKind::Performance, None, 10).await.unwrap().orders.len(), 2);
 }
 
 pub async fn an_old_order_version_is_a_conflict(store: Arc<dyn Store>) {

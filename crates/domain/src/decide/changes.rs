@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Facts, KeyRecord};
+use super::facts::{Facts, ItemFacts, KeyRecord};
 use crate::{
-    ids::{OrderId, PerformanceId, SeatId, UserId},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
+    item::Stock,
     order::{Claim, Order, OrderStatus, Payment, SeatStatus},
     time::Timestamp,
     wallet::{Transfer, Wallet},
@@ -35,6 +36,8 @@ pub struct Changes {
     pub events: Vec<Event>,
     /// Performances with a changed seat: their new version.
     pub versions: Vec<(PerformanceId, i64)>,
+    /// Items whose stock has changed.
+    pub stocks: Vec<StockChange>,
     /// The changed seats' new status, for everyone who watches.
     pub seats: BTreeMap<PerformanceId, Vec<(SeatId, SeatStatus)>>,
 }
@@ -56,6 +59,19 @@ pub struct ClaimChange {
     pub seat: SeatId,
     /// The claim.
     pub claim: Claim,
+}
+
+/// An item's stock to update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StockChange {
+    /// The item.
+    pub item: ItemId,
+    /// What it was when it was loaded. The difference is what is written.
+    pub before: Stock,
+    /// What it is now.
+    pub stock: Stock,
+    /// Its new version, one more than it was.
+    pub version: i64,
 }
 
 /// An order to update.
@@ -98,7 +114,7 @@ pub struct NewKey {
 /// What happened to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// Seats were held.
+    /// Seats or units were held.
     OrderHeld,
     /// It was paid.
     OrderPaid,
@@ -138,6 +154,7 @@ pub(super) struct Recorder {
     orders: BTreeMap<OrderId, Option<i64>>,
     claims: BTreeMap<(PerformanceId, SeatId), Option<Claim>>,
     seats: BTreeMap<(PerformanceId, SeatId), SeatStatus>,
+    stocks: BTreeMap<ItemId, Stock>,
     wallets: BTreeMap<UserId, i64>,
     payments_new: BTreeSet<OrderId>,
     payments_refunded: BTreeSet<OrderId>,
@@ -165,6 +182,11 @@ impl Recorder {
     /// Notes what a seat looks like from now on.
     pub(super) fn seat(&mut self, seat: (PerformanceId, SeatId), status: SeatStatus) {
         self.seats.insert(seat, status);
+    }
+
+    /// Notes a stock before it changes.
+    pub(super) fn stock(&mut self, item: ItemId, before: Stock) {
+        self.stocks.entry(item).or_insert(before);
     }
 
     /// Notes a wallet before it changes.
@@ -225,6 +247,11 @@ impl Recorder {
         for performance in changes.seats.keys() {
             let version = facts.performances.get(performance).map_or(0, |facts| facts.version);
             changes.versions.push((*performance, version + 1));
+        }
+        for (item, before) in self.stocks {
+            let ItemFacts { stock, version, .. } = facts.items[&item];
+            // Also if nothing is left of what came and went: the version guards more than the stock.
+            changes.stocks.push(StockChange { item, before, stock, version: version + 1 });
         }
         for order in self.payments_new {
             changes.payments_new.push(facts.payments[&order].clone());

@@ -1,7 +1,9 @@
 //! The commands, what they are answered, and why they are refused.
 
 use crate::{
-    ids::{OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
+    ids::{ItemId, OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
+    item::Stock,
+    offer::Offer,
     order::{Order, Payment},
     time::Timestamp,
 };
@@ -32,6 +34,8 @@ pub struct Request {
 pub enum Command {
     /// Hold seats.
     Hold(Hold),
+    /// Hold units.
+    HoldUnits(HoldUnits),
     /// Pay a held order.
     Pay(Pay),
     /// Give an order back.
@@ -42,6 +46,8 @@ pub enum Command {
     Charge(Charge),
     /// Take seats off sale or put them back.
     LockSeats(LockSeats),
+    /// Change how many units an item has.
+    SetStock(SetStock),
 }
 
 /// Hold seats of a performance for the caller.
@@ -55,13 +61,24 @@ pub struct Hold {
     pub seats: Vec<SeatId>,
 }
 
+/// Hold units of an item for the caller: all of them or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldUnits {
+    /// The id of the order to make.
+    pub order: OrderId,
+    /// The item.
+    pub item: ItemId,
+    /// How many.
+    pub count: u32,
+}
+
 /// Pay a held order from the caller's wallet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pay {
     /// The order.
     pub order: OrderId,
-    /// The performance it is for.
-    pub performance: PerformanceId,
+    /// What it is for.
+    pub offer: Offer,
     /// The id of the payment to make.
     pub payment: PaymentId,
     /// The id of the ledger transfer to make.
@@ -73,8 +90,8 @@ pub struct Pay {
 pub struct Cancel {
     /// The order.
     pub order: OrderId,
-    /// The performance it is for.
-    pub performance: PerformanceId,
+    /// What it is for.
+    pub offer: Offer,
     /// The id of the refund's transfer, should one be made.
     pub transfer: TransferId,
 }
@@ -84,8 +101,8 @@ pub struct Cancel {
 pub struct Expire {
     /// The order.
     pub order: OrderId,
-    /// The performance it is for.
-    pub performance: PerformanceId,
+    /// What it is for.
+    pub offer: Offer,
 }
 
 /// Add points to the caller's wallet.
@@ -108,10 +125,19 @@ pub struct LockSeats {
     pub lock: bool,
 }
 
+/// Change how many units an item has in all, those in orders included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetStock {
+    /// The item.
+    pub item: ItemId,
+    /// All units from now on.
+    pub total: i64,
+}
+
 /// What an accepted command is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The seats are held.
+    /// The seats or units are held.
     Held {
         /// The order.
         order: Order,
@@ -148,6 +174,8 @@ pub enum Outcome {
         /// Those that buyers have, left as they are.
         taken: Vec<SeatId>,
     },
+    /// The stock is as asked.
+    StockSet(Stock),
 }
 
 /// Why a command is refused. It has changed nothing.
@@ -201,6 +229,38 @@ pub enum Refusal {
     /// The sale's rules ask for seats side by side.
     #[error("the seats are not side by side in one row")]
     NotSideBySide,
+    /// No such item.
+    #[error("there is no item {0}")]
+    NoSuchItem(ItemId),
+    /// No unit was asked for.
+    #[error("at least one unit must be asked for")]
+    NoUnits,
+    /// More units than the item's rules allow one buyer.
+    #[error("a buyer may have at most {max} of this item; {have} held or paid, {asked} asked for")]
+    TooManyUnits {
+        /// The rule.
+        max: u32,
+        /// What the buyer already has.
+        have: u32,
+        /// What was asked for.
+        asked: u32,
+    },
+    /// Fewer units are left than were asked for.
+    #[error("{left} left of this item, {asked} asked for")]
+    SoldOut {
+        /// What is left.
+        left: i64,
+        /// What was asked for.
+        asked: u32,
+    },
+    /// A stock that is smaller than what orders have, or larger than any may be.
+    #[error("the stock must be between {min}, which orders have, and {max}")]
+    StockOutOfBounds {
+        /// What orders have.
+        min: i64,
+        /// The most there may be.
+        max: i64,
+    },
     /// No such order, or not the caller's.
     #[error("there is no such reservation")]
     NoSuchOrder,
@@ -252,6 +312,11 @@ impl Refusal {
             Self::SeatSold(_) => "seat-sold",
             Self::TooManySeats { .. } => "too-many-seats",
             Self::NotSideBySide => "not-side-by-side",
+            Self::NoSuchItem(_) => "no-such-item",
+            Self::NoUnits => "no-units",
+            Self::TooManyUnits { .. } => "too-many-units",
+            Self::SoldOut { .. } => "sold-out",
+            Self::StockOutOfBounds { .. } => "stock-out-of-bounds",
             Self::NoSuchOrder => "no-such-reservation",
             Self::HoldExpired => "hold-expired",
             Self::OrderCancelled => "reservation-cancelled",

@@ -7,9 +7,12 @@ use std::{
 
 use super::command::{Command, Request};
 use crate::{
-    ids::{OrderId, PerformanceId, SeatId, UserId},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
+    item::{ItemTerms, Stock},
+    offer::Offer,
     order::{Claim, Order, Payment},
     sale::SaleTerms,
+    time::Timestamp,
     wallet::Wallet,
 };
 
@@ -19,10 +22,14 @@ use crate::{
 pub struct FactKeys {
     /// Performances.
     pub performances: BTreeSet<PerformanceId>,
+    /// Items, whose stock is wanted.
+    pub items: BTreeSet<ItemId>,
+    /// If given, unpaid orders of those items whose hold had ended by then.
+    pub lapsed_by: Option<Timestamp>,
     /// Seats, whose claims, and the orders behind those, are wanted.
     pub seats: BTreeSet<(PerformanceId, SeatId)>,
-    /// Buyers, whose orders at a performance are wanted while they are held or paid.
-    pub buyers: BTreeSet<(UserId, PerformanceId)>,
+    /// Buyers, whose orders of an offer are wanted while they are held or paid.
+    pub buyers: BTreeSet<(UserId, Offer)>,
     /// Orders, with their payments.
     pub orders: BTreeSet<OrderId>,
     /// Wallets.
@@ -42,30 +49,45 @@ impl FactKeys {
         keys
     }
 
+    /// Also the unpaid orders, of the items among these keys, whose hold has ended at `now` and
+    /// that nobody may have released yet. Without them their units still count as taken.
+    #[must_use]
+    pub fn with_lapsed_by(mut self, now: Timestamp) -> Self {
+        self.lapsed_by = (!self.items.is_empty()).then_some(now);
+        self
+    }
+
     fn add(&mut self, request: &Request) {
         self.keys.extend(request.key.as_ref().map(|key| (request.caller, key.id)));
         match &request.command {
             Command::Hold(hold) => {
                 self.performances.insert(hold.performance);
-                self.buyers.insert((request.caller, hold.performance));
+                self.buyers.insert((request.caller, hold.performance.into()));
                 self.seats.extend(hold.seats.iter().map(|seat| (hold.performance, *seat)));
+            }
+            Command::HoldUnits(hold) => {
+                self.items.insert(hold.item);
+                self.buyers.insert((request.caller, hold.item.into()));
+            }
+            Command::SetStock(set) => {
+                self.items.insert(set.item);
             }
             Command::LockSeats(lock) => {
                 self.performances.insert(lock.performance);
                 self.seats.extend(lock.seats.iter().map(|seat| (lock.performance, *seat)));
             }
             Command::Pay(pay) => {
-                self.performances.insert(pay.performance);
+                self.offer(pay.offer);
                 self.orders.insert(pay.order);
                 self.wallets.insert(request.caller);
             }
             Command::Cancel(cancel) => {
-                self.performances.insert(cancel.performance);
+                self.offer(cancel.offer);
                 self.orders.insert(cancel.order);
                 self.wallets.insert(request.caller);
             }
             Command::Expire(expire) => {
-                self.performances.insert(expire.performance);
+                self.offer(expire.offer);
                 self.orders.insert(expire.order);
             }
             Command::Charge(_) => {
@@ -73,6 +95,28 @@ impl FactKeys {
             }
         }
     }
+
+    fn offer(&mut self, offer: Offer) {
+        match offer {
+            Offer::Performance(performance) => _ = self.performances.insert(performance),
+            Offer::Item(item) => _ = self.items.insert(item),
+        }
+    }
+}
+
+/// What is known of an item.
+#[derive(Clone, Debug)]
+pub struct ItemFacts {
+    /// Its terms, as the node has them in memory.
+    pub terms: Arc<ItemTerms>,
+    /// The revision of the terms in the database; if it differs, the terms are old.
+    pub revision: i64,
+    /// Counts the batches that changed the stock.
+    pub version: i64,
+    /// The stock.
+    pub stock: Stock,
+    /// Unpaid orders whose hold had ended when the facts were loaded.
+    pub lapsed: Vec<OrderId>,
 }
 
 /// What is known of a performance.
@@ -114,13 +158,15 @@ pub enum KeyTarget {
 pub struct Facts {
     /// Performances.
     pub performances: HashMap<PerformanceId, PerformanceFacts>,
+    /// Items.
+    pub items: HashMap<ItemId, ItemFacts>,
     /// Who has a seat.
     pub claims: HashMap<(PerformanceId, SeatId), Claim>,
-    /// Orders: those asked for, those behind claims, buyers and keys, and those of the
-    /// performances' buyers.
+    /// Orders: those asked for, those behind claims, buyers and keys, those of the offers' buyers,
+    /// and those of items that have lapsed.
     pub orders: HashMap<OrderId, Order>,
-    /// The orders that a buyer has at a performance.
-    pub buyers: HashMap<(UserId, PerformanceId), Vec<OrderId>>,
+    /// The orders that a buyer has of an offer.
+    pub buyers: HashMap<(UserId, Offer), Vec<OrderId>>,
     /// Payments, by order.
     pub payments: HashMap<OrderId, Payment>,
     /// Wallets; a missing one is empty.

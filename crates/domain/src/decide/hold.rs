@@ -3,8 +3,9 @@
 use super::{ClaimCheck, Decider, EventKind, Hold, KeyTarget, Outcome, Refusal, Request};
 use crate::{
     hall::Seat,
-    ids::{OrderId, PerformanceId, SeatId, UserId},
-    order::{Claim, Line, Order, OrderStatus},
+    ids::{OrderId, SeatId, UserId},
+    offer::Offer,
+    order::{Claim, Goods, Line, Order, OrderStatus},
     sale::SaleTerms,
     side_by_side::are_side_by_side,
 };
@@ -28,10 +29,9 @@ impl Decider {
         let order = Order {
             id: hold.order,
             user: request.caller,
-            performance: hold.performance,
             status: OrderStatus::Held,
             amount: lines.iter().map(|line| line.price).sum(),
-            lines,
+            goods: Goods::Seats { performance: hold.performance, lines },
             currency: terms.currency,
             created_at: self.now,
             expires_at: self.now.plus_ms(terms.rules.hold_ms),
@@ -56,7 +56,7 @@ impl Decider {
     }
 
     fn check_buyer(&self, terms: &SaleTerms, buyer: UserId, hold: &Hold) -> Result<(), Refusal> {
-        let have = self.seats_of(buyer, hold.performance);
+        let have = self.count_of(buyer, hold.performance.into());
         let asked = u32::try_from(hold.seats.len()).unwrap_or(u32::MAX);
         let max = terms.rules.seats_per_buyer_max;
         if have.saturating_add(asked) > max {
@@ -65,16 +65,14 @@ impl Decider {
         Ok(())
     }
 
-    /// How many seats a buyer has at a performance, held in time or paid.
-    fn seats_of(&self, buyer: UserId, performance: PerformanceId) -> u32 {
-        let orders = self.facts.buyers.get(&(buyer, performance)).map_or(&[][..], Vec::as_slice);
-        let seats: usize = orders
+    /// How many seats or units a buyer has of an offer, held in time or paid.
+    pub(super) fn count_of(&self, buyer: UserId, offer: Offer) -> u32 {
+        let orders = self.facts.buyers.get(&(buyer, offer)).map_or(&[][..], Vec::as_slice);
+        orders
             .iter()
             .filter_map(|order| self.facts.orders.get(order))
             .filter(|order| order.is_live_at(self.now))
-            .map(|order| order.lines.len())
-            .sum();
-        u32::try_from(seats).unwrap_or(u32::MAX)
+            .fold(0, |count, order| count.saturating_add(order.count()))
     }
 
     /// Whether every seat is free, and which orders lapsed without anyone having released
@@ -104,15 +102,21 @@ impl Decider {
         self.facts.orders.get(&order).map_or(OrderStatus::Paid, |order| order.status_at(self.now))
     }
 
-    fn place(&mut self, order: Order) {
-        for line in &order.lines {
-            if self.claim_check == ClaimCheck::Off {
-                // Written as if the seat were free, so that only the database stands in the way.
-                self.facts.claims.remove(&(order.performance, line.seat));
+    /// Writes an order down: its seats or units are the buyer's from now on.
+    pub(super) fn place(&mut self, order: Order) {
+        match &order.goods {
+            Goods::Seats { performance, lines } => {
+                for seat in lines.iter().map(|line| (*performance, line.seat)) {
+                    if self.claim_check == ClaimCheck::Off {
+                        // As if the seat were free, so that only the database stands in the way.
+                        self.facts.claims.remove(&seat);
+                    }
+                    self.set_claim(seat, Some(Claim::Order(order.id)));
+                }
             }
-            self.set_claim((order.performance, line.seat), Some(Claim::Order(order.id)));
+            Goods::Units { item, count, .. } => self.move_units(*item, -i64::from(*count)),
         }
-        self.facts.buyers.entry((order.user, order.performance)).or_default().push(order.id);
+        self.facts.buyers.entry((order.user, order.offer())).or_default().push(order.id);
         self.recorder.new_order(&order, EventKind::OrderHeld, self.now);
         self.facts.orders.insert(order.id, order);
     }

@@ -13,18 +13,21 @@ mod hold;
 mod lock;
 mod pay;
 mod release;
+mod units;
 
-pub use changes::{Changes, ClaimChange, Event, EventKind, NewKey, OrderChange, WalletChange};
+pub use changes::{Changes, ClaimChange, Event, EventKind, NewKey, OrderChange, StockChange, WalletChange};
 pub use command::{
-    Cancel, Charge, Command, Expire, Hold, IdempotencyKey, LockSeats, Outcome, Pay, Refusal, Request,
+    Cancel, Charge, Command, Expire, Hold, HoldUnits, IdempotencyKey, LockSeats, Outcome, Pay, Refusal,
+    Request, SetStock,
 };
-pub use facts::{FactKeys, Facts, KeyRecord, KeyTarget, PerformanceFacts};
+pub use facts::{FactKeys, Facts, ItemFacts, KeyRecord, KeyTarget, PerformanceFacts};
 
 use changes::Recorder;
 
 use crate::{order::OrderStatus, time::Timestamp};
 
-/// Whether a hold looks at the claims on its seats before taking them.
+/// Whether a hold looks at the claims on its seats, or at what is left of an item, before taking
+/// them.
 ///
 /// `Off` exists for negative controls only: it shows that the tests which prove that
 /// nothing is sold twice would notice if it were.
@@ -33,7 +36,7 @@ pub enum ClaimCheck {
     /// The rule.
     #[default]
     On,
-    /// Sells the same seat again and again.
+    /// Sells the same seat, or more units than there are, again and again.
     Off,
 }
 
@@ -63,11 +66,13 @@ impl Decider {
         }
         match &request.command {
             Command::Hold(hold) => self.hold(request, hold),
+            Command::HoldUnits(hold) => self.hold_units(request, *hold),
             Command::Pay(pay) => self.pay(request, pay),
             Command::Cancel(cancel) => self.cancel(request, cancel),
             Command::Expire(expire) => Ok(self.expire(*expire)),
             Command::Charge(charge) => self.charge(request, charge),
             Command::LockSeats(lock) => self.lock_seats(lock),
+            Command::SetStock(set) => self.set_stock(*set),
         }
     }
 

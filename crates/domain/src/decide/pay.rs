@@ -2,13 +2,14 @@
 
 use super::{Decider, EventKind, KeyTarget, Outcome, Pay, Refusal, Request};
 use crate::{
+    offer::Offer,
     order::{OrderStatus, Payment},
     wallet::{Account, Transfer, TransferKind},
 };
 
 impl Decider {
     pub(super) fn pay(&mut self, request: &Request, pay: &Pay) -> Result<Outcome, Refusal> {
-        let order = self.own_order(request, pay.order, pay.performance)?;
+        let order = self.own_order(request, pay.order, pay.offer)?;
         match order.status_at(self.now) {
             OrderStatus::Held => {}
             OrderStatus::Paid => return Err(Refusal::AlreadyPaid),
@@ -17,9 +18,11 @@ impl Decider {
         }
         // A hold made in time may be paid after the start: its minutes were promised. Nothing is
         // paid for what will not take place.
-        let performance = self.facts.performances.get(&pay.performance).ok_or(Refusal::NoSuchOrder)?;
-        if performance.terms.cancelled {
-            return Err(Refusal::PerformanceCancelled(pay.performance));
+        if let Offer::Performance(id) = pay.offer {
+            let performance = self.facts.performances.get(&id).ok_or(Refusal::NoSuchOrder)?;
+            if performance.terms.cancelled {
+                return Err(Refusal::PerformanceCancelled(id));
+            }
         }
         let (amount, currency) = (order.amount, order.currency);
         let balance = self.balance(request.caller);

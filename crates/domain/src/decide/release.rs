@@ -1,15 +1,16 @@
-//! Giving seats back: by the buyer, or because the hold has ended.
+//! Giving seats and units back: by the buyer, or because the hold has ended.
 
 use super::{Cancel, Decider, EventKind, Expire, Outcome, Refusal, Request};
 use crate::{
     ids::{OrderId, PerformanceId, SeatId},
-    order::{Claim, Order, OrderStatus, SeatStatus},
+    offer::Offer,
+    order::{Claim, Goods, Order, OrderStatus, SeatStatus},
     wallet::{Account, Transfer, TransferKind},
 };
 
 impl Decider {
     pub(super) fn cancel(&mut self, request: &Request, cancel: &Cancel) -> Result<Outcome, Refusal> {
-        let order = self.own_order(request, cancel.order, cancel.performance)?;
+        let order = self.own_order(request, cancel.order, cancel.offer)?;
         match order.status_at(self.now) {
             OrderStatus::Held => {}
             OrderStatus::Paid => self.refund(request, cancel)?,
@@ -23,7 +24,7 @@ impl Decider {
 
     pub(super) fn expire(&mut self, expire: Expire) -> Outcome {
         let due = self.facts.orders.get(&expire.order).is_some_and(|order| {
-            order.performance == expire.performance
+            order.offer() == expire.offer
                 && order.status == OrderStatus::Held
                 && order.status_at(self.now) == OrderStatus::Expired
         });
@@ -34,9 +35,11 @@ impl Decider {
     }
 
     fn refund(&mut self, request: &Request, cancel: &Cancel) -> Result<(), Refusal> {
-        let terms = &self.facts.performances.get(&cancel.performance).ok_or(Refusal::NoSuchOrder)?.terms;
-        if self.now >= terms.starts_at && !terms.cancelled {
-            return Err(Refusal::TooLateToRefund);
+        if let Offer::Performance(performance) = cancel.offer {
+            let terms = &self.facts.performances.get(&performance).ok_or(Refusal::NoSuchOrder)?.terms;
+            if self.now >= terms.starts_at && !terms.cancelled {
+                return Err(Refusal::TooLateToRefund);
+            }
         }
         self.transfer(Transfer {
             id: cancel.transfer,
@@ -59,21 +62,25 @@ impl Decider {
         &self,
         request: &Request,
         order: OrderId,
-        performance: PerformanceId,
+        offer: Offer,
     ) -> Result<&Order, Refusal> {
         let order = self.facts.orders.get(&order).ok_or(Refusal::NoSuchOrder)?;
-        if order.user != request.caller || order.performance != performance {
+        if order.user != request.caller || order.offer() != offer {
             return Err(Refusal::NoSuchOrder);
         }
         Ok(order)
     }
 
-    /// Ends an order and frees its seats.
+    /// Ends an order and frees its seats or units.
     pub(super) fn end(&mut self, id: OrderId, status: OrderStatus, event: EventKind) {
         self.set_status(id, status, event);
-        let order = self.facts.orders[&id].clone();
-        for line in &order.lines {
-            let seat = (order.performance, line.seat);
+        let goods = self.facts.orders[&id].goods.clone();
+        let (performance, lines) = match goods {
+            Goods::Seats { performance, lines } => (performance, lines),
+            Goods::Units { item, count, .. } => return self.move_units(item, count.into()),
+        };
+        for line in lines {
+            let seat = (performance, line.seat);
             // The claim may be another order's only when the claim check is off.
             if self.facts.claims.get(&seat).is_none_or(|claim| *claim == Claim::Order(id)) {
                 self.recorder.claim(seat, Some(Claim::Order(id)));
@@ -89,9 +96,11 @@ impl Decider {
         order.status = status;
         order.version += 1;
         self.recorder.event(event, order, self.now);
-        if status == OrderStatus::Paid {
-            for line in &order.lines {
-                self.recorder.seat((order.performance, line.seat), SeatStatus::Sold);
+        if status == OrderStatus::Paid
+            && let Goods::Seats { performance, lines } = &order.goods
+        {
+            for line in lines {
+                self.recorder.seat((*performance, line.seat), SeatStatus::Sold);
             }
         }
     }

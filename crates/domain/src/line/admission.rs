@@ -1,11 +1,17 @@
 //! How many a second a sale bears: found from its latency and its queue.
 //!
 //! The gradient rule of Netflix's concurrency-limits (2018) and of Envoy's adaptive concurrency
-//! filter, turned from a number of requests in flight to a rate of admissions: each second the
-//! rate is multiplied by how near the sale's latency is to its calm value (never more than 1,
-//! never less than a half), and while it is calm the rate grows by its square root. Unlike
-//! additive increase with a fixed cut (AIMD), it cuts as deep as the trouble is, so it neither
-//! swings nor needs a step size that fits the sale.
+//! filter, turned from a number of requests in flight to a rate of admissions: in a second of
+//! trouble the rate falls to those who entered, times how near the sale's latency is to its calm
+//! value (never below half the rate), and while it is calm the rate grows by its square root.
+//! Unlike additive increase with a fixed cut (AIMD), it cuts as deep as the trouble is, so it
+//! neither swings nor needs a step size that fits the sale.
+//!
+//! People enter some seconds after they are called, and some never. So the trouble of one second
+//! comes from calls before it, and cutting the rate for it again and again would cut far too deep:
+//! what is cut is the measured number of entries, and the rate itself only while the sale is several
+//! times as slow as when it is calm. And calls are the rate over the measured share of
+//! those called who come.
 
 /// Latencies up to so many times the calm one are calm.
 const TOLERANCE: f64 = 2.0;
@@ -15,6 +21,14 @@ const QUEUE_SHARE_CALM: f64 = 0.25;
 
 /// The deepest cut in one second.
 const GRADIENT_MIN: f64 = 0.5;
+
+/// How much the last second counts in the mean of entries that a cut starts from, and in the means
+/// that tell the share of those called who come.
+const ENTRIES_WEIGHT: f64 = 0.8;
+const COMING_WEIGHT: f64 = 0.03;
+
+/// The least share of those called who come that is made up for: at most twice as many are called.
+const COMING_MIN: f64 = 0.5;
 
 /// By how much the calm latency may drift upwards each second while all is well, and while the rate
 /// lies on its floor: then it is the sale that has become slower, not the crowd that is too large.
@@ -30,6 +44,17 @@ pub struct SaleHealth {
     pub queue_share: f64,
 }
 
+/// What the room did in the last second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// How many were called.
+    pub calls: u32,
+    /// How many entered.
+    pub entries: u32,
+    /// Whether the line used what the rate allowed: only then has the rate been tried.
+    pub fully_used: bool,
+}
+
 /// Finds the rate.
 #[derive(Clone, Debug)]
 pub struct AdmissionControl {
@@ -37,6 +62,10 @@ pub struct AdmissionControl {
     ceiling: f64,
     rate: f64,
     calm_ms: Option<f64>,
+    /// Entries a second, over the last few.
+    entries: Option<f64>,
+    /// Calls and entries a second, over the last half minute or so.
+    coming: Option<(f64, f64)>,
 }
 
 impl AdmissionControl {
@@ -44,7 +73,7 @@ impl AdmissionControl {
     #[must_use]
     pub fn new(floor: u32, ceiling: u32) -> Self {
         let (floor, ceiling) = (f64::from(floor), f64::from(ceiling));
-        Self { floor, ceiling, rate: (floor * ceiling).sqrt(), calm_ms: None }
+        Self { floor, ceiling, rate: (floor * ceiling).sqrt(), calm_ms: None, entries: None, coming: None }
     }
 
     /// Other bounds; the rate goes on from where it is.
@@ -60,13 +89,30 @@ impl AdmissionControl {
         self.rate.round() as u32
     }
 
-    /// Learns how the sale fared in the last second. `fully_used` says that the line used what the
-    /// rate allowed: only then has the rate been tried, and may grow.
-    pub fn observe(&mut self, health: SaleHealth, fully_used: bool) {
+    /// How many to call a second, so that the rate enters.
+    #[must_use]
+    pub fn calls(&self) -> u32 {
+        let coming = self.coming.map_or(1.0, |(calls, entries)| entries / calls.max(1.0));
+        // As with the rate.
+        (self.rate / coming.clamp(COMING_MIN, 1.0)).round() as u32
+    }
+
+    /// Learns how the sale fared in the last second, and what the room did to it.
+    pub fn observe(&mut self, health: SaleHealth, traffic: Traffic) {
+        let (calls, entries) = (f64::from(traffic.calls), f64::from(traffic.entries));
+        let mean = |before: f64, now: f64, weight: f64| before + weight * (now - before);
+        let recent = self.entries.map_or(entries, |before| mean(before, entries, ENTRIES_WEIGHT));
+        self.entries = Some(recent);
+        let (calls_before, entries_before) = self.coming.unwrap_or((self.rate, self.rate));
+        self.coming =
+            Some((mean(calls_before, calls, COMING_WEIGHT), mean(entries_before, entries, COMING_WEIGHT)));
+
         let gradient = self.latency_gradient(health.latency_ms).min(queue_gradient(health.queue_share));
-        if gradient < 1.0 {
-            self.rate *= gradient;
-        } else if fully_used {
+        if gradient <= GRADIENT_MIN {
+            self.rate *= GRADIENT_MIN;
+        } else if gradient < 1.0 {
+            self.rate = self.rate.min((gradient * recent).max(GRADIENT_MIN * self.rate));
+        } else if traffic.fully_used {
             self.rate += self.rate.sqrt();
         }
         self.rate = self.rate.clamp(self.floor, self.ceiling);
@@ -107,9 +153,11 @@ mod tests {
         SaleHealth { latency_ms: Some(latency_ms), queue_share }
     }
 
+    /// Seconds in which everybody called comes at once.
     fn after(control: &mut AdmissionControl, seconds: u32, health: SaleHealth) -> u32 {
         for _ in 0..seconds {
-            control.observe(health, true);
+            let rate = control.rate();
+            control.observe(health, Traffic { calls: rate, entries: rate, fully_used: true });
         }
         control.rate()
     }
@@ -142,7 +190,7 @@ mod tests {
     fn a_rate_that_nobody_used_does_not_grow() {
         let mut control = AdmissionControl::new(10, 1_000);
         for _ in 0..100 {
-            control.observe(health(5.0, 0.0), false);
+            control.observe(health(5.0, 0.0), Traffic::default());
         }
         assert_eq!(control.rate(), 100);
     }
@@ -156,10 +204,36 @@ mod tests {
     }
 
     #[test]
+    fn those_called_before_the_trouble_are_not_cut_for_again() {
+        let mut control = AdmissionControl::new(10, 10_000);
+        let late = Traffic { calls: 100, entries: 316, fully_used: true };
+        control.observe(health(5.0, 0.0), late);
+        assert_eq!(control.rate(), 334);
+        for _ in 0..10 {
+            control.observe(health(12.0, 0.0), late);
+        }
+        assert!(control.rate() > 250, "{}: they enter by calls of ten seconds ago", control.rate());
+    }
+
+    #[test]
+    fn those_who_do_not_come_are_made_up_for() {
+        let mut control = AdmissionControl::new(100, 100);
+        assert_eq!(control.calls(), 100);
+        for (percent, calls_then) in [(80, 125), (0, 200)] {
+            for _ in 0..500 {
+                let calls = control.calls();
+                let entries = calls * percent / 100;
+                control.observe(health(5.0, 0.0), Traffic { calls, entries, fully_used: true });
+            }
+            assert_eq!(control.calls(), calls_then, "at most twice the rate");
+        }
+    }
+
+    #[test]
     fn nonsense_is_ignored() {
         let mut control = AdmissionControl::new(10, 1_000);
         for latency_ms in [Some(f64::NAN), Some(0.0), Some(-1.0), Some(f64::INFINITY), None] {
-            control.observe(SaleHealth { latency_ms, queue_share: f64::NAN }, false);
+            control.observe(SaleHealth { latency_ms, queue_share: f64::NAN }, Traffic::default());
         }
         assert_eq!(control.rate(), 100);
     }

@@ -21,6 +21,13 @@ impl Room {
         self.idle = self.cursor == self.tail && self.returned_from.is_none();
     }
 
+    /// A slot has become free: where slots are counted, the next in line has it at once.
+    pub(super) fn pass_on(&mut self) {
+        if self.gate.counts_slots() {
+            self.call();
+        }
+    }
+
     fn call_place(&mut self, place: Place) {
         let until = if self.guards.no_shows {
             self.now.plus_ms(self.record.settings.claim_ms)
@@ -29,6 +36,7 @@ impl Room {
         };
         self.presence.take(place);
         self.turns.call(place, until);
+        self.changes(place);
         self.calls += 1;
         self.tick.called.push(place);
     }

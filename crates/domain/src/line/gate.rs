@@ -1,6 +1,6 @@
 //! What lets visitors in: one of the three modes at work.
 
-use super::{AdmissionControl, Guards, Mode, Pace, SaleHealth};
+use super::{AdmissionControl, Guards, Mode, Pace, SaleHealth, Traffic};
 use crate::time::Timestamp;
 
 /// The interval of the adaptive mode, in milliseconds.
@@ -28,7 +28,7 @@ impl Gate {
             Mode::BankWindow { inside_max } => Self::Bank(inside_max),
             Mode::Adaptive { floor, ceiling } => {
                 let control = AdmissionControl::new(floor, ceiling);
-                Self::Adaptive(pace(control.rate(), ADAPTIVE_INTERVAL_MS), control)
+                Self::Adaptive(pace(control.calls(), ADAPTIVE_INTERVAL_MS), control)
             }
         }
     }
@@ -41,7 +41,7 @@ impl Gate {
             }
             (Self::Adaptive(pace, control), Mode::Adaptive { floor, ceiling }) => {
                 control.change(floor, ceiling);
-                pace.change(control.rate(), ADAPTIVE_INTERVAL_MS, now);
+                pace.change(control.calls(), ADAPTIVE_INTERVAL_MS, now);
             }
             (gate, mode) => *gate = Self::new(mode, guards, now),
         }
@@ -56,6 +56,11 @@ impl Gate {
         }
     }
 
+    /// Whether it is slots that are given out, rather than admissions in the course of time.
+    pub(super) fn counts_slots(&self) -> bool {
+        matches!(self, Self::Bank(_))
+    }
+
     /// So many were called.
     pub(super) fn spend(&mut self, count: u32) {
         if let Self::Pace(pace) | Self::Adaptive(pace, _) = self {
@@ -63,9 +68,10 @@ impl Gate {
         }
     }
 
-    /// So many turns were not taken.
+    /// So many turns were not taken. The adaptive mode counts on them beforehand instead: what it
+    /// owes from a calm time would be too much for a slow one.
     pub(super) fn owe(&mut self, count: u32) {
-        if let Self::Pace(pace) | Self::Adaptive(pace, _) = self {
+        if let Self::Pace(pace) = self {
             pace.owe(count);
         }
     }
@@ -73,16 +79,17 @@ impl Gate {
     /// Admissions a second, if it is them that the mode sets.
     pub(super) fn per_second(&self) -> Option<f64> {
         match self {
-            Self::Pace(pace) | Self::Adaptive(pace, _) => Some(pace.per_second()),
+            Self::Pace(pace) => Some(pace.per_second()),
+            Self::Adaptive(_, control) => Some(control.rate().into()),
             Self::Bank(_) => None,
         }
     }
 
-    /// The sale's health in the last second.
-    pub(super) fn observe(&mut self, health: SaleHealth, fully_used: bool) {
+    /// The sale's health in the last second, and what the room did.
+    pub(super) fn observe(&mut self, health: SaleHealth, traffic: Traffic) {
         if let Self::Adaptive(pace, control) = self {
-            control.observe(health, fully_used);
-            pace.adapt(control.rate());
+            control.observe(health, traffic);
+            pace.adapt(control.calls());
         }
     }
 }

@@ -6,8 +6,10 @@
 //! place; whoever is let in has a turn, and only turns cost more than bits.
 
 mod admission;
+mod arrivals;
 mod bits;
 mod calling;
+mod copy;
 mod document;
 mod draw;
 mod gate;
@@ -22,7 +24,8 @@ mod waiting_time;
 
 use std::fmt;
 
-pub use admission::{AdmissionControl, SaleHealth};
+pub use admission::{AdmissionControl, SaleHealth, Traffic};
+pub use copy::PlaceState;
 pub use document::{DrawNotice, RoomDocument};
 pub use draw::{Draw, DrawError, DrawRecord, Seed, commitment};
 pub use pace::Pace;
@@ -30,6 +33,7 @@ pub use poll::{PollPolicy, poll_after_ms};
 pub use recording::{ChangeError, RoomChange};
 pub use room::{Pass, Refusal, Room, Standing, Tick};
 pub use settings::{Guards, Mode, Phase, RoomRecord, RoomSettings, Schedule, SettingsError};
+pub use turns::Turn;
 pub use waiting_time::{WaitErrors, WaitRange, WaitingTimes};
 
 /// The number of an arrival in a room, from 0. A room has fewer than 2^32 of them.

@@ -7,6 +7,7 @@
 
 use super::{
     Draw, Place,
+    arrivals::Arrivals,
     bits::{Bits, WORD_BITS, words},
 };
 use crate::time::Timestamp;
@@ -24,8 +25,10 @@ const MEASURED_MIN: u32 = 100;
 pub(super) struct Survival {
     /// The share of places whose visitor is there.
     pub(super) share: f64,
-    /// The share of those there that leaves in a second.
+    /// The share of those there that leaves in a second, less those who come back.
     pub(super) leaving_per_second: f64,
+    /// For how long they have been in line, on average, in seconds.
+    pub(super) age_s: f64,
 }
 
 /// Who was seen, and who has had a turn.
@@ -39,8 +42,9 @@ pub(super) struct Presence {
     taken: Bits,
     rotated_at: Timestamp,
     unseen_ms: i64,
-    /// How many places there were at the last rotation, and at the one before.
-    tails: (u32, u32),
+    /// How many places there were at the last rotations, the latest first.
+    tails: [u32; 3],
+    arrivals: Arrivals,
     survival: Option<Survival>,
 }
 
@@ -62,7 +66,8 @@ impl Presence {
             taken: Bits::default(),
             rotated_at: now,
             unseen_ms,
-            tails: (0, 0),
+            tails: [0; 3],
+            arrivals: Arrivals::new(now),
             survival: None,
         }
     }
@@ -108,7 +113,8 @@ impl Presence {
         self.current.set_range(cohort_size, tail);
         self.rotated_at = now;
         // Nobody's place is two generations old.
-        self.tails = (cohort_size, 0);
+        self.tails = [cohort_size, 0, 0];
+        self.arrivals.shuffle(cohort_size, now);
     }
 
     /// Forgets the generation before the last one, when it is time. True if it was. `from` and
@@ -120,8 +126,9 @@ impl Presence {
         }
         let missed = age_ms >= 2 * self.unseen_ms;
         if !missed {
-            self.survival = self.measure(from, self.tails.1).or(self.survival);
+            self.survival = self.measure(from, now).or(self.survival);
         }
+        self.arrivals.note(tail, now);
         self.cohort = None;
         std::mem::swap(&mut self.current, &mut self.previous);
         self.current.clear_all();
@@ -129,26 +136,36 @@ impl Presence {
             self.previous.clear_all();
         }
         self.rotated_at = now;
-        self.tails = (tail, self.tails.0);
+        self.tails = [tail, self.tails[0], self.tails[1]];
         true
     }
 
-    /// Measures on the generation that ends now and the one before it.
-    fn measure(&self, from: u32, to: u32) -> Option<Survival> {
-        let places = to.checked_sub(from).filter(|places| *places >= MEASURED_MIN)?;
-        let (mut there, mut before, mut both) = (0, 0, 0);
-        for (word, mask) in words(from, to) {
-            let open = mask & !self.taken.word(word);
-            let (current, previous) = (self.current.word(word) & open, self.previous.word(word) & open);
-            there += current.count_ones();
-            before += previous.count_ones();
-            both += (current & previous).count_ones();
-        }
-        let stayed = f64::from(both.max(1)) / f64::from(before.max(1));
+    /// Measures on those who were seen in the generation that ends now and in the one before it.
+    fn measure(&self, from: u32, now: Timestamp) -> Option<Survival> {
+        let [_, two_ago, three_ago] = self.tails;
+        let places = two_ago.checked_sub(from).filter(|places| *places >= MEASURED_MIN)?;
+        let share = f64::from(self.waiting(&self.current, from, two_ago).max(1)) / f64::from(places);
+        // Of the same places twice, so that those who come back count, too; and of places that were
+        // past their first generation the first time.
+        let leaving = (three_ago.saturating_sub(from) >= MEASURED_MIN).then(|| {
+            let before = self.waiting(&self.previous, from, three_ago).max(1);
+            let there = self.waiting(&self.current, from, three_ago).max(1);
+            (f64::from(before) / f64::from(there)).ln().max(0.0) * 1_000.0 / self.unseen_ms as f64
+        });
         Some(Survival {
-            share: f64::from(there.max(1)) / f64::from(places),
-            leaving_per_second: -stayed.min(1.0).ln() * 1_000.0 / self.unseen_ms as f64,
+            share,
+            leaving_per_second: leaving
+                .or(self.survival.map(|survival| survival.leaving_per_second))
+                .unwrap_or_default(),
+            age_s: self.arrivals.age_s(from, two_ago, now),
         })
+    }
+
+    /// How many of these places are marked and have had no turn.
+    fn waiting(&self, seen: &Bits, from: u32, to: u32) -> u32 {
+        words(from, to)
+            .map(|(word, mask)| (seen.word(word) & mask & !self.taken.word(word)).count_ones())
+            .sum()
     }
 
     /// What was measured last.
@@ -191,6 +208,6 @@ impl Presence {
 
     pub(super) fn bytes(&self) -> usize {
         let cohort = self.cohort.as_ref().map_or(0, Bits::bytes);
-        self.current.bytes() + self.previous.bytes() + self.taken.bytes() + cohort
+        self.current.bytes() + self.previous.bytes() + self.taken.bytes() + cohort + self.arrivals.bytes()
     }
 }

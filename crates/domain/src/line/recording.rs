@@ -1,6 +1,6 @@
 //! What is written down before a room acts on it.
 
-use super::{Draw, Phase, Room, RoomRecord, RoomSettings, Schedule, SettingsError};
+use super::{Draw, Phase, Room, RoomRecord, RoomSettings, Schedule, SettingsError, room::NUMBERS_MAX};
 use crate::time::Timestamp;
 
 /// How many numbers, and how many places of the cursor, are recorded at a time: at least so many,
@@ -106,7 +106,7 @@ impl Room {
         let block = BLOCK_MIN.max(self.tail / BLOCK_PART);
         let joining = !matches!(phase, Phase::Scheduled | Phase::Closed);
         if joining && next.numbers - self.tail < block / 2 {
-            next.numbers = self.tail.saturating_add(block);
+            next.numbers = self.tail.saturating_add(block).min(NUMBERS_MAX);
         }
         // Also beyond the tail, so that whoever comes to an empty line goes straight through.
         if phase == Phase::Open && next.cursor - self.cursor < block / 2 {

@@ -11,13 +11,17 @@
 
 use super::{
     Draw, DrawNotice, DrawRecord, Guards, Phase, Place, RoomDocument, RoomRecord, SaleHealth, Ticket,
-    WaitRange, WaitingTimes, commitment,
+    Traffic, WaitRange, WaitingTimes, commitment,
     gate::Gate,
     no_shows::Presence,
     turns::{Turn, Turns},
     waiting_time::Flow,
 };
 use crate::{ids::RoomId, time::Timestamp};
+
+/// The most numbers that a room gives out, whoever asks for them: 38 MB of bits, and 2 GB for as many
+/// accounts.
+pub(super) const NUMBERS_MAX: u32 = 100_000_000;
 
 /// A waiting room.
 #[derive(Clone, Debug)]
@@ -45,16 +49,21 @@ pub struct Room {
     pub(super) waits: WaitingTimes,
     pub(super) calls: u64,
     pub(super) lapses: u64,
+    pub(super) entries: u64,
+    /// Calls and entries when the sale's health was last told.
+    pub(super) observed: (u64, u64),
     /// How many have come out.
     pub(super) out: u64,
     pub(super) tick: Tick,
+    /// Places whose state changed, for a copy of the room. `None`: nobody keeps one.
+    pub(super) changed: Option<Vec<Place>>,
 }
 
 /// Who may be inside since before a restart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Presumed {
     /// Only places below this one had been called.
-    below: u32,
+    pub(super) below: u32,
     /// How many may be inside, without those whose pass was taken back since.
     pub(super) count: u32,
     /// When the last of those passes ends.
@@ -129,7 +138,7 @@ pub enum Refusal {
     /// The room has closed.
     #[error("this waiting room has closed")]
     Closed,
-    /// All 2^32 numbers are used up.
+    /// All hundred million numbers are used up.
     #[error("this waiting room is full")]
     Full,
     /// The next block of numbers must be recorded first.
@@ -178,8 +187,11 @@ impl Room {
             waits: WaitingTimes::default(),
             calls: 0,
             lapses: 0,
+            entries: 0,
+            observed: (0, 0),
             out: 0,
             tick: Tick::default(),
+            changed: None,
             record,
         }
     }
@@ -195,7 +207,7 @@ impl Room {
             Phase::Closed => return Err(Refusal::Closed),
             Phase::PreQueue | Phase::Open | Phase::Paused => {}
         }
-        if self.tail == u32::MAX {
+        if self.tail >= NUMBERS_MAX {
             return Err(Refusal::Full);
         }
         if self.tail >= self.record.numbers {
@@ -256,7 +268,9 @@ impl Room {
             Standing::Called { place, .. } => {
                 let until = self.now.plus_ms(self.record.settings.pass_ms);
                 let until = self.turns.enter(place, until);
+                self.changes(place);
                 self.waits.entered(place, self.open_ms);
+                self.entries += 1;
                 Ok(Pass { place, until })
             }
             Standing::Inside(pass) => Ok(pass),
@@ -272,6 +286,7 @@ impl Room {
     pub fn extend(&mut self, ticket: Ticket, until: Timestamp, now: Timestamp) -> Result<Pass, Refusal> {
         let Pass { place, until: before } = self.pass(ticket, now)?;
         let until = until.min(self.now.plus_ms(self.record.settings.pass_ms)).max(before);
+        self.changes(place);
         Ok(Pass { place, until: self.turns.enter(place, until) })
     }
 
@@ -282,7 +297,9 @@ impl Room {
     pub fn use_up(&mut self, ticket: Ticket, now: Timestamp) -> Result<(), Refusal> {
         let pass = self.pass(ticket, now)?;
         self.turns.end(pass.place);
+        self.changes(pass.place);
         self.out += 1;
+        self.pass_on();
         Ok(())
     }
 
@@ -307,6 +324,8 @@ impl Room {
             None => {}
         }
         self.presence.take(place);
+        self.changes(place);
+        self.pass_on();
         Ok(())
     }
 
@@ -343,6 +362,7 @@ impl Room {
         }
         self.presumed.count = self.presumed.count.saturating_sub(1);
         self.presence.take(place);
+        self.changes(place);
         Ok(Pass { place, until: self.turns.enter(place, until) })
     }
 
@@ -361,8 +381,11 @@ impl Room {
 
     /// Tells how the sale fared in the last second; only the adaptive mode listens.
     pub fn observe(&mut self, health: SaleHealth) {
+        let (calls, entries) = std::mem::replace(&mut self.observed, (self.calls, self.entries));
         if self.record.phase == Phase::Open {
-            self.gate.observe(health, !self.idle);
+            let since = |now: u64, before: u64| u32::try_from(now - before).unwrap_or(u32::MAX);
+            let (calls, entries) = (since(self.calls, calls), since(self.entries, entries));
+            self.gate.observe(health, Traffic { calls, entries, fully_used: !self.idle });
         }
     }
 
@@ -441,6 +464,7 @@ impl Room {
             self.now = now;
         }
         while let Some((place, turn)) = self.turns.pop_due(self.now) {
+            self.changes(place);
             match turn {
                 Turn::Called(_) => {
                     self.presence.forget(place);

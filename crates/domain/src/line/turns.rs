@@ -13,7 +13,7 @@ const UNIT_MS: i64 = 100;
 
 /// How a turn stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub enum Turn {
     /// May enter until then.
     Called(Timestamp),
     /// Is inside until then.
@@ -51,7 +51,9 @@ impl Packed {
 }
 
 impl Turns {
-    pub(super) fn new(base: Timestamp) -> Self {
+    /// Deadlines are whole units since 1970, so that they are the same in every process.
+    pub(super) fn new(now: Timestamp) -> Self {
+        let base = Timestamp(now.0.div_euclid(UNIT_MS) * UNIT_MS);
         Self { base, turns: HashMap::new(), due: BinaryHeap::new(), inside: 0 }
     }
 

@@ -1,9 +1,12 @@
 //! How long it takes: from what was measured, with the error that was measured.
 //!
 //! The first minute of a wait follows from the speed at which the line moves. What stands further
-//! back follows from how many are let in and how many of those before are really there: `n` people
-//! of whom the share `h` leaves in a second and `r` are let in are gone after `ln(1 + h n / r) / h`
-//! seconds, the solution of `n' = -r - h n`.
+//! back follows from how many are let in, how many of those before are really there, and how many
+//! of these will leave. Who has waited long leaves less: after `a` seconds the share that leaves in
+//! a second is `k / a`, a survival by a power of the time in line (Lomax 1954). One measurement
+//! tells `k`. `n` people who have waited for `a` seconds, and of whom `r` a second are let in,
+//! become fewer by `n' = -r - n k / (a + s)`, so they are gone after
+//! `a ((1 + (k + 1) n / (r a))^(1 / (k + 1)) - 1)` seconds.
 //!
 //! Time here is *open time*, the milliseconds the room has been open, not counting pauses: nobody
 //! can foretell how long a pause lasts, so predictions stand still in one and so does their
@@ -146,20 +149,21 @@ impl WaitingTimes {
             .then(|| (to.out - from.out) as f64 * 1_000.0 / over_ms as f64)
     }
 
-    /// The wait behind so many places. `None` if nothing is known yet.
+    /// The wait behind so many places, until one's own turn. `None` if nothing is known yet.
     pub(super) fn wait(&self, ahead: u32, flow: Flow) -> Option<WaitRange> {
-        let ahead = f64::from(ahead);
+        let ahead = f64::from(ahead) + 1.0;
         let speed = self.places_per_second();
         let far_s = |places: f64, after_s: f64| {
             let Flow { admissions_per_second: Some(admissions), survival } = flow else { return None };
-            let Survival { share, leaving_per_second: leaving } =
-                survival.unwrap_or(Survival { share: 1.0, leaving_per_second: 0.0 });
-            let there = places * share * (-leaving * after_s).exp();
-            Some(if leaving * there < 1e-6 * admissions {
-                there / admissions
-            } else {
-                (leaving * there / admissions).ln_1p() / leaving
-            })
+            let Some(Survival { share, leaving_per_second, age_s }) = survival else {
+                return Some(places / admissions);
+            };
+            let age_s = age_s.max(1.0);
+            let k = leaving_per_second * age_s;
+            let age_then_s = age_s + after_s;
+            let there = places * share * (age_s / age_then_s).powf(k);
+            let grown = 1.0 + (k + 1.0) * there / (admissions * age_then_s);
+            Some(age_then_s * (grown.powf(1.0 / (k + 1.0)) - 1.0))
         };
         let wait_s = match (speed, flow.survival) {
             (Some(speed), _) if ahead <= speed * NEAR_S => ahead / speed,
@@ -226,7 +230,7 @@ mod tests {
     fn flow(admissions: f64, share: f64, leaving_per_second: f64) -> Flow {
         Flow {
             admissions_per_second: Some(admissions),
-            survival: Some(Survival { share, leaving_per_second }),
+            survival: Some(Survival { share, leaving_per_second, age_s: 100.0 }),
         }
     }
 
@@ -241,7 +245,7 @@ mod tests {
         }
         assert_eq!((waits.places_per_second(), waits.out_per_second()), (Some(50.0), Some(7.0)));
         assert!(waits.notes.len() <= 62, "{}", waits.notes.len());
-        let wait = waits.wait(2_500, flow(1.0, 1.0, 0.0)).expect("the speed is known");
+        let wait = waits.wait(2_499, flow(1.0, 1.0, 0.0)).expect("the speed is known");
         assert_eq!((wait.low_ms, wait.expected_ms, wait.high_ms), (40_000, 50_000, 60_000));
     }
 
@@ -249,11 +253,13 @@ mod tests {
     fn far_back_it_counts_who_is_there_and_who_will_leave() {
         let waits = WaitingTimes::default();
         let expected_s = |ahead, flow| waits.wait(ahead, flow).map(|wait| wait.expected_ms / 1_000);
-        assert_eq!(expected_s(1_000, flow(10.0, 1.0, 0.0)), Some(100));
+        assert_eq!(expected_s(999, flow(10.0, 1.0, 0.0)), Some(100));
         assert_eq!(expected_s(1_000, flow(10.0, 0.4, 0.0)), Some(40), "six of ten are gone");
-        // 1,000 people, 10 let in a second, one in a hundred leaves: 100 ln 2 seconds.
-        assert_eq!(expected_s(1_000, flow(10.0, 1.0, 0.01)), Some(69));
-        assert_eq!(expected_s(1_000, Flow { admissions_per_second: None, survival: None }), None);
+        assert_eq!(expected_s(0, flow(0.1, 1.0, 0.0)), Some(10), "the first is called with the next");
+        // 1,000 people, 10 let in a second, one in a hundred leaves now, in 100 s one in 200:
+        // 100 (sqrt(3) - 1) seconds.
+        assert_eq!(expected_s(999, flow(10.0, 1.0, 0.01)), Some(73));
+        assert_eq!(expected_s(999, Flow { admissions_per_second: None, survival: None }), None);
     }
 
     #[test]

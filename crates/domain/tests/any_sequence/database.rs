@@ -6,8 +6,9 @@ use std::{
 };
 
 use onsale_domain::{
-    decide::{Changes, Event, FactKeys, Facts, KeyRecord, KeyTarget, PerformanceFacts},
-    ids::{OrderId, PerformanceId, SeatId, TransferId, UserId},
+    decide::{Changes, Event, FactKeys, Facts, ItemFacts, KeyRecord, KeyTarget, PerformanceFacts},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, TransferId, UserId},
+    item::{ItemTerms, Stock},
     order::{Claim, Order, OrderStatus, Payment, SeatStatus},
     sale::SaleTerms,
     time::Timestamp,
@@ -20,6 +21,9 @@ use crate::Violation;
 pub(crate) struct Database {
     pub(crate) terms: BTreeMap<PerformanceId, Arc<SaleTerms>>,
     pub(crate) versions: BTreeMap<PerformanceId, i64>,
+    pub(crate) items: BTreeMap<ItemId, Arc<ItemTerms>>,
+    /// Each item's stock and its version.
+    pub(crate) stocks: BTreeMap<ItemId, (Stock, i64)>,
     pub(crate) claims: BTreeMap<(PerformanceId, SeatId), Claim>,
     pub(crate) orders: BTreeMap<OrderId, Order>,
     pub(crate) payments: BTreeMap<OrderId, Payment>,
@@ -32,12 +36,14 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(crate) fn new(terms: Vec<SaleTerms>) -> Self {
+    pub(crate) fn new(terms: Vec<SaleTerms>, items: Vec<(ItemTerms, Stock)>) -> Self {
         let terms: BTreeMap<_, _> =
             terms.into_iter().map(|terms| (terms.performance, Arc::new(terms))).collect();
         Self {
             versions: terms.keys().map(|performance| (*performance, 0)).collect(),
             terms,
+            stocks: items.iter().map(|(terms, stock)| (terms.item, (*stock, 0))).collect(),
+            items: items.into_iter().map(|(terms, _)| (terms.item, Arc::new(terms))).collect(),
             claims: BTreeMap::new(),
             orders: BTreeMap::new(),
             payments: BTreeMap::new(),
@@ -62,6 +68,19 @@ impl Database {
                 facts.performances.insert(*performance, known);
             }
         }
+        for item in &keys.items {
+            let Some(terms) = self.items.get(item) else { continue };
+            let (stock, version) = self.stocks[item];
+            let lapsed = self.orders.values().filter(|order| {
+                order.offer() == (*item).into()
+                    && order.status == OrderStatus::Held
+                    && keys.lapsed_by.is_some_and(|now| order.expires_at <= now)
+            });
+            let lapsed: Vec<OrderId> = lapsed.map(|order| order.id).collect();
+            lapsed.iter().for_each(|order| self.load_order(*order, &mut facts));
+            let revision = terms.revision;
+            facts.items.insert(*item, ItemFacts { terms: terms.clone(), revision, version, stock, lapsed });
+        }
         for seat in &keys.seats {
             if let Some(claim) = self.claims.get(seat) {
                 facts.claims.insert(*seat, *claim);
@@ -70,15 +89,15 @@ impl Database {
                 }
             }
         }
-        for (user, performance) in &keys.buyers {
+        for (user, offer) in &keys.buyers {
             let theirs = self.orders.values().filter(|order| {
                 order.user == *user
-                    && order.performance == *performance
+                    && order.offer() == *offer
                     && matches!(order.status, OrderStatus::Held | OrderStatus::Paid)
             });
             let ids: Vec<OrderId> = theirs.map(|order| order.id).collect();
             ids.iter().for_each(|order| self.load_order(*order, &mut facts));
-            facts.buyers.insert((*user, *performance), ids);
+            facts.buyers.insert((*user, *offer), ids);
         }
         for order in &keys.orders {
             self.load_order(*order, &mut facts);
@@ -146,6 +165,16 @@ impl Database {
             let before = self.versions.insert(*performance, *version);
             ensure(before == Some(version - 1), || format!("version {version} after {before:?}"))?;
         }
+        for change in &changes.stocks {
+            let (stock, version) =
+                self.stocks.get_mut(&change.item).ok_or("a changed item does not exist")?;
+            *version += 1;
+            ensure(*version == change.version, || format!("stale {change:?}"))?;
+            // The difference is written, so that the constraint sees what there really is.
+            stock.total += change.stock.total - change.before.total;
+            stock.left += change.stock.left - change.before.left;
+            ensure(stock.left >= 0, || format!("oversold: {change:?} leaves {stock:?}"))?;
+        }
         for (performance, seats) in &changes.seats {
             self.announced.extend(seats.iter().map(|(seat, status)| ((*performance, *seat), *status)));
         }
@@ -153,7 +182,7 @@ impl Database {
         Ok(())
     }
 
-    /// Compares everything but the performances' versions, which count batches.
+    /// Compares everything but the offers' versions, which count batches.
     pub(crate) fn same_rows(&self, other: &Self) -> Result<(), Violation> {
         ensure(self.claims == other.claims, || format!("{:?} or {:?}", self.claims, other.claims))?;
         ensure(self.orders == other.orders, || format!("{:?} or {:?}", self.orders, other.orders))?;
@@ -162,6 +191,8 @@ impl Database {
         ensure(self.wallets == other.wallets, || format!("{:?} or {:?}", self.wallets, other.wallets))?;
         ensure(self.keys == other.keys, || "other keys".to_owned())?;
         ensure(self.events == other.events, || format!("{:?} or {:?}", self.events, other.events))?;
+        let stocks = |database: &Self| database.stocks.values().map(|(stock, _)| *stock).collect::<Vec<_>>();
+        ensure(stocks(self) == stocks(other), || format!("{:?} or {:?}", self.stocks, other.stocks))?;
         let announced: HashMap<_, _> = other.announced.iter().collect();
         let differs = self.announced.iter().find(|(seat, status)| announced.get(seat) != Some(status));
         ensure(differs.is_none(), || format!("announced otherwise: {differs:?}"))

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use onsale_domain::{
-    ids::{OrderId, PerformanceId, SeatId, UserId},
-    order::{Claim, Order, OrderStatus},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
+    offer::Offer,
+    order::{Claim, Goods, Order, OrderStatus},
     time::Timestamp,
     wallet::Account,
 };
@@ -17,6 +18,7 @@ use crate::{
 
 pub(crate) fn check(database: &Database, now: Timestamp) -> Result<(), Violation> {
     claims_match_orders(database)?;
+    stocks_match_orders(database)?;
     buyers_keep_their_limit(database, now)?;
     orders_follow_their_terms(database)?;
     money_adds_up(database)?;
@@ -29,8 +31,9 @@ pub(crate) fn check(database: &Database, now: Timestamp) -> Result<(), Violation
 fn claims_match_orders(database: &Database) -> Result<(), Violation> {
     let mut owners: BTreeMap<(PerformanceId, SeatId), OrderId> = BTreeMap::new();
     for order in database.orders.values().filter(|order| is_live(order)) {
-        for line in &order.lines {
-            let other = owners.insert((order.performance, line.seat), order.id);
+        let Goods::Seats { performance, lines } = &order.goods else { continue };
+        for line in lines {
+            let other = owners.insert((*performance, line.seat), order.id);
             ensure(other.is_none(), || format!("claimed twice: {line:?} by {other:?} and {order:?}"))?;
         }
     }
@@ -45,41 +48,85 @@ fn claims_match_orders(database: &Database) -> Result<(), Violation> {
     ensure(owners == claimed, || format!("orders have {owners:?}, claims say {claimed:?}"))
 }
 
+/// What an item's orders have, held or paid, and what is left make up its stock.
+fn stocks_match_orders(database: &Database) -> Result<(), Violation> {
+    let mut taken: BTreeMap<ItemId, i64> = BTreeMap::new();
+    for order in database.orders.values().filter(|order| is_live(order)) {
+        if let Goods::Units { item, count, .. } = order.goods {
+            *taken.entry(item).or_default() += i64::from(count);
+        }
+    }
+    for (item, (stock, _)) in &database.stocks {
+        let taken = taken.get(item).copied().unwrap_or_default();
+        ensure(stock.left >= 0 && stock.taken() == taken, || {
+            format!("item {item} has {stock:?}, its orders {taken}")
+        })?;
+    }
+    Ok(())
+}
+
 fn is_live(order: &Order) -> bool {
     matches!(order.status, OrderStatus::Held | OrderStatus::Paid)
 }
 
 fn buyers_keep_their_limit(database: &Database, now: Timestamp) -> Result<(), Violation> {
-    let mut seats: HashMap<(UserId, PerformanceId), usize> = HashMap::new();
+    let mut counts: HashMap<(UserId, Offer), u32> = HashMap::new();
     for order in database.orders.values().filter(|order| order.is_live_at(now)) {
-        *seats.entry((order.user, order.performance)).or_default() += order.lines.len();
+        *counts.entry((order.user, order.offer())).or_default() += order.count();
     }
-    for ((user, performance), count) in seats {
-        let max = database.terms[&performance].rules.seats_per_buyer_max as usize;
-        ensure(count <= max, || format!("{user} has {count} seats of {performance}"))?;
+    for ((user, offer), count) in counts {
+        let max = match offer {
+            Offer::Performance(performance) => database.terms[&performance].rules.seats_per_buyer_max,
+            Offer::Item(item) => database.items[&item].rules.units_per_buyer_max,
+        };
+        ensure(count <= max, || format!("{user} has {count} of {offer}"))?;
     }
     Ok(())
 }
 
 fn orders_follow_their_terms(database: &Database) -> Result<(), Violation> {
     for order in database.orders.values() {
-        let terms = &database.terms[&order.performance];
-        let sum: i64 = order.lines.iter().map(|line| line.price).sum();
+        let (performance, lines) = match &order.goods {
+            Goods::Seats { performance, lines } => (performance, lines),
+            Goods::Units { item, count, price } => {
+                units_follow_their_terms(database, order, *item, *count, *price)?;
+                continue;
+            }
+        };
+        let terms = &database.terms[performance];
+        let sum: i64 = lines.iter().map(|line| line.price).sum();
         ensure(order.amount == sum, || format!("amount and lines differ: {order:?}"))?;
         let hold_ms = order.expires_at.since_ms(order.created_at);
         ensure(hold_ms == terms.rules.hold_ms, || format!("held for {hold_ms} ms: {order:?}"))?;
-        let seats: Vec<SeatId> = order.lines.iter().map(|line| line.seat).collect();
+        let seats: Vec<SeatId> = lines.iter().map(|line| line.seat).collect();
         ensure(!seats.is_empty(), || format!("no seats: {order:?}"))?;
         ensure(!terms.rules.side_by_side || is_one_run(&terms.seats, &seats), || {
             format!("not side by side: {order:?}")
         })?;
-        for line in &order.lines {
+        for line in lines {
             let seat = terms.seats.seats().iter().find(|seat| seat.id == line.seat);
             let price = seat.and_then(|seat| terms.price(seat.category)).map(|price| price.amount);
             ensure(price == Some(line.price), || format!("{line:?} costs {price:?}"))?;
         }
     }
     Ok(())
+}
+
+fn units_follow_their_terms(
+    database: &Database,
+    order: &Order,
+    item: ItemId,
+    count: u32,
+    price: i64,
+) -> Result<(), Violation> {
+    let terms = &database.items[&item];
+    let hold_ms = order.expires_at.since_ms(order.created_at);
+    let right = price == terms.price
+        && count > 0
+        && order.amount == price * i64::from(count)
+        && hold_ms == terms.rules.hold_ms
+        && terms.kind.start_at().is_none_or(|start_at| order.created_at >= start_at);
+    ensure(right, || format!("{order:?} differs from {terms:?}"))
 }
 
 /// Wallets are the sum of their entries and never negative; the house has exactly what paid orders

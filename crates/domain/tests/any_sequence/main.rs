@@ -1,6 +1,6 @@
 //! Any sequence of commands keeps the invariants of a sale.
 //!
-//! Random commands by a few people for a few seats, in batches of random size while the clock
+//! Random commands by a few people for a few seats and units, in batches of random size while the clock
 //! moves, go through load, decide and write on a small model of the database. The model refuses
 //! what the real one's constraints would refuse, gives a batch the facts it asks for and no
 //! others, and is checked after every batch.
@@ -47,13 +47,25 @@ proptest! {
 /// above proves nothing.
 #[test]
 fn without_the_claim_check_a_seat_is_sold_twice_and_that_is_noticed() {
+    notices_without_the_claim_check("claimed twice", Batch::without_units);
+}
+
+/// And more units than there are.
+#[test]
+fn without_the_claim_check_an_item_is_oversold_and_that_is_noticed() {
+    notices_without_the_claim_check("oversold", Batch::without_seats);
+}
+
+fn notices_without_the_claim_check(what: &str, only: fn(Batch) -> Batch) {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config(400), rng);
-    let result =
-        runner.run(&world::batches(), |batches| run(&batches, ClaimCheck::Off).map_err(TestCaseError::fail));
+    let result = runner.run(&world::batches(), |batches| {
+        let batches: Vec<Batch> = batches.into_iter().map(only).collect();
+        run(&batches, ClaimCheck::Off).map_err(TestCaseError::fail)
+    });
     match result {
         Err(TestError::Fail(reason, _)) => {
-            assert!(reason.message().contains("claimed twice"), "another violation: {reason}");
+            assert!(reason.message().contains(what), "another violation: {reason}");
         }
         other => panic!("nothing was noticed: {other:?}"),
     }
@@ -62,7 +74,7 @@ fn without_the_claim_check_a_seat_is_sold_twice_and_that_is_noticed() {
 /// Runs batches on an empty database, checking everything after each.
 fn run(batches: &[Batch], claim_check: ClaimCheck) -> Result<(), Violation> {
     let mut world = World::new();
-    let mut database = Database::new(world.terms());
+    let mut database = Database::new(world.terms(), world.items());
     let mut now = Timestamp(0);
     let mut memory = KeyMemory::default();
     for batch in batches {
@@ -90,7 +102,7 @@ fn decide(
     now: Timestamp,
     claim_check: ClaimCheck,
 ) -> (Vec<Answer>, Changes) {
-    let facts = database.load(&FactKeys::of(requests));
+    let facts = database.load(&FactKeys::of(requests).with_lapsed_by(now));
     let mut decider = Decider::new(facts, now, claim_check);
     let answers = requests.iter().map(|request| decider.decide(request)).collect();
     (answers, decider.into_changes())
@@ -203,7 +215,7 @@ fn the_sequences_reach_every_outcome_and_refusal() {
     let seen = std::cell::RefCell::new(std::collections::BTreeMap::<String, u32>::new());
     let result = runner.run(&world::batches(), |batches| {
         let mut world = World::new();
-        let mut database = Database::new(world.terms());
+        let mut database = Database::new(world.terms(), world.items());
         let mut now = Timestamp(0);
         for batch in &batches {
             now = now.plus_ms(batch.advance_ms);
@@ -226,6 +238,8 @@ fn the_sequences_reach_every_outcome_and_refusal() {
 const EXPECTED: &[&str] = &[
     "Hold ok",
     "Hold replayed",
+    "HoldUnits ok",
+    "HoldUnits replayed",
     "Pay ok",
     "Pay replayed",
     "Cancel ok",
@@ -234,6 +248,7 @@ const EXPECTED: &[&str] = &[
     "Charge ok",
     "Charge replayed",
     "LockSeats ok",
+    "SetStock ok",
     "NoSuchPerformance",
     "PerformanceCancelled",
     "NotOnSaleYet",
@@ -246,6 +261,11 @@ const EXPECTED: &[&str] = &[
     "SeatSold",
     "TooManySeats",
     "NotSideBySide",
+    "NoSuchItem",
+    "NoUnits",
+    "TooManyUnits",
+    "SoldOut",
+    "StockOutOfBounds",
     "NoSuchOrder",
     "HoldExpired",
     "OrderCancelled",
@@ -259,11 +279,13 @@ const EXPECTED: &[&str] = &[
 fn kind(request: &Request, answer: &Answer) -> String {
     let command = match request.command {
         Command::Hold(_) => "Hold",
+        Command::HoldUnits(_) => "HoldUnits",
         Command::Pay(_) => "Pay",
         Command::Cancel(_) => "Cancel",
         Command::Expire(_) => "Expire",
         Command::Charge(_) => "Charge",
         Command::LockSeats(_) => "LockSeats",
+        Command::SetStock(_) => "SetStock",
     };
     match answer {
         Ok(Outcome::Expired(done)) => format!("{command} {done}"),

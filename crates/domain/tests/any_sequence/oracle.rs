@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use onsale_domain::{
-    decide::{Cancel, Command, Hold, Pay, Request},
+    decide::{Cancel, Command, Hold, HoldUnits, Pay, Request, SetStock},
     hall::SeatMap,
-    ids::SeatId,
+    ids::{ItemId, SeatId},
+    item::UNITS_MAX,
+    offer::Offer,
     order::{Claim, Order, OrderStatus},
     time::Timestamp,
     wallet::CHARGE_MAX,
@@ -22,6 +24,8 @@ pub(crate) fn accepts(database: &Database, request: &Request, now: Timestamp) ->
     }
     match &request.command {
         Command::Hold(hold) => accepts_hold(database, request, hold, now),
+        Command::HoldUnits(hold) => accepts_units(database, request, *hold, now),
+        Command::SetStock(set) => accepts_stock(database, *set, now),
         Command::Pay(pay) => accepts_pay(database, request, *pay, now),
         Command::Cancel(cancel) => accepts_cancel(database, request, *cancel, now),
         Command::Expire(_) => true,
@@ -39,9 +43,9 @@ fn accepts_hold(database: &Database, request: &Request, hold: &Hold, now: Timest
     let theirs: usize = database
         .orders
         .values()
-        .filter(|order| order.user == request.caller && order.performance == hold.performance)
+        .filter(|order| order.user == request.caller && order.offer() == hold.performance.into())
         .filter(|order| has_its_seats(order, now))
-        .map(|order| order.lines.len())
+        .map(|order| order.lines().len())
         .sum();
     let for_sale = |seat: &SeatId| {
         let seat = terms.seats.seats().iter().find(|other| other.id == *seat);
@@ -63,6 +67,33 @@ fn accepts_hold(database: &Database, request: &Request, hold: &Hold, now: Timest
         && hold.seats.iter().all(free)
 }
 
+fn accepts_units(database: &Database, request: &Request, hold: HoldUnits, now: Timestamp) -> bool {
+    let Some(terms) = database.items.get(&hold.item) else { return false };
+    let theirs: u64 = database
+        .orders
+        .values()
+        .filter(|order| order.user == request.caller && order.offer() == hold.item.into())
+        .filter(|order| has_its_seats(order, now))
+        .map(|order| u64::from(order.count()))
+        .sum();
+    terms.kind.start_at().is_none_or(|start_at| now >= start_at)
+        && hold.count > 0
+        && theirs + u64::from(hold.count) <= terms.rules.units_per_buyer_max.into()
+        && taken_units(database, hold.item, now) + i64::from(hold.count)
+            <= database.stocks[&hold.item].0.total
+}
+
+fn accepts_stock(database: &Database, set: SetStock, now: Timestamp) -> bool {
+    database.stocks.contains_key(&set.item)
+        && (taken_units(database, set.item, now)..=UNITS_MAX).contains(&set.total)
+}
+
+/// Units in orders. A hold past its deadline has none, whether or not it has been released.
+fn taken_units(database: &Database, item: ItemId, now: Timestamp) -> i64 {
+    let orders = database.orders.values().filter(|order| order.offer() == item.into());
+    orders.filter(|order| has_its_seats(order, now)).map(|order| i64::from(order.count())).sum()
+}
+
 fn accepts_pay(database: &Database, request: &Request, pay: Pay, now: Timestamp) -> bool {
     let balance = database.wallets.get(&request.caller).map_or(0, |wallet| wallet.balance);
     database.orders.get(&pay.order).is_some_and(|order| {
@@ -75,7 +106,10 @@ fn accepts_pay(database: &Database, request: &Request, pay: Pay, now: Timestamp)
 
 fn accepts_cancel(database: &Database, request: &Request, cancel: Cancel, now: Timestamp) -> bool {
     database.orders.get(&cancel.order).is_some_and(|order| {
-        let started = now >= database.terms[&order.performance].starts_at;
+        let started = match order.offer() {
+            Offer::Performance(performance) => now >= database.terms[&performance].starts_at,
+            Offer::Item(_) => false,
+        };
         order.user == request.caller
             && match order.status {
                 OrderStatus::Held => now < order.expires_at,

@@ -6,10 +6,14 @@ use std::{
 };
 
 use onsale_domain::{
-    decide::{Cancel, Charge, Command, Expire, Hold, IdempotencyKey, LockSeats, Pay, Request},
+    decide::{
+        Cancel, Charge, Command, Expire, Hold, HoldUnits, IdempotencyKey, LockSeats, Pay, Request, SetStock,
+    },
     hall::{Row, Seat, SeatMap},
-    ids::{HallId, OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
+    ids::{HallId, ItemId, OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
+    item::{ItemKind, ItemRules, ItemTerms, Stock, UNITS_MAX},
     money::Currency,
+    offer::Offer,
     sale::{Price, SaleRules, SaleTerms},
     time::Timestamp,
     wallet::CHARGE_MAX,
@@ -28,6 +32,18 @@ pub(crate) struct Batch {
     pub(crate) steps: Vec<Step>,
 }
 
+impl Batch {
+    pub(crate) fn without_units(mut self) -> Self {
+        self.steps.retain(|step| !matches!(step.action, Action::HoldUnits { .. } | Action::SetStock { .. }));
+        self
+    }
+
+    pub(crate) fn without_seats(mut self) -> Self {
+        self.steps.retain(|step| !matches!(step.action, Action::Hold { .. } | Action::Lock { .. }));
+        self
+    }
+}
+
 /// A request without ids, which [`World::requests`] fills in.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
@@ -43,6 +59,14 @@ enum Action {
     Hold {
         performance: usize,
         seats: Vec<i64>,
+    },
+    HoldUnits {
+        item: i64,
+        count: u32,
+    },
+    SetStock {
+        item: i64,
+        total: i64,
     },
     Pay(prop::sample::Index),
     Cancel(prop::sample::Index),
@@ -79,6 +103,8 @@ fn action() -> impl Strategy<Value = Action> {
     let index = any::<prop::sample::Index>;
     prop_oneof![
         8 => (performance(), seats()).prop_map(|(performance, seats)| Action::Hold { performance, seats }),
+        5 => (item(), units()).prop_map(|(item, count)| Action::HoldUnits { item, count }),
+        1 => (item(), stock()).prop_map(|(item, total)| Action::SetStock { item, total }),
         6 => index().prop_map(Action::Pay),
         3 => index().prop_map(Action::Cancel),
         2 => index().prop_map(Action::Expire),
@@ -97,6 +123,19 @@ fn seats() -> impl Strategy<Value = Vec<i64>> {
     ]
 }
 
+/// Two items that are on sale, one that never opens, and one that does not exist.
+fn item() -> impl Strategy<Value = i64> {
+    prop_oneof![8 => 1..3_i64, 1 => 3..5_i64]
+}
+
+fn units() -> impl Strategy<Value = u32> {
+    prop_oneof![12 => 1..4_u32, 1 => prop::sample::select(vec![0, 5, u32::MAX])]
+}
+
+fn stock() -> impl Strategy<Value = i64> {
+    prop_oneof![8 => 0..8_i64, 1 => prop::sample::select(vec![i64::MIN, -1, UNITS_MAX + 1, i64::MAX])]
+}
+
 fn charge() -> impl Strategy<Value = i64> {
     let odd = vec![i64::MIN, -1, 0, CHARGE_MAX, CHARGE_MAX + 1, i64::MAX];
     prop_oneof![12 => 100..1_000_i64, 1 => prop::sample::select(odd)]
@@ -106,7 +145,7 @@ fn charge() -> impl Strategy<Value = i64> {
 pub(crate) struct World {
     next_id: u128,
     /// The orders that holds were to make, accepted or not: whose and what for.
-    orders: Vec<(OrderId, PerformanceId, UserId)>,
+    orders: Vec<(OrderId, Offer, UserId)>,
     sent: Vec<Request>,
 }
 
@@ -114,7 +153,7 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             next_id: 1,
-            orders: vec![(OrderId(Uuid::nil()), PerformanceId(0), UserId(1))],
+            orders: vec![(OrderId(Uuid::nil()), PerformanceId(0).into(), UserId(1))],
             sent: Vec::new(),
         }
     }
@@ -150,6 +189,22 @@ impl World {
         ]
     }
 
+    /// Two items with few units, the second a time deal that opens soon; a third that never does.
+    pub(crate) fn items(&self) -> Vec<(ItemTerms, Stock)> {
+        let item = |id, price, kind, hold_ms, units_per_buyer_max, total| {
+            let rules = ItemRules { hold_ms, units_per_buyer_max };
+            let item = ItemId(id);
+            let terms = ItemTerms { item, revision: 1, price, currency: Currency::KRW, kind, rules };
+            (terms, Stock { total, left: total })
+        };
+        let deal = |start_at| ItemKind::TimeDeal { start_at: Timestamp(start_at) };
+        vec![
+            item(1, 70, ItemKind::General, 1_000, 4, 5),
+            item(2, 0, deal(300), 1_500, 3, 4),
+            item(3, 70, deal(i64::MAX), 1_000, 4, 5),
+        ]
+    }
+
     /// The requests of a batch, with fresh ids.
     pub(crate) fn requests(&mut self, steps: &[Step]) -> Vec<Request> {
         steps.iter().map(|step| self.request(step)).collect()
@@ -161,7 +216,10 @@ impl World {
             action => {
                 let (owner, command) = self.command(UserId(step.user), action);
                 let caller = if step.stranger { UserId(step.user) } else { owner };
-                let keyed = matches!(command, Command::Hold(_) | Command::Pay(_) | Command::Charge(_));
+                let keyed = matches!(
+                    command,
+                    Command::Hold(_) | Command::HoldUnits(_) | Command::Pay(_) | Command::Charge(_)
+                );
                 let key = step.key.filter(|_| keyed);
                 let key = key.map(|id| IdempotencyKey { id, fingerprint: fingerprint(&command) });
                 Request { caller, key, command }
@@ -176,7 +234,8 @@ impl World {
         // What the caller sent is the same; what we number is new.
         request.command = match request.command {
             Command::Hold(hold) => self.hold(request.caller, hold.performance, hold.seats),
-            Command::Pay(pay) => self.pay(pay.order, pay.performance),
+            Command::HoldUnits(hold) => self.hold_units(request.caller, hold.item, hold.count),
+            Command::Pay(pay) => self.pay(pay.order, pay.offer),
             Command::Charge(charge) => self.charge(charge.amount),
             Command::Cancel(cancel) => Command::Cancel(Cancel { transfer: TransferId(self.id()), ..cancel }),
             other => other,
@@ -196,18 +255,22 @@ impl World {
                 let (performance, seats) = named(*performance, seats);
                 (user, self.hold(user, performance, seats))
             }
+            Action::HoldUnits { item, count } => (user, self.hold_units(user, ItemId(*item), *count)),
+            Action::SetStock { item, total } => {
+                (user, Command::SetStock(SetStock { item: ItemId(*item), total: *total }))
+            }
             Action::Pay(index) => {
-                let (order, performance, owner) = self.order(*index);
-                (owner, self.pay(order, performance))
+                let (order, offer, owner) = self.order(*index);
+                (owner, self.pay(order, offer))
             }
             Action::Cancel(index) => {
-                let (order, performance, owner) = self.order(*index);
+                let (order, offer, owner) = self.order(*index);
                 let transfer = TransferId(self.id());
-                (owner, Command::Cancel(Cancel { order, performance, transfer }))
+                (owner, Command::Cancel(Cancel { order, offer, transfer }))
             }
             Action::Expire(index) => {
-                let (order, performance, owner) = self.order(*index);
-                (owner, Command::Expire(Expire { order, performance }))
+                let (order, offer, owner) = self.order(*index);
+                (owner, Command::Expire(Expire { order, offer }))
             }
             Action::Charge(amount) => (user, self.charge(*amount)),
             Action::Lock { performance, seats, lock } => {
@@ -219,20 +282,26 @@ impl World {
     }
 
     /// One of the latest orders.
-    fn order(&self, index: prop::sample::Index) -> (OrderId, PerformanceId, UserId) {
+    fn order(&self, index: prop::sample::Index) -> (OrderId, Offer, UserId) {
         let latest = self.orders.len().saturating_sub(20);
         *index.get(&self.orders[latest..])
     }
 
     fn hold(&mut self, user: UserId, performance: PerformanceId, seats: Vec<SeatId>) -> Command {
         let order = OrderId(self.id());
-        self.orders.push((order, performance, user));
+        self.orders.push((order, performance.into(), user));
         Command::Hold(Hold { order, performance, seats })
     }
 
-    fn pay(&mut self, order: OrderId, performance: PerformanceId) -> Command {
+    fn hold_units(&mut self, user: UserId, item: ItemId, count: u32) -> Command {
+        let order = OrderId(self.id());
+        self.orders.push((order, item.into(), user));
+        Command::HoldUnits(HoldUnits { order, item, count })
+    }
+
+    fn pay(&mut self, order: OrderId, offer: Offer) -> Command {
         let (payment, transfer) = (PaymentId(self.id()), TransferId(self.id()));
-        Command::Pay(Pay { order, performance, payment, transfer })
+        Command::Pay(Pay { order, offer, payment, transfer })
     }
 
     fn charge(&mut self, amount: i64) -> Command {
@@ -283,6 +352,7 @@ fn fingerprint(command: &Command) -> u64 {
     let mut hasher = DefaultHasher::new();
     match command {
         Command::Hold(hold) => (1, hold.performance, &hold.seats).hash(&mut hasher),
+        Command::HoldUnits(hold) => (4, hold.item, hold.count).hash(&mut hasher),
         Command::Pay(pay) => (2, pay.order).hash(&mut hasher),
         Command::Charge(charge) => (3, charge.amount).hash(&mut hasher),
         other => unreachable!("{other:?} has no key"),

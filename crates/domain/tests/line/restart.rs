@@ -92,3 +92,16 @@ fn passes_hold_and_a_bank_window_is_not_overfilled() {
     }
     assert_eq!(stage.room.document().inside, 10);
 }
+
+#[test]
+fn a_room_gives_out_a_hundred_million_numbers_and_no_more() {
+    let mut stage = Stage::open(PARK);
+    let mut record = stage.room.record().clone();
+    record.numbers = 100_000_000 - 2;
+    stage.room = Room::new(RoomId(1), record, Guards::default(), stage.now);
+    stage.crowd(2);
+    stage.write_records();
+    assert_eq!(stage.room.join(stage.now), Err(Refusal::Full));
+    assert_eq!(stage.room.due_record(stage.now), None);
+    assert!(stage.room.bytes() < 40_000_000, "{}", stage.room.bytes());
+}

@@ -1,12 +1,17 @@
 //! Orders, and what claims and payments must say about them.
 
+use std::collections::BTreeMap;
+
 use onsale_domain::{
-    ids::{OrderId, PerformanceId, SeatId, UserId},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
     money::Currency,
-    order::{Claim, Order, OrderStatus, Payment},
+    order::{Claim, Goods, Order, OrderStatus, Payment},
 };
 
-use super::report::{AuditReport, Violation};
+use super::{
+    report::{AuditReport, Violation},
+    stocks::Taken,
+};
 use crate::ports::ClaimRow;
 
 /// What the audit remembers of an order, and what the later rows have said about it.
@@ -42,6 +47,8 @@ pub(super) struct Orders {
     facts: Vec<OrderFacts>,
     /// The seats of held and paid orders, with the order's index in `facts`.
     seats: Vec<(PerformanceId, SeatId, u32)>,
+    /// What held and paid orders have of each item.
+    units: BTreeMap<ItemId, Taken>,
 }
 
 impl Orders {
@@ -52,7 +59,7 @@ impl Orders {
                 report.add(Violation::OrderTwice, || format!("order {}", order.id));
                 continue;
             }
-            check_lines(order, report);
+            check_goods(order, report);
             let counts = &mut report.counts;
             match order.status {
                 OrderStatus::Held => counts.orders_held += 1,
@@ -60,10 +67,7 @@ impl Orders {
                 OrderStatus::Expired => counts.orders_expired += 1,
                 OrderStatus::Cancelled => counts.orders_cancelled += 1,
             }
-            if has_seats(order.status) {
-                let index = u32::try_from(self.facts.len()).expect("fewer than 2^32 orders fit into memory");
-                self.seats.extend(order.lines.iter().map(|line| (order.performance, line.seat, index)));
-            }
+            self.add_goods(order, report);
             self.facts.push(OrderFacts {
                 id: order.id,
                 user: order.user,
@@ -78,6 +82,34 @@ impl Orders {
                 pay_keys: 0,
             });
         }
+    }
+
+    /// What a held or paid order has.
+    fn add_goods(&mut self, order: &Order, report: &mut AuditReport) {
+        if !matches!(order.status, OrderStatus::Held | OrderStatus::Paid) {
+            return;
+        }
+        match &order.goods {
+            Goods::Seats { performance, lines } => {
+                let index = u32::try_from(self.facts.len()).expect("fewer than 2^32 orders fit into memory");
+                self.seats.extend(lines.iter().map(|line| (*performance, line.seat, index)));
+            }
+            Goods::Units { item, count, .. } => {
+                let (taken, count) = (self.units.entry(*item).or_default(), i128::from(*count));
+                if order.status == OrderStatus::Held {
+                    taken.held += count;
+                    report.counts.units_held += count;
+                } else {
+                    taken.sold += count;
+                    report.counts.units_sold += count;
+                }
+            }
+        }
+    }
+
+    /// What held and paid orders have of each item.
+    pub(super) fn take_units(&mut self) -> BTreeMap<ItemId, Taken> {
+        std::mem::take(&mut self.units)
     }
 
     /// Call once after the last order.
@@ -134,23 +166,29 @@ impl Orders {
     }
 }
 
-fn has_seats(status: OrderStatus) -> bool {
-    matches!(status, OrderStatus::Held | OrderStatus::Paid)
-}
-
-fn check_lines(order: &Order, report: &mut AuditReport) {
-    let seat_twice = order
-        .lines
-        .iter()
-        .enumerate()
-        .any(|(index, line)| order.lines[..index].iter().any(|other| other.seat == line.seat));
-    if order.lines.is_empty() || seat_twice {
-        report.add(Violation::OrderLines, || format!("order {}: {} lines", order.id, order.lines.len()));
-    }
-    let sum: i128 = order.lines.iter().map(|line| i128::from(line.price)).sum();
-    if sum != i128::from(order.amount) || order.lines.iter().any(|line| line.price < 0) {
+fn check_goods(order: &Order, report: &mut AuditReport) {
+    let (sum, sound) = match &order.goods {
+        Goods::Seats { lines, .. } => {
+            let seat_twice = lines
+                .iter()
+                .enumerate()
+                .any(|(index, line)| lines[..index].iter().any(|other| other.seat == line.seat));
+            if lines.is_empty() || seat_twice {
+                report.add(Violation::OrderLines, || format!("order {}: {} lines", order.id, lines.len()));
+            }
+            let sum: i128 = lines.iter().map(|line| i128::from(line.price)).sum();
+            (sum, lines.iter().all(|line| line.price >= 0))
+        }
+        Goods::Units { count, price, .. } => {
+            if *count == 0 {
+                report.add(Violation::OrderLines, || format!("order {}: no units", order.id));
+            }
+            (i128::from(*price) * i128::from(*count), *price >= 0)
+        }
+    };
+    if sum != i128::from(order.amount) || !sound {
         report.add(Violation::OrderAmount, || {
-            format!("order {}: amount {}, lines {sum}", order.id, order.amount)
+            format!("order {}: amount {}, goods {sum}", order.id, order.amount)
         });
     }
 }

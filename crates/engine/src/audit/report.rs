@@ -53,6 +53,14 @@ pub struct Counts {
     pub seats_sold: u64,
     /// Seats taken off sale.
     pub seats_locked: u64,
+    /// Items.
+    pub items: u64,
+    /// Units in unpaid orders.
+    pub units_held: i128,
+    /// Units paid for.
+    pub units_sold: i128,
+    /// Units that nobody has.
+    pub units_left: i128,
     /// Payments, those refunded included.
     pub payments: u64,
     /// Payments refunded.
@@ -81,6 +89,10 @@ impl Counts {
             ("seats held", self.seats_held.into()),
             ("seats sold", self.seats_sold.into()),
             ("seats locked", self.seats_locked.into()),
+            ("items", self.items.into()),
+            ("units held", self.units_held),
+            ("units sold", self.units_sold),
+            ("units left", self.units_left),
             ("payments", self.payments.into()),
             ("payments refunded", self.payments_refunded.into()),
             ("ledger entries", self.ledger_entries.into()),
@@ -106,7 +118,7 @@ pub struct Violations {
 pub enum Violation {
     /// An order is written twice.
     OrderTwice,
-    /// An order has no seat, or one seat twice.
+    /// An order has no seat, one seat twice, or no unit.
     OrderLines,
     /// An order's amount is not the sum of its lines, or a price is below zero.
     OrderAmount,
@@ -120,6 +132,14 @@ pub enum Violation {
     ClaimNotInOrder,
     /// A held or paid order lacks the claim on one of its seats.
     ClaimMissing,
+    /// An item's stock is written twice.
+    StockTwice,
+    /// An item's stock is below zero.
+    StockNegative,
+    /// What an item's orders have and what is left do not make up its stock.
+    StockDiffers,
+    /// Orders have units of an item that has no stock.
+    StockMissing,
     /// An order is paid twice.
     PaidTwice,
     /// A paid order has no payment.
@@ -160,13 +180,17 @@ impl Violation {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OrderTwice => "order written twice",
-            Self::OrderLines => "order without seats or with one seat twice",
+            Self::OrderLines => "order without seats or units, or with one seat twice",
             Self::OrderAmount => "order amount is not the sum of its lines",
             Self::SeatClaimedTwice => "seat claimed twice",
             Self::ClaimWithoutOrder => "claim of an order that does not exist",
             Self::ClaimOfEndedOrder => "claim of an expired or cancelled order",
             Self::ClaimNotInOrder => "claim of an order that is not for that seat",
             Self::ClaimMissing => "seat of a held or paid order without its claim",
+            Self::StockTwice => "stock written twice",
+            Self::StockNegative => "stock below zero",
+            Self::StockDiffers => "units held, sold and left are not the stock",
+            Self::StockMissing => "order of an item without a stock",
             Self::PaidTwice => "order paid twice",
             Self::PaymentMissing => "paid order without a payment",
             Self::PaymentOfUnpaidOrder => "payment of an order that is not paid",

@@ -3,16 +3,17 @@
 use async_trait::async_trait;
 use onsale_domain::{
     decide::{KeyRecord, KeyTarget},
-    ids::{OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
+    ids::{ItemId, OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
+    item::Stock,
     money::Currency,
-    order::{Claim, Line, Order, OrderStatus, Payment},
+    order::{Claim, Goods, Line, Order, OrderStatus, Payment},
     time::Timestamp,
     wallet::{Account, TransferKind},
 };
 use uuid::Uuid;
 
 use super::{AuditReport, Violation, audit};
-use crate::ports::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow, StoreError};
+use crate::ports::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow, StockRow, StoreError};
 
 /// Rows as they are written, sorted by key, in chunks of two so that chunks always matter.
 #[derive(Clone, Default)]
@@ -23,6 +24,7 @@ struct Rows {
     ledger: Vec<LedgerRow>,
     wallets: Vec<(UserId, i64)>,
     keys: Vec<KeyRow>,
+    stocks: Vec<StockRow>,
 }
 
 #[async_trait]
@@ -35,6 +37,7 @@ impl AuditStore for Rows {
         rows.ledger.sort_by_key(|row| row.transfer);
         rows.wallets.sort_unstable();
         rows.keys.sort_by_key(|row| (row.user, row.key));
+        rows.stocks.sort_by_key(|row| row.item);
         Ok(Box::new(rows))
     }
 }
@@ -57,6 +60,7 @@ impl FrozenStore for Rows {
             self.ledger.len(),
             self.wallets.len(),
             self.keys.len(),
+            self.stocks.len(),
         ];
         Ok(rows.iter().sum::<usize>() as u64)
     }
@@ -83,6 +87,10 @@ impl FrozenStore for Rows {
 
     async fn wallets(&mut self, after: Option<UserId>, _: usize) -> Result<Vec<(UserId, i64)>, StoreError> {
         Ok(chunk(&self.wallets, after, |row| row.0))
+    }
+
+    async fn stocks(&mut self, after: Option<ItemId>, _: usize) -> Result<Vec<StockRow>, StoreError> {
+        Ok(chunk(&self.stocks, after, |row| row.item))
     }
 
     async fn keys(&mut self, after: Option<(UserId, u128)>, _: usize) -> Result<Vec<KeyRow>, StoreError> {
@@ -135,9 +143,11 @@ fn clean() -> Rows {
     let order = |id, status, seats: &[i64]| Order {
         id: order_id(id),
         user: BUYER,
-        performance: PERFORMANCE,
+        goods: Goods::Seats {
+            performance: PERFORMANCE,
+            lines: seats.iter().map(|seat| Line { seat: SeatId(*seat), price: 100 }).collect(),
+        },
         status,
-        lines: seats.iter().map(|seat| Line { seat: SeatId(*seat), price: 100 }).collect(),
         amount: 100 * seats.len() as i64,
         currency: Currency::KRW,
         created_at: Timestamp(1),
@@ -179,6 +189,40 @@ fn clean() -> Rows {
             key(BUYER, 3, KeyTarget::Pay(order_id(2))),
             key(OTHER, 1, KeyTarget::Charge { balance_after: 5 }),
         ],
+        stocks: vec![],
+    }
+}
+
+/// As [`clean`], with orders 11 held for two units, 12 paid for three and 13 expired, of an item of
+/// ten; and an item that nobody wants.
+fn clean_with_items() -> Rows {
+    let mut rows = clean();
+    let template = rows.orders[0].clone();
+    let order = |id, status, count: u32| Order {
+        id: order_id(id),
+        goods: Goods::Units { item: ItemId(1), count, price: 50 },
+        status,
+        amount: 50 * i64::from(count),
+        ..template.clone()
+    };
+    rows.orders.extend([
+        order(11, OrderStatus::Held, 2),
+        order(12, OrderStatus::Paid, 3),
+        order(13, OrderStatus::Expired, 4),
+    ]);
+    rows.payments.push(Payment { order: order_id(12), amount: 150, ..rows.payments[0].clone() });
+    rows.ledger.extend(transfer(11, TransferKind::Payment, 1, Account::Sales, -150, Some(12)));
+    rows.wallets[0].1 -= 150;
+    let stock = |item, total, left| StockRow { item: ItemId(item), stock: Stock { total, left } };
+    rows.stocks = vec![stock(1, 10, 5), stock(2, 3, 3)];
+    rows
+}
+
+/// The lines of an order for seats.
+fn lines(order: &mut Order) -> &mut Vec<Line> {
+    match &mut order.goods {
+        Goods::Seats { lines, .. } => lines,
+        Goods::Units { .. } => panic!("it is for units"),
     }
 }
 
@@ -217,7 +261,7 @@ async fn seats() {
     use Violation::*;
     assert_eq!(found(|rows| rows.claims.push(claim(20, 2))).await, [SeatClaimedTwice]);
     let second = |rows: &mut Rows| {
-        rows.orders[0].lines[0].seat = SeatId(20);
+        lines(&mut rows.orders[0])[0].seat = SeatId(20);
         rows.claims[0].seat = SeatId(20);
     };
     assert_eq!(found(second).await, [SeatClaimedTwice]);
@@ -234,17 +278,48 @@ async fn seats() {
 }
 
 #[tokio::test]
+async fn stocks() {
+    use Violation::*;
+    let report = run(&clean_with_items()).await;
+    assert!(report.is_clean(), "{:?}", report.violations);
+    let counts = report.counts;
+    assert_eq!((counts.items, counts.units_held, counts.units_sold, counts.units_left), (2, 2, 3, 8));
+
+    async fn found(change: impl FnOnce(&mut Rows)) -> Vec<Violation> {
+        let mut rows = clean_with_items();
+        change(&mut rows);
+        run(&rows).await.violations.into_keys().collect()
+    }
+    assert_eq!(found(|rows| rows.stocks.push(rows.stocks[0])).await, [StockTwice]);
+    assert_eq!(found(|rows| rows.stocks[0].stock.left += 1).await, [StockDiffers]);
+    assert_eq!(found(|rows| rows.stocks[1].stock.total += 1).await, [StockDiffers]);
+    assert_eq!(found(|rows| rows.stocks[0].stock = Stock { total: 4, left: -1 }).await, [StockNegative]);
+    assert_eq!(found(|rows| _ = rows.stocks.remove(0)).await, [StockMissing]);
+    assert_eq!(found(|rows| rows.orders[5].status = OrderStatus::Expired).await, [StockDiffers]);
+    assert_eq!(found(|rows| rows.orders[7].status = OrderStatus::Held).await, [StockDiffers]);
+    assert_eq!(found(|rows| rows.orders[5].amount += 1).await, [OrderAmount]);
+    let none = |rows: &mut Rows| {
+        rows.orders[7].goods = Goods::Units { item: ItemId(1), count: 0, price: 50 };
+        rows.orders[7].amount = 0;
+    };
+    assert_eq!(found(none).await, [OrderLines]);
+}
+
+#[tokio::test]
 async fn orders() {
     use Violation::*;
     assert_eq!(found(|rows| rows.orders.push(rows.orders[2].clone())).await, [OrderTwice]);
     assert_eq!(found(|rows| rows.orders[0].amount += 1).await, [OrderAmount]);
     let negative = |rows: &mut Rows| {
-        rows.orders[0].lines[0].price = -100;
+        lines(&mut rows.orders[0])[0].price = -100;
         rows.orders[0].amount = 0;
     };
     assert_eq!(found(negative).await, [OrderAmount]);
-    assert_eq!(found(|rows| rows.orders[2].lines.clear()).await, [OrderLines, OrderAmount]);
-    assert_eq!(found(|rows| rows.orders[1].lines[1].seat = SeatId(20)).await, [OrderLines, ClaimNotInOrder]);
+    assert_eq!(found(|rows| lines(&mut rows.orders[2]).clear()).await, [OrderLines, OrderAmount]);
+    assert_eq!(
+        found(|rows| lines(&mut rows.orders[1])[1].seat = SeatId(20)).await,
+        [OrderLines, ClaimNotInOrder]
+    );
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@
 //! nothing of rooms is refused rather than forgotten.
 
 use onsale_domain::{
-    ids::{PerformanceId, RoomId, UserId},
+    ids::{RoomId, UserId},
     line::Pass,
+    offer::Offer,
     time::Timestamp,
 };
 use tokio::sync::MutexGuard;
@@ -47,11 +48,11 @@ impl WaitingRooms {
     /// Lets somebody into a sale. `None` if there is no room in front of it.
     pub(crate) async fn admit(
         &self,
-        performance: PerformanceId,
+        offer: Offer,
         user: Option<UserId>,
         token: Option<&str>,
     ) -> Result<Option<Entry>, EntryError> {
-        let Some(room) = self.room_of(performance) else { return Ok(None) };
+        let Some(room) = self.room_in_front_of(offer) else { return Ok(None) };
         let admitted = self.admit_to(room, user, token).await;
         admitted.map(Some).map_err(|reason| EntryError { room, reason })
     }
@@ -59,11 +60,11 @@ impl WaitingRooms {
     /// Lets somebody in to pay for what is held until `held_until`; the pass lasts as long.
     pub(crate) async fn admit_to_pay(
         &self,
-        performance: PerformanceId,
+        offer: Offer,
         shopper: Shopper<'_>,
         held_until: Timestamp,
     ) -> Result<Option<PayingEntry<'_>>, EntryError> {
-        let Some(room) = self.room_of(performance) else { return Ok(None) };
+        let Some(room) = self.room_in_front_of(offer) else { return Ok(None) };
         let paying = async {
             let token = shopper.pass.ok_or(EntryRefusal::NoToken)?;
             let alone = self.paying_lock(&self.pass_for(room, Some(shopper.user), token)?.holder);
@@ -77,14 +78,14 @@ impl WaitingRooms {
 
     /// Lets a pass last as long as a hold does, but no longer than a new one would; its new token.
     pub(crate) async fn extend(&self, entry: &Entry, until: Timestamp) -> Result<String, LineError> {
-        let Pass { until, .. } = self.running(entry.room)?.extend(entry.room, entry.holder, until).await?;
+        let Pass { until, .. } = self.serving(entry.room)?.extend(entry.room, entry.holder, until).await?;
         Ok(self.shared.tokens.pass(PassToken { room: entry.room, holder: entry.holder, until }))
     }
 
     /// Uses a pass up: it has been paid with.
     pub(crate) async fn use_up(&self, paying: PayingEntry<'_>) {
         let Entry { room, holder } = paying.entry;
-        let used = async { Ok::<_, LineError>(self.running(room)?.use_up(room, holder).await?) };
+        let used = async { Ok::<_, LineError>(self.serving(room)?.use_up(room, holder).await?) };
         if let Err(error) = used.await {
             // It has run out in this moment, which is as good.
             tracing::debug!(%error, %room, "a pass was not used up");
@@ -100,7 +101,7 @@ impl WaitingRooms {
         let token = token.ok_or(EntryRefusal::NoToken)?;
         let PassToken { holder, until, .. } = self.pass_for(room, user, token)?;
         // A pass from before a crash is taken back here.
-        self.running(room)?.resume(room, holder, until).await.map_err(LineError::from)?;
+        self.serving(room)?.resume(room, holder, until).await.map_err(LineError::from)?;
         Ok(Entry { room, holder })
     }
 

@@ -15,6 +15,11 @@ pub(super) struct NodeJournal {
 
 #[async_trait]
 impl RoomJournal for NodeJournal {
+    async fn take(&self, room: RoomId) -> Result<RoomRecord, StoreError> {
+        let record = self.store.run_room(room, self.node, true).await?;
+        record.ok_or(StoreError::Missing("waiting room"))
+    }
+
     async fn record(&self, room: RoomId, record: &RoomRecord) -> Result<(), StoreError> {
         self.store.record_room(room, self.node, record).await
     }

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use futures_util::future::join_all;
 use metrics::gauge;
 use onsale_domain::{
     ids::RoomId,
@@ -10,13 +11,16 @@ use onsale_domain::{
 };
 
 use super::{Known, LineError, WaitingRooms};
-use crate::ports::{AskedChange, StoreError, StoredRoom};
+use crate::ports::{AskedChange, Coordination, Reach, StoreError, StoredRoom};
 
 /// How often rooms go on, in milliseconds.
 const TICK_MS: i64 = 100;
 
 /// How many ticks make a second.
 const TICKS_PER_LOOK: u64 = 10;
+
+/// How many ticks pass between two tidyings: ten minutes.
+const TICKS_PER_TIDYING: u64 = 6_000;
 
 /// How long an answered request is kept for whoever asked, in milliseconds.
 const ANSWER_KEPT_MS: i64 = 600_000;
@@ -35,14 +39,18 @@ impl WaitingRooms {
                     tracing::warn!(%error, "cannot read the waiting rooms");
                 }
             }
+            if tick % TICKS_PER_TIDYING == 0
+                && let Err(error) = self.tidy().await
+            {
+                tracing::warn!(%error, "cannot tidy up after the waiting rooms");
+            }
         }
     }
 
     /// Lets all rooms of this node go on. Done by itself ten times a second.
     pub async fn advance(&self) {
         let Some(rooms) = &self.shared.coordination else { return };
-        let running: Vec<RoomId> = self.shared.running.read().iter().copied().collect();
-        for room in running {
+        join_all(self.served().into_iter().map(async |room| {
             match rooms.advance(room).await.map_err(LineError::from) {
                 Ok(_) => {}
                 Err(LineError::Store(StoreError::Rejected(why))) => {
@@ -51,19 +59,26 @@ impl WaitingRooms {
                 }
                 Err(error) => tracing::warn!(%error, %room, "a waiting room does not go on"),
             }
-        }
+        }))
+        .await;
     }
 
     async fn observe(&self, health: SaleHealth) {
         let Some(rooms) = &self.shared.coordination else { return };
-        let running: Vec<RoomId> = self.shared.running.read().iter().copied().collect();
-        for room in running {
-            // Only a room that is gone refuses, and then there is nothing to tell.
+        join_all(self.served().into_iter().map(async |room| {
+            // What is not told now is told in a second.
             let _ = rooms.observe(room, health).await;
-            if let Ok(document) = rooms.document(room).await {
+            if rooms.runs(room)
+                && let Ok(document) = rooms.document(room).await
+            {
                 measure(&document);
             }
-        }
+        }))
+        .await;
+    }
+
+    fn served(&self) -> Vec<RoomId> {
+        self.shared.served.read().iter().copied().collect()
     }
 
     /// Learns which rooms there are, runs new ones, and carries out what was asked for. Done by itself
@@ -75,25 +90,31 @@ impl WaitingRooms {
         let stored = self.shared.store.rooms().await?;
         // In front of its performances first, then in operation.
         self.shared.known.store(Known::new(&stored).into());
-        if self.shared.coordination.is_none() {
-            return Ok(());
-        }
+        let Some(rooms) = &self.shared.coordination else { return Ok(()) };
         for room in &stored {
-            match room.run_by {
-                None => self.run(room, false).await?,
-                Some(node) if node != self.shared.node => self.give_up(room.id),
-                Some(_) => {}
+            match (rooms.reach(), room.run_by) {
+                (Reach::Fleet, _) | (Reach::Process, None) => self.run(room, false).await?,
+                (Reach::Process, Some(node)) if node != self.shared.node => self.give_up(room.id),
+                (Reach::Process, Some(_)) => {}
             }
         }
         for asked in self.shared.store.asked_room_changes().await? {
             self.carry_out(asked).await?;
         }
-        let before = self.shared.clock.now().plus_ms(-ANSWER_KEPT_MS);
-        Ok(self.shared.store.prune_room_changes(before).await?)
+        Ok(())
     }
 
-    /// Takes all rooms over from whoever ran them. Closed ones too: their draws stay public, and
-    /// passes that they have given out hold.
+    /// Forgets answers that nobody has asked for.
+    async fn tidy(&self) -> Result<(), StoreError> {
+        if self.shared.coordination.is_none() || self.shared.known.load().rooms.is_empty() {
+            return Ok(());
+        }
+        let before = self.shared.clock.now().plus_ms(-ANSWER_KEPT_MS);
+        self.shared.store.prune_room_changes(before).await
+    }
+
+    /// Serves all rooms: takes them over from whoever ran them, unless nodes share them. Closed ones
+    /// too: their draws stay public, and passes that they have given out hold.
     pub(super) async fn run_all(&self) -> Result<(), LineError> {
         let stored = self.shared.store.rooms().await?;
         self.shared.known.store(Known::new(&stored).into());
@@ -103,33 +124,38 @@ impl WaitingRooms {
         Ok(())
     }
 
-    /// Runs a room, if this node runs rooms and no other one runs this; or takes it `over`.
+    /// Serves a room, if this node serves rooms. One that nodes do not share is run here, if no other
+    /// node runs it; or is taken `over`.
     pub(super) async fn run(&self, room: &StoredRoom, over: bool) -> Result<(), LineError> {
         let Some(rooms) = &self.shared.coordination else { return Ok(()) };
         let _one_at_a_time = self.shared.taking.lock().await;
-        if self.shared.running.read().contains(&room.id) {
+        if self.shared.served.read().contains(&room.id) {
             return Ok(());
         }
-        let Some(record) = self.shared.store.run_room(room.id, self.shared.node, over).await? else {
-            return Ok(());
+        let record = match rooms.reach() {
+            Reach::Fleet => room.record.clone(),
+            Reach::Process => match self.shared.store.run_room(room.id, self.shared.node, over).await? {
+                Some(record) => record,
+                None => return Ok(()),
+            },
         };
         if record.phase != Phase::Closed {
-            tracing::info!(room = %room.id, name = %room.name, "runs the waiting room");
+            tracing::info!(room = %room.id, name = %room.name, "serves the waiting room");
         }
         rooms.add_room(room.id, room.admits, record).await?;
-        self.shared.running.write().insert(room.id);
+        self.shared.served.write().insert(room.id);
         Ok(())
     }
 
     /// Another node runs the room now. What this one knows of it is old, so it lets nobody in by it.
     fn give_up(&self, room: RoomId) {
-        if self.shared.running.write().remove(&room) {
+        if self.shared.served.write().remove(&room) {
             tracing::error!(%room, "another node has taken over the waiting room; this one answers 503 for it");
         }
     }
 
     async fn carry_out(&self, asked: AskedChange) -> Result<(), LineError> {
-        if !self.shared.running.read().contains(&asked.room) {
+        if !self.coordination()?.runs(asked.room) {
             return Ok(());
         }
         let done = self.coordination()?.change(asked.room, asked.change).await.map_err(LineError::from);
@@ -145,7 +171,17 @@ impl WaitingRooms {
     /// The rooms that this node runs.
     #[must_use]
     pub fn run_here(&self) -> HashSet<RoomId> {
-        self.shared.running.read().clone()
+        let rooms = self.shared.coordination.as_deref();
+        let served = self.served().into_iter();
+        served.filter(|room| rooms.is_some_and(|rooms: &dyn Coordination| rooms.runs(*room))).collect()
+    }
+
+    /// Stops serving rooms, and lets other nodes run them.
+    pub(crate) async fn retire(&self) {
+        self.shared.served.write().clear();
+        if let Some(rooms) = &self.shared.coordination {
+            rooms.retire().await;
+        }
     }
 }
 

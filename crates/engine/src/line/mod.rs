@@ -21,6 +21,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use onsale_domain::{
     ids::{PerformanceId, RoomId, UserId},
     line::{Pass, Place, Refusal, RoomDocument, RoomSettings, Schedule, Standing, WaitRange, poll_after_ms},
+    offer::Offer,
     time::Timestamp,
 };
 use parking_lot::RwLock;
@@ -59,8 +60,8 @@ struct Shared {
     node: NodeId,
     tokens: LineTokens,
     known: ArcSwap<Known>,
-    /// The rooms that this node runs.
-    running: RwLock<HashSet<RoomId>>,
+    /// The rooms that this node serves.
+    served: RwLock<HashSet<RoomId>>,
     /// Held while a room is taken: to add one twice would put its first record back.
     taking: tokio::sync::Mutex<()>,
     paying: Vec<tokio::sync::Mutex<()>>,
@@ -150,11 +151,16 @@ impl WaitingRooms {
             node,
             tokens: LineTokens::new(&line_key(secret), &[]),
             known: ArcSwap::default(),
-            running: RwLock::default(),
+            served: RwLock::default(),
             taking: tokio::sync::Mutex::default(),
             paying: (0..PAYING_LOCKS).map(|_| tokio::sync::Mutex::default()).collect(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// The room in front of an offer.
+    pub(crate) fn room_in_front_of(&self, offer: Offer) -> Option<RoomId> {
+        self.room_of(offer.performance()?)
     }
 
     /// The room in front of a performance. `None`: its sale is open to all.
@@ -190,7 +196,7 @@ impl WaitingRooms {
             (Admits::Anybody, None) => Visitor::Guest(rand::random()),
             (Admits::Accounts, None) => return Err(LineError::AccountNeeded),
         };
-        let ticket = self.running(room)?.join(room, visitor).await?;
+        let ticket = self.serving(room)?.join(room, visitor).await?;
         let holder = Holder { ticket, visitor };
         let until = self.shared.clock.now().plus_ms(PLACE_MS);
         let token = self.shared.tokens.place(PlaceToken { room, holder, until });
@@ -212,7 +218,7 @@ impl WaitingRooms {
             Err(TokenError::NotOurs) => {
                 let PassToken { room, holder, until } = tokens.read_pass(token)?;
                 check_owner(holder, user)?;
-                let pass = self.running(room)?.resume(room, holder, until).await?;
+                let pass = self.serving(room)?.resume(room, holder, until).await?;
                 Ok(self.active(room, holder, pass))
             }
             Err(error) => Err(error.into()),
@@ -234,7 +240,7 @@ impl WaitingRooms {
             place => place?,
         };
         check_owner(holder, user)?;
-        match self.running(room)?.leave(room, holder).await.map_err(LineError::from) {
+        match self.serving(room)?.leave(room, holder).await.map_err(LineError::from) {
             Err(LineError::Refused(Refusal::Over)) => Ok(()),
             done => done,
         }
@@ -246,11 +252,11 @@ impl WaitingRooms {
     /// See [`LineError`].
     pub async fn document(&self, room: RoomId) -> Result<RoomDocument, LineError> {
         self.with_known(room, |_| ())?;
-        Ok(self.running(room)?.document(room).await?)
+        Ok(self.serving(room)?.document(room).await?)
     }
 
     async fn stand(&self, room: RoomId, holder: Holder, token: &str) -> Result<InLine, LineError> {
-        let rooms = self.running(room)?;
+        let rooms = self.serving(room)?;
         let status = match rooms.ask(room, holder).await? {
             Standing::PreQueue => InLineStatus::PreQueue,
             Standing::Waiting { place, ahead, wait } => InLineStatus::Waiting { place, ahead, wait },
@@ -298,10 +304,10 @@ impl WaitingRooms {
         rooms.ok_or_else(|| StoreError::Unavailable("this node runs no waiting rooms".to_owned()).into())
     }
 
-    /// What keeps a room that this node runs.
-    fn running(&self, room: RoomId) -> Result<&dyn Coordination, LineError> {
+    /// What keeps a room that this node serves.
+    fn serving(&self, room: RoomId) -> Result<&dyn Coordination, LineError> {
         self.with_known(room, |_| ())?;
-        if self.shared.running.read().contains(&room) {
+        if self.shared.served.read().contains(&room) {
             return self.coordination();
         }
         Err(elsewhere(room).into())

@@ -90,7 +90,7 @@ impl WaitingRooms {
     pub async fn edit(&self, room: RoomId, edit: RoomEdit) -> Result<StoredRoom, LineError> {
         self.check_edit(room, &edit).await?;
         for change in edit.changes {
-            self.running(room)?.change(room, change).await?;
+            self.serving(room)?.change(room, change).await?;
         }
         self.shared.store.change_room(room, edit.name.as_deref(), edit.performances.as_deref()).await?;
         self.look().await?;

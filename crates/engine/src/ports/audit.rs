@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use onsale_domain::{
     decide::KeyRecord,
-    ids::{OrderId, PerformanceId, SeatId, TransferId, UserId},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, TransferId, UserId},
+    item::Stock,
     order::{Claim, Order, Payment},
     wallet::TransferKind,
 };
@@ -50,6 +51,9 @@ pub trait FrozenStore: Send {
         limit: usize,
     ) -> Result<Vec<(UserId, i64)>, StoreError>;
 
+    /// Stocks.
+    async fn stocks(&mut self, after: Option<ItemId>, limit: usize) -> Result<Vec<StockRow>, StoreError>;
+
     /// Idempotency keys.
     async fn keys(&mut self, after: Option<(UserId, u128)>, limit: usize) -> Result<Vec<KeyRow>, StoreError>;
 }
@@ -63,6 +67,15 @@ pub struct ClaimRow {
     pub seat: SeatId,
     /// The claim.
     pub claim: Claim,
+}
+
+/// An item's stock as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StockRow {
+    /// The item.
+    pub item: ItemId,
+    /// Its stock.
+    pub stock: Stock,
 }
 
 /// One entry of the ledger as it is written.

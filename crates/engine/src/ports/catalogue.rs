@@ -29,6 +29,9 @@ pub trait CatalogueStore: Send + Sync + 'static {
     /// A show.
     async fn show(&self, id: ShowId) -> Result<Option<Show>, StoreError>;
 
+    /// Those of these shows that there are, in this order; at most 1,000.
+    async fn shows(&self, ids: &[ShowId]) -> Result<Vec<Show>, StoreError>;
+
     /// Adds shows that have a `source_key`, and changes those already there that differ; all in
     /// one transaction. One outcome per show, in order.
     async fn import_shows(&self, shows: &[ShowDetails]) -> Result<Vec<ImportOutcome>, StoreError>;

@@ -20,7 +20,15 @@ use super::error::StoreError;
 /// below the cursor have been used up, so that these may enter once more.
 #[async_trait]
 pub trait Coordination: Send + Sync + 'static {
-    /// Adds a room, a new one or one that a crash took away, from its last record.
+    /// Whose rooms these are.
+    fn reach(&self) -> Reach;
+
+    /// Whether this node runs a room: it is the one that calls, and that carries out what was asked
+    /// for beside the nodes.
+    fn runs(&self, room: RoomId) -> bool;
+
+    /// Adds a room, a new one or one that a crash took away, from its last record, which the journal
+    /// has. From now on this node serves it.
     async fn add_room(
         &self,
         room: RoomId,
@@ -66,11 +74,27 @@ pub trait Coordination: Send + Sync + 'static {
 
     /// What everybody may know of a room.
     async fn document(&self, room: RoomId) -> Result<RoomDocument, CoordinationError>;
+
+    /// The node stops: serves no room any more, and lets others run those that it ran.
+    async fn retire(&self) {}
+}
+
+/// Whose rooms an adapter keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Those of this process. Of several nodes one runs all rooms; the others do not serve them.
+    Process,
+    /// Those of all nodes, which settle among themselves who runs a room. Every node serves it.
+    Fleet,
 }
 
 /// Where rooms write their records: the database. A room acts only on what has been written.
 #[async_trait]
 pub trait RoomJournal: Send + Sync + 'static {
+    /// From now on only records by this journal are written, and those of other nodes are rejected;
+    /// the room's last record.
+    async fn take(&self, room: RoomId) -> Result<RoomRecord, StoreError>;
+
     /// Writes a room's record in the place of the one before. After `Ok` it survives a crash.
     async fn record(&self, room: RoomId, record: &RoomRecord) -> Result<(), StoreError>;
 }

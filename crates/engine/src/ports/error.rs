@@ -1,7 +1,7 @@
 //! How a store fails. The difference between "did not happen" and "unknown" is in the type.
 
 /// Something did not happen, for a reason that is not the caller's.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database could not be reached in time, or is being restarted. Trying again may help.
     #[error("the database cannot be reached: {0}")]

@@ -4,26 +4,78 @@ mod accounts;
 mod audit;
 mod catalogue;
 mod coordination;
+mod deliveries;
 mod error;
 mod health;
+mod items;
+mod limiter;
+mod locks;
+mod media;
+mod outbox;
+mod popularity;
 mod rooms;
 mod sale;
+mod shared_cache;
+mod webhooks;
 
 pub use accounts::{AccountStore, NewUser, Session, User, UserChange};
-pub use audit::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow};
+pub use audit::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow, StockRow};
 pub use catalogue::{
     CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, PerformanceListing, PerformanceSummary,
     SeatSelector, ShowListing,
 };
-pub use coordination::{Admits, Coordination, CoordinationError, Holder, RoomJournal, Visitor};
+pub use coordination::{Admits, Coordination, CoordinationError, Holder, Reach, RoomJournal, Visitor};
+pub use deliveries::{
+    Attempt, AttemptOutcome, Channel, Delivery, DeliveryBacklog, DeliveryState, DeliveryStore, Lease,
+    NewDelivery,
+};
 pub use error::{CommitError, StoreError, TransactionError};
 pub use health::{ReplicaCondition, ReplicaHealth};
+pub use items::{ItemSale, ItemStore};
+pub use limiter::{BLOCKS_LISTED_MAX, Block, Limiter, LimiterError};
+pub use locks::{Held, LockError, Locks, with_lock};
+pub use media::{MediaFiles, MediaFilesError, MediaStore};
+pub use outbox::{
+    Backlog, EventLogStore, EventTask, LogEntry, LoggedEvent, OutboxOrder, OutboxRow, OutboxStore,
+    OutboxSubject,
+};
+pub use popularity::{Chart, ChartKey, CountedSale, PopularityStore, Ranked, Sold};
 pub use rooms::{AskedChange, NewRoom, NodeId, RoomStore, StoredRoom};
 pub use sale::{
-    ClaimsSnapshot, DueHold, Guard, LoadedFacts, OrderPage, SaleStore, SaleTransaction, TakenSeat,
+    ClaimsSnapshot, DueHold, Guard, LoadedFacts, LoadedItem, OrderPage, SaleStore, SaleTransaction, TakenSeat,
 };
+pub use shared_cache::{Kept, Loading, Look, SharedCache, through};
+pub use webhooks::{NewWebhook, Webhook, WebhookStore};
 
 /// Everything that is kept: the one database behind all store ports.
-pub trait Store: SaleStore + CatalogueStore + AccountStore + AuditStore + RoomStore {}
+pub trait Store:
+    SaleStore
+    + CatalogueStore
+    + ItemStore
+    + AccountStore
+    + AuditStore
+    + RoomStore
+    + OutboxStore
+    + EventLogStore
+    + PopularityStore
+    + WebhookStore
+    + DeliveryStore
+    + MediaStore
+{
+}
 
-impl<T: SaleStore + CatalogueStore + AccountStore + AuditStore + RoomStore> Store for T {}
+impl<T> Store for T where
+    T: SaleStore
+        + CatalogueStore
+        + ItemStore
+        + AccountStore
+        + AuditStore
+        + RoomStore
+        + OutboxStore
+        + EventLogStore
+        + PopularityStore
+        + WebhookStore
+        + DeliveryStore
+        + MediaStore
+{
+}

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use onsale_domain::{
     decide::{Changes, FactKeys, KeyRecord},
-    ids::{OrderId, PerformanceId, SeatId, UserId},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
+    item::Stock,
+    offer::{Offer, OfferKind},
     order::{Claim, Order, Payment, SeatStatus},
     sale::SaleTerms,
     time::Timestamp,
@@ -21,13 +23,16 @@ use super::{
 /// its commit. A database with a single writer needs no defence, and treats all alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Guard {
-    /// The rows that everything else hangs on (performances, wallets) are locked before the facts
+    /// The rows that everything else hangs on (performances, stocks, wallets) are locked before the facts
     /// are loaded, in the order of their keys. Others wait.
     #[default]
     Pessimistic,
     /// Nothing is locked; the versions of what was loaded are checked as the changes are written.
     /// Whoever comes second decides again.
     Optimistic,
+    /// As optimistic; before that the performances are locked in what nodes share, so that hardly
+    /// anybody comes second. Without it, or while it is away, the versions alone decide.
+    Distributed,
     /// No defence: what others wrote in between is overwritten. For negative controls only.
     None,
 }
@@ -68,10 +73,11 @@ pub trait SaleStore: Send + Sync + 'static {
     /// An order, whoever's it is.
     async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError>;
 
-    /// A buyer's orders, newest first, those before `before` if given.
+    /// A buyer's orders of one kind of offer, newest first, those before `before` if given.
     async fn orders_of(
         &self,
         user: UserId,
+        kind: OfferKind,
         before: Option<OrderId>,
         limit: usize,
     ) -> Result<OrderPage, StoreError>;
@@ -103,23 +109,39 @@ pub trait SaleTransaction: Send {
     async fn commit(self: Box<Self>) -> Result<(), CommitError>;
 }
 
-/// The facts as the database has them. The terms of the performances are the engine's.
+/// The facts as the database has them. The terms of the offers are the engine's.
 #[derive(Clone, Debug, Default)]
 pub struct LoadedFacts {
     /// (terms revision, seat version) of each performance that exists.
     pub performances: HashMap<PerformanceId, (i64, i64)>,
+    /// Each item that exists.
+    pub items: HashMap<ItemId, LoadedItem>,
     /// Claims on the seats asked for.
     pub claims: HashMap<(PerformanceId, SeatId), Claim>,
-    /// Orders asked for, and those behind claims, buyers and keys.
+    /// Orders asked for, those behind claims, buyers and keys, and those that have lapsed.
     pub orders: HashMap<OrderId, Order>,
-    /// Orders that buyers have at a performance, written as held or paid.
-    pub buyers: HashMap<(UserId, PerformanceId), Vec<OrderId>>,
+    /// Orders that buyers have of an offer, written as held or paid.
+    pub buyers: HashMap<(UserId, Offer), Vec<OrderId>>,
     /// Payments of the orders asked for and of those behind keys.
     pub payments: HashMap<OrderId, Payment>,
     /// Wallets that have been used.
     pub wallets: HashMap<UserId, Wallet>,
     /// Keys that have been used.
     pub keys: HashMap<(UserId, u128), KeyRecord>,
+}
+
+/// An item as the database has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadedItem {
+    /// The revision of its terms.
+    pub revision: i64,
+    /// Counts the batches that changed the stock.
+    pub version: i64,
+    /// The stock.
+    pub stock: Stock,
+    /// If asked for: orders written as held whose hold had ended, at least those among the 1,000
+    /// that ended first of all offers.
+    pub lapsed: Vec<OrderId>,
 }
 
 /// Who has which seats of a performance.
@@ -150,7 +172,7 @@ pub struct DueHold {
     /// The order.
     pub order: OrderId,
     /// What it is for.
-    pub performance: PerformanceId,
+    pub offer: Offer,
 }
 
 /// Some of a buyer's orders.

@@ -45,8 +45,7 @@ impl Deadlines {
         let first_before = holds.first().copied();
         for event in &changes.events {
             let order = &event.order;
-            let hold =
-                DueHold { expires_at: order.expires_at, order: order.id, performance: order.performance };
+            let hold = DueHold { expires_at: order.expires_at, order: order.id, offer: order.offer() };
             match event.kind {
                 EventKind::OrderHeld => holds.insert(hold),
                 EventKind::OrderPaid | EventKind::OrderExpired | EventKind::OrderCancelled => {
@@ -119,7 +118,7 @@ async fn wait(shared: &Shared) {
 async fn release(shared: &Shared, due: Vec<DueHold>) {
     let (mut answers, mut again) = (Vec::with_capacity(due.len()), Vec::new());
     for hold in due {
-        let command = Command::Expire(Expire { order: hold.order, performance: hold.performance });
+        let command = Command::Expire(Expire { order: hold.order, offer: hold.offer });
         answers.push((hold, shared.command_waiting(lane::HOUSE, command).await));
     }
     for (hold, answer) in answers {

@@ -2,19 +2,15 @@
 //!
 //! A lane is a queue and a task. While one transaction commits, the next batch gathers in the
 //! queue, so an idle system answers at once and a busy one batches by itself; there is no timer.
-//! All commands of one performance go through one lane, in the order they came.
+//! All commands of one offer go through one lane, in the order they came.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use onsale_domain::{
-    decide::{Changes, Decider, FactKeys, Facts, Outcome, PerformanceFacts, Refusal, Request},
-    ids::{PerformanceId, UserId},
+    decide::{Changes, Decider, FactKeys, Facts, ItemFacts, Outcome, PerformanceFacts, Refusal, Request},
+    ids::{ItemId, OrderId, PerformanceId, UserId},
+    offer::Offer,
     time::Timestamp,
 };
 use tokio::{
@@ -22,8 +18,12 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{SaleError, Shared, deadlines, other_nodes, view::PerformanceView};
-use crate::ports::{CommitError, Guard, LoadedFacts, StoreError, TransactionError};
+use super::{
+    SaleError, Shared, deadlines, item_view::ItemView, other_nodes, view::PerformanceView, views::InMemory,
+};
+use crate::ports::{
+    CommitError, Guard, Held, LoadedFacts, LoadedItem, LockError, StoreError, TransactionError,
+};
 
 /// Who commands that no person gave come from.
 pub(super) const HOUSE: UserId = UserId(0);
@@ -45,14 +45,24 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// that has stopped answering without closing the connection must not hold everybody.
 const STEP_MAX: Duration = Duration::from_secs(10);
 
+/// How many performances of one batch are locked in what nodes share, and how long each is waited for.
+const LOCKS_MAX: usize = 8;
+const LOCK_WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// After a lock was not to be had in time, a lane goes without for so long: what nodes share must
+/// not make a sale slow.
+const UNLOCKED: Duration = Duration::from_secs(1);
+
 /// What a lane is asked.
 pub(super) enum Message {
     /// Decide a command.
     Command(Pending),
     /// Bring a performance into memory.
     View(PerformanceId, oneshot::Sender<Result<Arc<PerformanceView>, SaleError>>),
-    /// Read a performance's terms again.
-    TermsChanged(PerformanceId, oneshot::Sender<()>),
+    /// Bring an item into memory.
+    Item(ItemId, oneshot::Sender<Result<Arc<ItemView>, SaleError>>),
+    /// Read an offer's terms again.
+    TermsChanged(Offer, oneshot::Sender<()>),
 }
 
 /// A command and where its answer goes.
@@ -111,7 +121,9 @@ impl Attempts {
         match failure {
             Failure::Again => {
                 self.lost += 1;
-                if self.lost >= OPTIMISTIC_ATTEMPTS_MAX && self.guard == Guard::Optimistic {
+                if self.lost >= OPTIMISTIC_ATTEMPTS_MAX
+                    && matches!(self.guard, Guard::Optimistic | Guard::Distributed)
+                {
                     self.guard = Guard::Pessimistic;
                 }
                 self.lost < ATTEMPTS_MAX
@@ -161,11 +173,13 @@ struct Lane {
     shared: Arc<Shared>,
     /// No decision is made at an earlier time than the one before it, even if the clock is set back.
     last_decided_at: Timestamp,
+    /// Until then it does without the locks that nodes share.
+    unlocked_until: Option<Instant>,
 }
 
 impl Lane {
     fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, last_decided_at: Timestamp(i64::MIN) }
+        Self { shared, last_decided_at: Timestamp(i64::MIN), unlocked_until: None }
     }
 
     /// Works until the queue is closed and empty, or until `stop` is told to; then what is already
@@ -202,9 +216,10 @@ impl Lane {
                 Message::Command(pending) => batch.push(pending),
                 // Whoever asked may have gone; then nobody misses the answer.
                 Message::View(performance, answer) => drop(answer.send(self.view(performance).await)),
-                Message::TermsChanged(performance, done) => {
-                    if let Err(error) = other_nodes::read_anew(&self.shared, performance).await {
-                        tracing::warn!(%error, %performance, "cannot read changed terms; a later batch will");
+                Message::Item(item, answer) => drop(answer.send(self.item(item).await)),
+                Message::TermsChanged(offer, done) => {
+                    if let Err(error) = other_nodes::read_anew(&self.shared, offer).await {
+                        tracing::warn!(%error, %offer, "cannot read changed terms; a later batch will");
                     }
                     let _ = done.send(());
                 }
@@ -248,7 +263,7 @@ impl Lane {
                 // First, because the database may be gone for a while. What is in memory is as
                 // before the commit, which refuses nobody who may have what they ask for.
                 refuse(batch, || SaleError::OutcomeUnknown);
-                self.find_out(keys.performances).await;
+                self.find_out(&keys).await;
             }
         }
     }
@@ -266,7 +281,10 @@ impl Lane {
         guard: Guard,
     ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
         let keys = FactKeys::of(batch.iter().map(|pending| &pending.request));
-        let views = self.views(&keys.performances).await?;
+        let keys = keys.with_lapsed_by(self.shared.clock.now());
+        let views = self.views(&keys).await?;
+        // Let go when the batch is committed or has failed, or this is given up.
+        let _locks = self.lock(&keys, guard).await;
 
         let metrics = &self.shared.metrics;
         metrics.batch_commands.record(batch.len() as f64);
@@ -274,7 +292,7 @@ impl Lane {
         let mut transaction = self.shared.store.begin(guard).await?;
         let loaded = in_time(transaction.load(&keys)).await?;
         let stage = metrics.load_seconds(stage);
-        if let Some(stale) = stale_terms(&views, &loaded) {
+        if let Some(stale) = views.stale_terms(&loaded) {
             drop(transaction);
             other_nodes::read_anew(&self.shared, stale).await?;
             return Err(Failure::Again);
@@ -282,7 +300,7 @@ impl Lane {
 
         // The clock is read after the facts, so that no decision is older than what it rests on.
         self.last_decided_at = self.shared.clock.now().max(self.last_decided_at);
-        let mut decider = Decider::new(facts(&views, loaded), self.last_decided_at, self.shared.claim_check);
+        let mut decider = Decider::new(views.facts(loaded), self.last_decided_at, self.shared.claim_check);
         let answers = batch.iter().map(|pending| decider.decide(&pending.request)).collect();
         let changes = decider.into_changes();
         if changes.is_empty() {
@@ -300,18 +318,49 @@ impl Lane {
         Ok(answers)
     }
 
-    /// Tells the gate, the watchers and the timers what has changed.
-    fn announce(&self, views: &HashMap<PerformanceId, Arc<PerformanceView>>, changes: &Changes) {
-        self.shared.deadlines.follow(changes);
-        for order in &changes.orders_new {
-            if let Some(view) = views.get(&order.performance) {
-                view.add_buyer(order.user);
+    /// Locks offers in what nodes share. Whoever does not get the lock goes on: it saves nodes
+    /// from deciding twice, and the versions in the database are what keeps them apart.
+    async fn lock(&mut self, keys: &FactKeys, guard: Guard) -> Vec<Held> {
+        let mut held = Vec::new();
+        let Some(locks) = self.shared.locks.get().filter(|_| guard == Guard::Distributed) else {
+            return held;
+        };
+        if self.unlocked_until.is_some_and(|until| Instant::now() < until) {
+            return held;
+        }
+        // In the order of their ids, so that nobody waits in a circle.
+        let performances = keys.performances.iter().map(|id| format!("performance:{id}"));
+        let items = keys.items.iter().map(|id| format!("item:{id}"));
+        for key in performances.chain(items).take(LOCKS_MAX) {
+            match timeout(2 * LOCK_WAIT_MAX, locks.acquire(&key, LOCK_WAIT_MAX)).await {
+                Ok(Ok(lock)) => held.push(lock),
+                Ok(Err(LockError::Held)) => break,
+                Ok(Err(LockError::Unavailable(_))) | Err(_) => {
+                    tracing::debug!(key, "goes on without locks");
+                    self.unlocked_until = Some(Instant::now() + UNLOCKED);
+                    break;
+                }
             }
         }
+        held
+    }
+
+    /// Tells the gate, the watchers and the timers what has changed.
+    fn announce(&self, views: &BatchViews, changes: &Changes) {
+        self.shared.deadlines.follow(changes);
+        for order in &changes.orders_new {
+            views.add_buyer(order.offer(), order.user);
+        }
         for (performance, version) in &changes.versions {
-            let Some(view) = views.get(performance) else { continue };
+            let Some(view) = views.performances.get(performance) else { continue };
             if !view.apply(*version, &changes.seats[performance]) {
-                self.shared.behind.add(*performance);
+                self.shared.behind.add((*performance).into());
+            }
+        }
+        for change in &changes.stocks {
+            let Some(view) = views.items.get(&change.item) else { continue };
+            if !view.apply(change) {
+                self.shared.behind.add(change.item.into());
             }
         }
     }
@@ -325,17 +374,16 @@ impl Lane {
         }
     }
 
-    async fn views(
-        &self,
-        performances: &BTreeSet<PerformanceId>,
-    ) -> Result<HashMap<PerformanceId, Arc<PerformanceView>>, StoreError> {
-        let mut views = HashMap::with_capacity(performances.len());
-        for performance in performances {
-            match self.view(*performance).await {
-                Ok(view) => drop(views.insert(*performance, view)),
-                Err(SaleError::Unavailable(error)) => return Err(error),
-                // The decision refuses what is not there.
-                Err(_) => {}
+    async fn views(&self, keys: &FactKeys) -> Result<BatchViews, StoreError> {
+        let mut views = BatchViews::default();
+        for performance in &keys.performances {
+            if let Some(view) = if_there(self.view(*performance).await)? {
+                views.performances.insert(*performance, view);
+            }
+        }
+        for item in &keys.items {
+            if let Some(view) = if_there(self.item(*item).await)? {
+                views.items.insert(*item, view);
             }
         }
         Ok(views)
@@ -345,22 +393,33 @@ impl Lane {
     /// it there, so no change can slip in between reading and keeping it.
     async fn view(&self, performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
         let now = self.shared.clock.now();
-        if let Some(view) = self.shared.views.get(performance) {
+        if let Some(view) = self.shared.performances.get(performance) {
             view.touch(now);
             return Ok(view);
         }
         let terms = self.shared.store.sale_terms(performance).await?;
         let terms = terms.ok_or(Refusal::NoSuchPerformance(performance))?;
         let claims = self.shared.store.claims(performance).await?;
-        Ok(self.shared.views.insert(performance, PerformanceView::new(terms, claims), now))
+        Ok(self.shared.performances.insert(performance, PerformanceView::new(terms, claims), now))
+    }
+
+    /// An item from memory, or brought there; see [`Lane::view`].
+    async fn item(&self, item: ItemId) -> Result<Arc<ItemView>, SaleError> {
+        let now = self.shared.clock.now();
+        if let Some(view) = self.shared.items.get(item) {
+            view.touch(now);
+            return Ok(view);
+        }
+        let all = OrderId::first_at(Timestamp(0));
+        let sale = self.shared.store.item_sale(item, all).await?.ok_or(Refusal::NoSuchItem(item))?;
+        Ok(self.shared.items.insert(item, ItemView::new(sale, now), now))
     }
 
     /// Has what may have been written read again. What cannot be read is found later: holds by the
     /// sweep, seats by whoever refreshes what is behind.
-    async fn find_out(&self, performances: BTreeSet<PerformanceId>) {
-        for performance in performances {
-            self.shared.behind.add(performance);
-        }
+    async fn find_out(&self, keys: &FactKeys) {
+        keys.performances.iter().for_each(|performance| self.shared.behind.add((*performance).into()));
+        keys.items.iter().for_each(|item| self.shared.behind.add((*item).into()));
         if let Err(error) = deadlines::recover(&self.shared).await {
             tracing::warn!(%error, "cannot look for new holds; the sweep will");
         }
@@ -380,29 +439,67 @@ fn refuse(batch: Vec<Pending>, error: impl Fn() -> SaleError) {
     }
 }
 
-/// A performance whose terms in memory are older than the database's.
-fn stale_terms(
-    views: &HashMap<PerformanceId, Arc<PerformanceView>>,
-    loaded: &LoadedFacts,
-) -> Option<PerformanceId> {
-    let stale = |id: &&PerformanceId| {
-        views.get(id).is_none_or(|view| view.terms().revision != loaded.performances[id].0)
-    };
-    loaded.performances.keys().find(stale).copied()
+/// What is not there is left to the decision, which refuses it.
+fn if_there<T>(found: Result<T, SaleError>) -> Result<Option<T>, StoreError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(SaleError::Unavailable(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
-fn facts(views: &HashMap<PerformanceId, Arc<PerformanceView>>, loaded: LoadedFacts) -> Facts {
-    let performances = loaded.performances.into_iter().filter_map(|(id, (revision, version))| {
-        let terms = views.get(&id)?.terms();
-        Some((id, PerformanceFacts { terms, revision, version }))
-    });
-    Facts {
-        performances: performances.collect(),
-        claims: loaded.claims,
-        orders: loaded.orders,
-        buyers: loaded.buyers,
-        payments: loaded.payments,
-        wallets: loaded.wallets,
-        keys: loaded.keys,
+/// The offers of a batch.
+#[derive(Default)]
+struct BatchViews {
+    performances: HashMap<PerformanceId, Arc<PerformanceView>>,
+    items: HashMap<ItemId, Arc<ItemView>>,
+}
+
+impl BatchViews {
+    /// An offer whose terms in memory are older than the database's.
+    fn stale_terms(&self, loaded: &LoadedFacts) -> Option<Offer> {
+        let performance = loaded.performances.iter().find(|(id, (revision, _))| {
+            self.performances.get(id).is_none_or(|view| view.terms().revision != *revision)
+        });
+        let item = || {
+            loaded.items.iter().find(|(id, item)| {
+                self.items.get(id).is_none_or(|view| view.terms().revision != item.revision)
+            })
+        };
+        let performance = performance.map(|(id, _)| Offer::Performance(*id));
+        performance.or_else(|| item().map(|(id, _)| Offer::Item(*id)))
+    }
+
+    fn facts(&self, loaded: LoadedFacts) -> Facts {
+        let performances = loaded.performances.into_iter().filter_map(|(id, (revision, version))| {
+            let terms = self.performances.get(&id)?.terms();
+            Some((id, PerformanceFacts { terms, revision, version }))
+        });
+        let items = loaded.items.into_iter().filter_map(|(id, item)| {
+            let LoadedItem { revision, version, stock, lapsed } = item;
+            let terms = self.items.get(&id)?.terms();
+            Some((id, ItemFacts { terms, revision, version, stock, lapsed }))
+        });
+        Facts {
+            performances: performances.collect(),
+            items: items.collect(),
+            claims: loaded.claims,
+            orders: loaded.orders,
+            buyers: loaded.buyers,
+            payments: loaded.payments,
+            wallets: loaded.wallets,
+            keys: loaded.keys,
+        }
+    }
+
+    fn add_buyer(&self, offer: Offer, user: UserId) {
+        match offer {
+            Offer::Performance(performance) => {
+                self.performances.get(&performance).inspect(|view| view.add_buyer(user));
+            }
+            Offer::Item(item) => {
+                self.items.get(&item).inspect(|view| view.add_buyer(user));
+            }
+        }
     }
 }

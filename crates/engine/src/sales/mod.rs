@@ -5,21 +5,27 @@
 
 mod deadlines;
 mod health;
+mod item_view;
 mod lane;
 mod metrics;
 mod other_nodes;
 mod view;
 mod views;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use onsale_domain::{
     decide::{
-        Cancel, Charge, ClaimCheck, Command, FactKeys, Hold, IdempotencyKey, LockSeats, Outcome, Pay,
-        Refusal, Request,
+        Cancel, Charge, ClaimCheck, Command, FactKeys, Hold, HoldUnits, IdempotencyKey, LockSeats, Outcome,
+        Pay, Refusal, Request, SetStock,
     },
-    ids::{OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
+    ids::{ItemId, OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
+    item::Stock,
     line::SaleHealth,
+    offer::{Offer, OfferKind},
     order::{Order, OrderStatus, Payment},
     wallet::Wallet,
 };
@@ -36,16 +42,17 @@ use self::{
     lane::{LaneHandle, Message, Pending},
     metrics::Metrics,
     other_nodes::Behind,
-    views::Views,
+    views::{InMemory, Views},
 };
 use crate::{
     clock::Clock,
     engine::Settings,
     ids::Ids,
     line::{Entry, EntryError, Shopper, WaitingRooms},
-    ports::{Guard, OrderPage, Store, StoreError, TransactionError},
+    ports::{Guard, Locks, OrderPage, Store, StoreError, TransactionError},
 };
 
+pub use item_view::ItemView;
 pub use view::{PerformanceView, SeatChanges, SeatCounts, SeatSnapshot};
 
 /// How long an idempotency key is remembered, in milliseconds: 24 hours.
@@ -94,7 +101,7 @@ pub enum SaleError {
     NoEntry(#[from] EntryError),
 }
 
-/// Seats held.
+/// Seats or units held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The order.
@@ -148,13 +155,16 @@ struct Shared {
     ids: Arc<dyn Ids>,
     settings: SaleSettings,
     claim_check: ClaimCheck,
-    views: Views,
+    performances: Views<PerformanceId, PerformanceView>,
+    items: Views<ItemId, ItemView>,
     deadlines: Deadlines,
     behind: Behind,
     metrics: Metrics,
     latencies: Latencies,
     rooms: WaitingRooms,
     lanes: Vec<mpsc::Sender<Message>>,
+    /// What nodes share, if they do.
+    locks: OnceLock<Arc<dyn Locks>>,
 }
 
 /// The background tasks.
@@ -167,6 +177,12 @@ struct Running {
 type Answer = oneshot::Receiver<Result<Outcome, SaleError>>;
 
 impl Sales {
+    /// From now on [`Guard::Distributed`] takes these locks.
+    pub(crate) fn share(&self, locks: Arc<dyn Locks>) {
+        // The first ones stay.
+        let _ = self.shared.locks.set(locks);
+    }
+
     pub(crate) async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -183,13 +199,15 @@ impl Sales {
             ids,
             settings: settings.sales,
             claim_check: settings.claim_check,
-            views: Views::default(),
+            performances: Views::default(),
+            items: Views::default(),
             deadlines: Deadlines::default(),
             behind: Behind::default(),
             metrics: Metrics::new(),
             latencies: Latencies::default(),
             rooms,
             lanes,
+            locks: OnceLock::new(),
         });
         deadlines::recover(&shared).await?;
         let lanes = queues.into_iter().map(|queue| lane::spawn(shared.clone(), queue));
@@ -205,6 +223,12 @@ impl Sales {
         Ok(Self { shared, running: Arc::new(Mutex::new(Some(running))) })
     }
 
+    /// Whether all background tasks go on.
+    pub(crate) fn goes_on(&self) -> bool {
+        let running = self.running.lock();
+        running.as_ref().is_some_and(|running| running.helpers.iter().all(|task| !task.is_finished()))
+    }
+
     /// Holds seats for a buyer, who shows a pass if there is a waiting room. When this returns `Ok`,
     /// the hold is on disk.
     ///
@@ -217,18 +241,43 @@ impl Sales {
         performance: PerformanceId,
         seats: Vec<SeatId>,
     ) -> Result<Held, SaleError> {
-        let Shopper { user: caller, pass } = shopper.into();
-        let entry = match self.shared.rooms.admit(performance, Some(caller), pass).await {
+        let command = |order| Command::Hold(Hold { order, performance, seats });
+        self.take(shopper.into(), key, performance.into(), command).await
+    }
+
+    /// Holds units of an item for a buyer, all of them or none, as [`Sales::hold`] does seats.
+    ///
+    /// # Errors
+    /// See [`SaleError`].
+    pub async fn hold_units<'a>(
+        &self,
+        shopper: impl Into<Shopper<'a>>,
+        key: Option<IdempotencyKey>,
+        item: ItemId,
+        count: u32,
+    ) -> Result<Held, SaleError> {
+        let command = |order| Command::HoldUnits(HoldUnits { order, item, count });
+        self.take(shopper.into(), key, item.into(), command).await
+    }
+
+    /// Lets a hold through room, gate and pipeline.
+    async fn take(
+        &self,
+        Shopper { user: caller, pass }: Shopper<'_>,
+        key: Option<IdempotencyKey>,
+        offer: Offer,
+        command: impl FnOnce(OrderId) -> Command,
+    ) -> Result<Held, SaleError> {
+        let entry = match self.shared.rooms.admit(offer, Some(caller), pass).await {
             Ok(entry) => entry,
             // Whoever was inside and repeats a request is to learn what became of it.
             Err(error) if error.has_been_inside() && self.is_repeated(caller, key).await? => None,
             Err(error) => return Err(error.into()),
         };
+        let command = command(OrderId(self.shared.next_id()));
         if self.shared.settings.gate {
-            self.pass_gate(caller, performance, &seats)?;
+            self.pass_gate(caller, &command)?;
         }
-        let order = OrderId(self.shared.next_id());
-        let command = Command::Hold(Hold { order, performance, seats });
         match self.shared.ask(caller, key, command).await? {
             Outcome::Held { order, replayed } => {
                 let pass = self.extended(entry, &order).await;
@@ -250,8 +299,9 @@ impl Sales {
     ) -> Result<Paid, SaleError> {
         let shopper = shopper.into();
         let caller = shopper.user;
-        let Order { performance, expires_at, .. } = self.order(caller, order).await?;
-        let entry = match self.shared.rooms.admit_to_pay(performance, shopper, expires_at).await {
+        let found = self.order(caller, order).await?;
+        let offer = found.offer();
+        let entry = match self.shared.rooms.admit_to_pay(offer, shopper, found.expires_at).await {
             Ok(entry) => entry,
             // Read after the pass was looked at, since an order is paid before its pass is used up. No
             // money moves any more: whoever repeats the request is to learn what became of it.
@@ -262,7 +312,7 @@ impl Sales {
         };
         let payment = PaymentId(self.shared.next_id());
         let transfer = TransferId(self.shared.next_id());
-        let command = Command::Pay(Pay { order, performance, payment, transfer });
+        let command = Command::Pay(Pay { order, offer, payment, transfer });
         match self.shared.ask(caller, key, command).await? {
             Outcome::Paid { payment, replayed } => {
                 if let Some(entry) = entry {
@@ -279,9 +329,9 @@ impl Sales {
     /// # Errors
     /// See [`SaleError`].
     pub async fn cancel(&self, caller: UserId, order: OrderId) -> Result<Order, SaleError> {
-        let performance = self.order(caller, order).await?.performance;
+        let offer = self.order(caller, order).await?.offer();
         let transfer = TransferId(self.shared.next_id());
-        let command = Command::Cancel(Cancel { order, performance, transfer });
+        let command = Command::Cancel(Cancel { order, offer, transfer });
         match self.shared.ask(caller, None, command).await? {
             Outcome::Cancelled { order } => Ok(order),
             other => unreachable!("a cancellation was answered {other:?}"),
@@ -324,17 +374,19 @@ impl Sales {
         Ok(order)
     }
 
-    /// A buyer's orders, newest first, statuses as of now; those before `before`, at most `limit`.
+    /// A buyer's orders of one kind of offer, newest first, statuses as of now; those before `before`,
+    /// at most `limit`.
     ///
     /// # Errors
     /// If the database cannot be read.
     pub async fn orders(
         &self,
         caller: UserId,
+        kind: OfferKind,
         before: Option<OrderId>,
         limit: usize,
     ) -> Result<OrderPage, SaleError> {
-        let mut page = self.shared.store.orders_of(caller, before, limit).await?;
+        let mut page = self.shared.store.orders_of(caller, kind, before, limit).await?;
         let now = self.shared.clock.now();
         for order in &mut page.orders {
             order.status = order.status_at(now);
@@ -363,6 +415,36 @@ impl Sales {
         }
     }
 
+    /// Changes how many units an item has in all, those in orders included. `caller` is the organiser.
+    ///
+    /// # Errors
+    /// See [`SaleError`]; [`Refusal::StockOutOfBounds`] if orders have more.
+    pub async fn set_stock(&self, caller: UserId, item: ItemId, total: i64) -> Result<Stock, SaleError> {
+        match self.shared.ask(caller, None, Command::SetStock(SetStock { item, total })).await? {
+            Outcome::StockSet(stock) => Ok(stock),
+            other => unreachable!("a change of stock was answered {other:?}"),
+        }
+    }
+
+    /// An item's terms and stock, kept up to date in memory. Everybody may see them, whatever waiting
+    /// room there is.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchItem`], or if the database cannot be read.
+    pub async fn item(&self, item: ItemId) -> Result<Arc<ItemView>, SaleError> {
+        if let Some(view) = self.shared.items.get(item) {
+            view.touch(self.shared.clock.now());
+            return Ok(view);
+        }
+        // Asked here, so that made-up ids do not keep the lane from selling.
+        if self.shared.store.item_versions(&[item]).await?.is_empty() {
+            return Err(Refusal::NoSuchItem(item).into());
+        }
+        let (answer, view) = oneshot::channel();
+        self.shared.send_now(Offer::Item(item).code(), Message::Item(item, answer))?;
+        view.await.map_err(|_| SaleError::Overloaded)?
+    }
+
     /// What everybody may see of a performance's seats, kept up to date in memory. If there is a
     /// waiting room, nobody may without a pass: see [`Sales::view_with`].
     ///
@@ -381,7 +463,7 @@ impl Sales {
         pass: Option<&str>,
         performance: PerformanceId,
     ) -> Result<Arc<PerformanceView>, SaleError> {
-        self.shared.rooms.admit(performance, None, pass).await?;
+        self.shared.rooms.admit(performance.into(), None, pass).await?;
         self.view_of_house(performance).await
     }
 
@@ -391,7 +473,7 @@ impl Sales {
     /// # Errors
     /// [`Refusal::NoSuchPerformance`], or if the database cannot be read.
     pub async fn view_of_house(&self, performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
-        if let Some(view) = self.shared.views.get(performance) {
+        if let Some(view) = self.shared.performances.get(performance) {
             view.touch(self.shared.clock.now());
             return Ok(view);
         }
@@ -404,11 +486,11 @@ impl Sales {
         view.await.map_err(|_| SaleError::Overloaded)?
     }
 
-    /// Reads a performance's terms again after an organiser has changed them.
-    pub(crate) async fn terms_changed(&self, performance: PerformanceId) {
+    /// Reads an offer's terms again after an organiser has changed them.
+    pub(crate) async fn terms_changed(&self, offer: Offer) {
         let (done, read) = oneshot::channel();
         // Should it not get through, the next batch notices the new revision by itself.
-        if self.shared.lane(performance.0).send(Message::TermsChanged(performance, done)).await.is_ok() {
+        if self.shared.lane(offer.code()).send(Message::TermsChanged(offer, done)).await.is_ok() {
             let _ = read.await;
         }
     }
@@ -449,23 +531,31 @@ impl Sales {
         extended.inspect_err(|error| tracing::debug!(%error, "a pass was not extended")).ok()
     }
 
-    fn pass_gate(
-        &self,
-        caller: UserId,
-        performance: PerformanceId,
-        seats: &[SeatId],
-    ) -> Result<(), SaleError> {
-        let Some(view) = self.shared.views.get(performance) else {
-            return Ok(());
-        };
-        let now = self.shared.clock.now();
-        view.touch(now);
-        match view.refuses(caller, seats, now) {
+    fn pass_gate(&self, caller: UserId, command: &Command) -> Result<(), SaleError> {
+        match self.refused_at_gate(caller, command) {
             None => Ok(()),
             Some(refusal) => {
                 self.shared.metrics.refused_at_gate(&refusal);
                 Err(SaleError::Refused(refusal))
             }
+        }
+    }
+
+    /// Why a hold is certainly refused, if that is known in memory.
+    fn refused_at_gate(&self, caller: UserId, command: &Command) -> Option<Refusal> {
+        let now = self.shared.clock.now();
+        match command {
+            Command::Hold(hold) => {
+                let view = self.shared.performances.get(hold.performance)?;
+                view.touch(now);
+                view.refuses(caller, &hold.seats, now)
+            }
+            Command::HoldUnits(hold) => {
+                let view = self.shared.items.get(hold.item)?;
+                view.touch(now);
+                view.refuses(caller, hold.count, now)
+            }
+            _ => None,
         }
     }
 }
@@ -515,13 +605,15 @@ impl Shared {
     }
 }
 
-/// What decides which lane a command goes through: the performance, or whose wallet it is.
+/// What decides which lane a command goes through: the offer, or whose wallet it is.
 fn shard(caller: UserId, command: &Command) -> i64 {
     match command {
         Command::Hold(hold) => hold.performance.0,
-        Command::Pay(pay) => pay.performance.0,
-        Command::Cancel(cancel) => cancel.performance.0,
-        Command::Expire(expire) => expire.performance.0,
+        Command::HoldUnits(hold) => Offer::Item(hold.item).code(),
+        Command::SetStock(set) => Offer::Item(set.item).code(),
+        Command::Pay(pay) => pay.offer.code(),
+        Command::Cancel(cancel) => cancel.offer.code(),
+        Command::Expire(expire) => expire.offer.code(),
         Command::LockSeats(lock) => lock.performance.0,
         Command::Charge(_) => caller.0,
     }

@@ -1,17 +1,20 @@
 //! Learning what other nodes have changed.
 //!
 //! A view follows the batches of its own node by itself. Where other processes write to the same
-//! database, the versions of the performances in use are looked up from time to time, and whatever
+//! database, the versions of the offers in use are looked up from time to time, and whatever
 //! has moved on is read anew. A view that is behind costs no correctness: it may refuse a seat that
 //! has just become free, or pass on a hold that the pipeline then refuses.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use onsale_domain::ids::PerformanceId;
+use onsale_domain::{
+    ids::{ItemId, PerformanceId},
+    offer::Offer,
+};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Shared, view::PerformanceView};
+use super::Shared;
 use crate::ports::StoreError;
 
 /// How often the database is asked what has changed.
@@ -21,27 +24,27 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// many: the larger the halls, the longer it waits in between.
 const PAUSES_PER_READING: u32 = 4;
 
-/// A performance that nobody has used for this long is not looked up; its next use is told what
+/// An offer that nobody has used for this long is not looked up; its next use is told what
 /// was known, and wakes it.
 const IDLE_MS: i64 = 60_000;
 
-/// Performances that are known to be behind, because a change in between was missed.
+/// Offers that are known to be behind, because a change in between was missed.
 #[derive(Default)]
 pub(super) struct Behind {
-    performances: Mutex<HashSet<PerformanceId>>,
+    offers: Mutex<HashSet<Offer>>,
     more: Notify,
 }
 
 impl Behind {
-    /// Has a performance read anew.
-    pub(super) fn add(&self, performance: PerformanceId) {
-        if self.performances.lock().insert(performance) {
+    /// Has an offer read anew.
+    pub(super) fn add(&self, offer: Offer) {
+        if self.offers.lock().insert(offer) {
             self.more.notify_one();
         }
     }
 
-    fn take(&self) -> HashSet<PerformanceId> {
-        std::mem::take(&mut *self.performances.lock())
+    fn take(&self) -> HashSet<Offer> {
+        std::mem::take(&mut *self.offers.lock())
     }
 }
 
@@ -70,37 +73,59 @@ async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
     if shared.store.is_shared() {
         behind.extend(moved_on(shared).await?);
     }
-    for performance in behind {
-        if let Err(error) = read_anew(shared, performance).await {
-            shared.behind.add(performance);
+    for offer in behind {
+        if let Err(error) = read_anew(shared, offer).await {
+            shared.behind.add(offer);
             return Err(error);
         }
     }
     Ok(())
 }
 
-/// The performances in use whose versions differ from those in the database.
-async fn moved_on(shared: &Shared) -> Result<Vec<PerformanceId>, StoreError> {
-    let in_use = shared.views.used_since(shared.clock.now().plus_ms(-IDLE_MS));
-    if in_use.is_empty() {
-        return Ok(Vec::new());
+/// The offers in use whose versions differ from those in the database.
+async fn moved_on(shared: &Shared) -> Result<Vec<Offer>, StoreError> {
+    let since = shared.clock.now().plus_ms(-IDLE_MS);
+    let mut moved: Vec<Offer> = Vec::new();
+    let performances = shared.performances.used_since(since);
+    if !performances.is_empty() {
+        let ids: Vec<PerformanceId> = performances.iter().map(|(id, _)| *id).collect();
+        let stored = shared.store.versions(&ids).await?;
+        let differs = performances.iter().filter(|(id, view)| is_later(stored.get(id), view.tag()));
+        moved.extend(differs.map(|(id, _)| Offer::Performance(*id)));
     }
-    let ids: Vec<PerformanceId> = in_use.iter().map(|(id, _)| *id).collect();
-    let stored = shared.store.versions(&ids).await?;
-    let differs = |(id, view): &(PerformanceId, Arc<PerformanceView>)| {
-        let (revision, version) = view.tag();
-        stored.get(id).is_some_and(|stored| stored.0 > revision || stored.1 > version)
-    };
-    Ok(in_use.iter().filter(|entry| differs(entry)).map(|(id, _)| *id).collect())
+    let items = shared.items.used_since(since);
+    if !items.is_empty() {
+        let ids: Vec<ItemId> = items.iter().map(|(id, _)| *id).collect();
+        let stored = shared.store.item_versions(&ids).await?;
+        let differs = items.iter().filter(|(id, view)| is_later(stored.get(id), view.tag()));
+        moved.extend(differs.map(|(id, _)| Offer::Item(*id)));
+    }
+    Ok(moved)
 }
 
-/// Reads terms and seats of a performance again, if it is in memory.
-pub(super) async fn read_anew(shared: &Shared, performance: PerformanceId) -> Result<(), StoreError> {
-    let Some(view) = shared.views.get(performance) else {
-        return Ok(());
-    };
-    if let Some(terms) = shared.store.sale_terms(performance).await? {
-        view.reload(terms, &shared.store.claims(performance).await?);
+/// Whether a (revision, version) in the database is later than the known one in either.
+fn is_later(stored: Option<&(i64, i64)>, known: (i64, i64)) -> bool {
+    stored.is_some_and(|stored| stored.0 > known.0 || stored.1 > known.1)
+}
+
+/// Reads terms and seats or stock of an offer again, if it is in memory.
+pub(super) async fn read_anew(shared: &Shared, offer: Offer) -> Result<(), StoreError> {
+    match offer {
+        Offer::Performance(performance) => {
+            if let Some(view) = shared.performances.get(performance)
+                && let Some(terms) = shared.store.sale_terms(performance).await?
+            {
+                view.reload(terms, &shared.store.claims(performance).await?);
+            }
+        }
+        Offer::Item(item) => {
+            let read_at = shared.clock.now();
+            if let Some(view) = shared.items.get(item)
+                && let Some(sale) = shared.store.item_sale(item, view.buyers_unknown_since()).await?
+            {
+                view.reload(sale, read_at);
+            }
+        }
     }
     Ok(())
 }

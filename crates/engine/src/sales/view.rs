@@ -2,10 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicI64},
 };
 
 use arc_swap::ArcSwap;
@@ -19,6 +16,7 @@ use onsale_domain::{
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
+use super::views::InMemory;
 use crate::ports::ClaimsSnapshot;
 
 /// How many of the latest changes a view remembers for those who come back.
@@ -224,14 +222,6 @@ impl PerformanceView {
         }
     }
 
-    pub(super) fn touch(&self, now: Timestamp) {
-        self.last_used_ms.store(now.0, Ordering::Relaxed);
-    }
-
-    pub(super) fn last_used_ms(&self) -> i64 {
-        self.last_used_ms.load(Ordering::Relaxed)
-    }
-
     fn announce(&self, seats: &mut Seats, version: i64, changed: Vec<(u32, SeatStatus)>) {
         for (ordinal, status) in &changed {
             seats.set(*ordinal, *status);
@@ -241,6 +231,12 @@ impl PerformanceView {
         seats.remember(change.clone());
         // Nobody watching is no failure.
         let _ = self.changes.send(change);
+    }
+}
+
+impl InMemory for PerformanceView {
+    fn last_used_ms(&self) -> &AtomicI64 {
+        &self.last_used_ms
     }
 }
 

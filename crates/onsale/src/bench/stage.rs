@@ -137,18 +137,7 @@ async fn fill(scratch: &Scratch, guard: GuardName) -> Result<(ShowId, HallId, Ve
     let mut seats: Vec<i64> = map.seats().iter().map(|seat| seat.id.0).collect();
     // As buyers choose them: here and there.
     rand::seq::SliceRandom::shuffle(&mut seats[..], &mut rand::rng());
-    let show = ShowDetails {
-        kind: ShowKind::Concert,
-        title: "The Rush".into(),
-        grade: None,
-        genre: None,
-        release_date: None,
-        thumbnail_image: None,
-        running_time_min: None,
-        description: None,
-        creator: None,
-        source_key: None,
-    };
+    let show = ShowDetails::new(ShowKind::Concert, "The Rush");
     debug_assert!(seats.len() > COVETED);
     Ok((store.add_show(show).await?, hall, seats))
 }

@@ -3,7 +3,7 @@
 use std::{fmt::Write, net::SocketAddr, path::Path};
 
 use onsale_domain::{
-    ids::{PerformanceId, SeatId},
+    ids::{ItemId, PerformanceId, SeatId},
     order::SeatStatus,
 };
 use onsale_engine::{Engine, ports::ShowListing, sales::PerformanceView};
@@ -27,6 +27,7 @@ pub(super) async fn text(engine: &Engine, data: &Path, address: SocketAddr) -> R
     http://{address}/docs
     http://{address}/api/v1/movies
     http://{address}/api/v1/concerts
+    http://{address}/api/item
 ",
         films.len(),
         concerts.len()
@@ -58,6 +59,9 @@ pub(super) async fn text(engine: &Engine, data: &Path, address: SocketAddr) -> R
     _ = writeln!(text, "    Buyers start with {POINTS} points.");
     if let Some((performance, seats)) = two_seats(engine, &films).await? {
         text += &commands(address, performance, seats);
+    }
+    if let Some((item, name)) = super::items::on_sale(engine).await? {
+        text += &order_commands(address, item, &name);
     }
     _ = writeln!(
         text,
@@ -133,6 +137,17 @@ fn commands(address: SocketAddr, performance: PerformanceId, [first, second]: [S
     TOKEN=$(curl -s http://{address}/api/v1/auth/login -H 'Content-Type: application/json' -d '{{"email":"{email}","password":"{password}"}}' | sed 's/.*"accessToken": *"\([^"]*\)".*/\1/')
     HELD=$(curl -s http://{address}/api/v1/reservations -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -H "Idempotency-Key: hold-$RANDOM" -d '{{"performanceId":{performance},"seatIds":[{first},{second}]}}' | tee /dev/stderr | sed 's/.*"reservationId": *"\([^"]*\)".*/\1/')
     curl -s http://{address}/api/v1/payments -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -H "Idempotency-Key: pay-$HELD" -d "{{\"reservationId\":\"$HELD\"}}"
+"#
+    )
+}
+
+/// Two commands that order two units and pay for them.
+fn order_commands(address: SocketAddr, item: ItemId, name: &str) -> String {
+    format!(
+        r#"
+  Order two of item {item}, `{name}`, with the same log-in
+    ORDER=$(curl -s --json '{{"itemNumber":{item},"count":2}}' -H "Authorization: Bearer $TOKEN" http://{address}/api/order | tee /dev/stderr | sed 's/.*"data": *"\([^"]*\)".*/\1/')
+    curl -s -X POST -H "Authorization: Bearer $TOKEN" http://{address}/api/order/$ORDER
 "#
     )
 }

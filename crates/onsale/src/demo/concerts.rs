@@ -124,16 +124,10 @@ async fn add_room(
 
 fn show(concert: &DemoConcert) -> ShowDetails {
     ShowDetails {
-        kind: ShowKind::Concert,
-        title: concert.title.to_owned(),
-        grade: None,
         genre: Some(concert.genre.to_owned()),
-        release_date: None,
-        thumbnail_image: None,
-        running_time_min: None,
-        description: None,
         creator: Some(concert.artist.to_owned()),
         source_key: Some(format!("demo:{}", concert.title)),
+        ..ShowDetails::new(ShowKind::Concert, concert.title)
     }
 }
 

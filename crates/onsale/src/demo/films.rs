@@ -63,16 +63,13 @@ pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
 fn show(film: &(&str, &str, &str, u32, &str, i64), now: &Zoned) -> ShowDetails {
     let &(title, genre, grade, minutes, director, days) = film;
     ShowDetails {
-        kind: ShowKind::Movie,
-        title: title.to_owned(),
         grade: Some(grade.to_owned()),
         genre: Some(genre.to_owned()),
         release_date: now.date().checked_sub(days.days()).ok(),
-        thumbnail_image: None,
         running_time_min: Some(minutes),
-        description: None,
         creator: Some(director.to_owned()),
         source_key: Some(format!("demo:{title}")),
+        ..ShowDetails::new(ShowKind::Movie, title)
     }
 }
 

@@ -182,12 +182,7 @@ impl FromStr for HexArgument {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not pairs of hexadecimal digits");
-        if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(wrong());
-        }
-        let pairs = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16));
-        pairs.collect::<Result<_, _>>().map(Self).map_err(|_| wrong())
+        hex::decode(text).map(Self).map_err(|_| format!("`{text}` is not pairs of hexadecimal digits"))
     }
 }
 

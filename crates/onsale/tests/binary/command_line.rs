@@ -42,7 +42,7 @@ fn unknown_settings_are_refused_with_those_there_are() {
 #[test]
 fn the_effective_configuration_is_printed_without_secrets() {
     let place = Place::new();
-    let secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    let secret = "K6d/j6Di45aZ2IbFCGYCPBV/lx3N3yI2zHj3/6+SXCw=";
     let file = place
         .file("onsale.toml", format!("[accounts]\nsigning_key = \"{secret}\"\n[sales]\nqueue_max = 5\n"));
     let mut command = place.command(["config", "--config", &file]);

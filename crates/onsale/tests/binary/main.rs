@@ -3,9 +3,11 @@
 mod audit;
 mod bench;
 mod command_line;
+mod hostile;
 mod import;
 mod replicas;
 mod rooms;
 mod rooms_crash;
+mod rooms_rush;
 mod serve;
 mod support;

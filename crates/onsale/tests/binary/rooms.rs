@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Place, Server};
 
 /// A performance of the demo that has no waiting room.
-async fn performance(server: &Server) -> i64 {
+pub(crate) async fn performance(server: &Server) -> i64 {
     let (_, concerts) = server.get("/api/v1/concerts?size=100", None).await;
     let list = concerts.as_object().and_then(|page| page.values().find_map(Value::as_array)).expect("a list");
     let concert =

@@ -74,7 +74,7 @@ async fn the_demo_sells_and_starts_again() {
 /// The commands of the greeting, as somebody would copy them. Needs bash and curl.
 #[cfg(unix)]
 #[tokio::test]
-async fn the_greetings_commands_buy_two_seats() {
+async fn the_greetings_commands_buy_two_seats_and_two_units() {
     use std::process::Command;
     if Command::new("curl").arg("--version").output().is_err() {
         return;
@@ -85,12 +85,15 @@ async fn the_greetings_commands_buy_two_seats() {
         .banner
         .lines()
         .map(str::trim)
-        .filter(|line| ["TOKEN=", "HELD=", "curl -s"].iter().any(|start| line.starts_with(start)))
+        .filter(|line| ["TOKEN=", "HELD=", "ORDER=", "curl -s"].iter().any(|start| line.starts_with(start)))
         .collect();
-    assert_eq!(commands.len(), 3, "{}", server.banner);
+    assert_eq!(commands.len(), 5, "{}", server.banner);
     let output = Command::new("bash").arg("-c").arg(commands.join("\n")).output().unwrap();
-    let paid: Value = serde_json::from_slice(&output.stdout).expect("an answer");
+    let answers = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
+    let answers: Vec<Value> = answers.collect::<Result<_, _>>().expect("answers");
+    let [paid, ordered] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!((&paid["status"], &paid["amount"]), (&json!("completed"), &json!(32_000)), "{paid}");
+    assert_eq!(ordered["success"], json!(true), "{ordered}");
 }
 
 #[tokio::test]

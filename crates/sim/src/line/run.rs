@@ -131,9 +131,9 @@ impl Run<'_> {
         }
         if self.is_open() {
             self.open_ms += TICK_MS;
-            if self.tick.is_multiple_of(10) {
-                self.observe();
-            }
+        }
+        if self.tick.is_multiple_of(10) && self.tick > self.opened {
+            self.observe();
         }
         if self.tick.is_multiple_of(100) {
             self.report.bytes_max = self.report.bytes_max.max(self.room.bytes());
@@ -328,6 +328,10 @@ impl Run<'_> {
             self.oracle.broken(|| format!("{id} could not come out: {refusal}"));
         }
         self.oracle.over(id);
+        if let Mode::BankWindow { .. } = self.setup.mode {
+            // The slot has been given on: the oracle must know who was back by then.
+            self.advance_calls();
+        }
     }
 
     fn observe(&mut self) {

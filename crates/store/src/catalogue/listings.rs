@@ -19,12 +19,10 @@ use sea_orm::{
 
 use super::{shows::show_from_model, venue_from_model};
 use crate::{
+    IDS_PER_STATEMENT,
     entity::{hall, performance, price_level, show, show_gram, venue},
     error::{broken, store_error},
 };
-
-/// Ids that one statement names; each is a parameter, of which there is a limit.
-const IDS_PER_STATEMENT: usize = 1_000;
 
 /// Films that match, the newest release first.
 pub(super) async fn movies(

@@ -28,27 +28,35 @@ use crate::{
     SqlStore,
     entity::{show, user, venue},
     error::store_error,
+    outbox::{performance_told, show_told},
     replicas::ChangeNote,
 };
 
 pub(crate) use performances::performance_from_models;
 pub(crate) use seat_maps::SeatMapCache;
+pub(crate) use shows::show_from_model;
+
+const SHOW_ADDED: &str = "show.added";
+const SHOW_CHANGED: &str = "show.changed";
+const PERFORMANCE_ADDED: &str = "performance.added";
+const PERFORMANCE_CHANGED: &str = "performance.changed";
+const PERFORMANCE_CANCELLED: &str = "performance.cancelled";
 
 /// A transaction that changes the catalogue. However it ends, replicas are read again only when
 /// they have replayed it.
-struct Change<'a> {
-    transaction: DatabaseTransaction,
+pub(crate) struct Change<'a> {
+    pub(crate) transaction: DatabaseTransaction,
     _note: ChangeNote<'a>,
 }
 
 impl Change<'_> {
-    async fn commit(self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().await.map_err(store_error)
     }
 }
 
 impl SqlStore {
-    async fn begin_change(&self) -> Result<Change<'_>, StoreError> {
+    pub(crate) async fn begin_change(&self) -> Result<Change<'_>, StoreError> {
         Ok(Change { transaction: self.begin_write().await?, _note: self.replicas.note_change() })
     }
 }
@@ -58,6 +66,7 @@ impl CatalogueStore for SqlStore {
     async fn add_show(&self, show: ShowDetails) -> Result<ShowId, StoreError> {
         let write = self.begin_change().await?;
         let id = shows::add(&write.transaction, self.dialect, &show).await?;
+        show_told(&write.transaction, &self.options, SHOW_ADDED, id).await?;
         write.commit().await?;
         Ok(id)
     }
@@ -65,6 +74,7 @@ impl CatalogueStore for SqlStore {
     async fn change_show(&self, id: ShowId, show: ShowDetails) -> Result<(), StoreError> {
         let write = self.begin_change().await?;
         shows::change(&write.transaction, self.dialect, id, &show).await?;
+        show_told(&write.transaction, &self.options, SHOW_CHANGED, id).await?;
         write.commit().await
     }
 
@@ -73,11 +83,28 @@ impl CatalogueStore for SqlStore {
         model.map(shows::show_from_model).transpose()
     }
 
+    async fn shows(&self, ids: &[ShowId]) -> Result<Vec<Show>, StoreError> {
+        let models = show::Entity::find().filter(show::Column::Id.is_in(ids.iter().map(|id| id.0)));
+        let models = models.all(&self.readers).await.map_err(store_error)?;
+        let mut shows = models.into_iter().map(shows::show_from_model).collect::<Result<Vec<_>, _>>()?;
+        shows.sort_by_key(|show| ids.iter().position(|id| *id == show.id));
+        Ok(shows)
+    }
+
     async fn import_shows(&self, shows: &[ShowDetails]) -> Result<Vec<ImportOutcome>, StoreError> {
         let write = self.begin_change().await?;
         let mut outcomes = Vec::with_capacity(shows.len());
         for show in shows {
-            outcomes.push(shows::import(&write.transaction, self.dialect, show).await?);
+            let outcome = shows::import(&write.transaction, self.dialect, show).await?;
+            let told = match outcome {
+                ImportOutcome::Added(id) => Some((SHOW_ADDED, id)),
+                ImportOutcome::Changed(id) => Some((SHOW_CHANGED, id)),
+                ImportOutcome::Unchanged(_) => None,
+            };
+            if let Some((kind, id)) = told {
+                show_told(&write.transaction, &self.options, kind, id).await?;
+            }
+            outcomes.push(outcome);
         }
         write.commit().await?;
         Ok(outcomes)
@@ -170,6 +197,9 @@ impl CatalogueStore for SqlStore {
     ) -> Result<(u64, Vec<PerformanceId>), StoreError> {
         let write = self.begin_change().await?;
         let changed = halls::set_category(&write.transaction, self.dialect, hall, seats, category).await?;
+        for performance in &changed.1 {
+            performance_told(&write.transaction, &self.options, PERFORMANCE_CHANGED, *performance).await?;
+        }
         write.commit().await?;
         Ok(changed)
     }
@@ -177,6 +207,7 @@ impl CatalogueStore for SqlStore {
     async fn add_performance(&self, details: &PerformanceDetails) -> Result<PerformanceId, StoreError> {
         let write = self.begin_change().await?;
         let id = performances::add(&write.transaction, details).await?;
+        performance_told(&write.transaction, &self.options, PERFORMANCE_ADDED, id).await?;
         write.commit().await?;
         Ok(id)
     }
@@ -184,12 +215,16 @@ impl CatalogueStore for SqlStore {
     async fn set_prices(&self, id: PerformanceId, prices: &[PriceLevel]) -> Result<(), StoreError> {
         let write = self.begin_change().await?;
         performances::set_prices(&write.transaction, id, prices).await?;
+        performance_told(&write.transaction, &self.options, PERFORMANCE_CHANGED, id).await?;
         write.commit().await
     }
 
     async fn change_performance(&self, performance: &Performance) -> Result<(), StoreError> {
         let write = self.begin_change().await?;
-        performances::change(&write.transaction, performance).await?;
+        let before = performances::change(&write.transaction, performance).await?;
+        let called_off = performance.cancelled && !before.cancelled;
+        let kind = if called_off { PERFORMANCE_CANCELLED } else { PERFORMANCE_CHANGED };
+        performance_told(&write.transaction, &self.options, kind, performance.id).await?;
         write.commit().await
     }
 

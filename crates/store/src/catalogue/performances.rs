@@ -30,7 +30,11 @@ pub(super) async fn add(
     Ok(id)
 }
 
-pub(super) async fn change(write: &impl ConnectionTrait, changed: &Performance) -> Result<(), StoreError> {
+/// Changes a performance; what it was before.
+pub(super) async fn change(
+    write: &impl ConnectionTrait,
+    changed: &Performance,
+) -> Result<performance::Model, StoreError> {
     let id = changed.id.0;
     let before = performance::Entity::find_by_id(id)
         .one(write)
@@ -55,7 +59,8 @@ pub(super) async fn change(write: &impl ConnectionTrait, changed: &Performance) 
         .exec(write)
         .await
         .map_err(store_error)?;
-    replace_prices(write, changed.id, &changed.details.prices).await
+    replace_prices(write, changed.id, &changed.details.prices).await?;
+    Ok(before)
 }
 
 pub(super) async fn set_prices(

@@ -116,7 +116,7 @@ fn values(details: &ShowDetails) -> Result<show::ActiveModel, StoreError> {
     })
 }
 
-pub(super) fn show_from_model(model: show::Model) -> Result<Show, StoreError> {
+pub(crate) fn show_from_model(model: show::Model) -> Result<Show, StoreError> {
     let kind = ShowKind::from_name(&model.kind)
         .ok_or_else(|| broken(format!("show {} is of kind `{}`", model.id, model.kind)))?;
     Ok(Show {

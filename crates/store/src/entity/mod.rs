@@ -2,14 +2,24 @@
 
 mod accounts;
 mod catalogue;
+mod events;
+mod items;
+mod media;
+mod popularity;
 mod replicas;
 mod rooms;
 mod sales;
+mod webhooks;
 
 pub(crate) use accounts::{session, user};
 pub(crate) use catalogue::{
     hall, hall_category, hall_row, id_run, performance, price_level, seat, show, show_gram, venue,
 };
+pub(crate) use events::{event_log, event_task, outbox};
+pub(crate) use items::{item, stock};
+pub(crate) use media::picture;
+pub(crate) use popularity::{chart, chart_run, counted_event, popularity_day, popularity_now};
 pub(crate) use replicas::replica_heartbeat;
 pub(crate) use rooms::{room, room_change, room_performance};
 pub(crate) use sales::{claim, idempotency_key, ledger_entry, order, payment, wallet};
+pub(crate) use webhooks::{delivery, webhook};

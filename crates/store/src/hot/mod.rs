@@ -123,6 +123,8 @@ macro_rules! statements {
 statements! {
     /// `[performance, ...]`; locks the rows in this order, if that is needed.
     lock_performances,
+    /// `[item, ...]`; locks the stocks in this order, if that is needed.
+    lock_stocks,
     /// `[user, ...]`; locks the wallets in this order, if that is needed.
     lock_wallets,
 
@@ -135,7 +137,7 @@ statements! {
     /// `[[performance, [seat, ...]], ...]` -> (1) a: performance, b: seat, c: order (null: locked), the
     /// order.
     load_claims,
-    /// `[[performance, [user, ...]], ...]` -> (2) each buyer's held and paid orders.
+    /// `[[offer, [user, ...]], ...]` -> (2) each buyer's held and paid orders.
     load_buyers,
     /// `["order in hex", ...]` -> (3) the order.
     load_orders,
@@ -148,11 +150,17 @@ statements! {
     /// as amount; a: fingerprint, c: key.
     load_keys,
 
+    /// `[item, ...]` -> (7) a: item, b: revision, what is left as amount, the total as created, version.
+    load_stocks,
+    /// A time, and `[offer, ...]` -> (8) these offers' orders among those written as held that ended
+    /// first, if that was by then. Of all offers no more than 1,000 are looked at.
+    load_lapsed,
+
     /// `[[performance, seat, "order in hex" or null], ...]`
     delete_claims,
     /// `[[performance, seat, "order in hex" or null], ...]`
     insert_claims,
-    /// `[["id in hex", user, performance, status, [[seat, price], ...], amount, "currency",
+    /// `[["id in hex", user, offer, status, [[seat or count, price], ...], amount, "currency",
     /// created, expires, version], ...]`
     insert_orders,
     /// `[["id in hex", version before or null for any, version, status], ...]`
@@ -175,6 +183,9 @@ statements! {
     insert_events,
     /// `[[performance, version before or null for any, version], ...]`
     update_versions,
+    /// `[[item, version before or null for any, version, difference of the total, of what is left],
+    /// ...]`
+    update_stocks,
 
     // These are run alone and take further parameters.
 
@@ -188,4 +199,8 @@ statements! {
     categorise_seats,
     /// The show's id, and `["gram", ...]`.
     insert_grams,
+    /// `[seq, ...]`
+    delete_outbox,
+    /// `[[event, created], ...]`
+    insert_log,
 }

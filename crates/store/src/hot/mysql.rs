@@ -55,6 +55,12 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
         " STRAIGHT_JOIN performances p ON p.id = k.value FOR UPDATE"
     ),
 
+    lock_stocks: concat!(
+        "SELECT s.item_id FROM ",
+        integers!(),
+        " STRAIGHT_JOIN stocks s ON s.item_id = k.value FOR UPDATE"
+    ),
+
     lock_wallets: concat!(
         "SELECT w.user_id FROM ",
         integers!(),
@@ -114,6 +120,24 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
         "JSON_TABLE(?, '$[*]' COLUMNS (value VARCHAR(52) PATH '$')) k",
         " STRAIGHT_JOIN idempotency_keys i
             ON i.user_id = CAST(SUBSTR(k.value, 33) AS SIGNED) AND i.key_id = UNHEX(LEFT(k.value, 32))"
+    ),
+
+    load_stocks: concat!(
+        "SELECT 7, s.item_id, s.revision, NULL,
+            NULL, NULL, NULL, NULL, NULL, s.units_left, NULL, s.units_total, NULL, s.version FROM ",
+        integers!(),
+        " STRAIGHT_JOIN stocks s ON s.item_id = k.value"
+    ),
+
+    load_lapsed: concat!(
+        "SELECT 8, NULL, NULL, NULL, ",
+        order_columns!(),
+        " FROM (
+            SELECT * FROM orders FORCE INDEX (orders_by_deadline)
+            WHERE status = 0 AND expires_at <= CAST(? AS SIGNED) ORDER BY expires_at LIMIT 1000
+        ) o STRAIGHT_JOIN ",
+        integers!(),
+        " ON o.performance_id = k.value"
     ),
 
     delete_claims: concat!(
@@ -248,6 +272,21 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
         SET p.version = k.version"
     ),
 
+    update_stocks: concat!(
+        "UPDATE ",
+        rows!(
+            "item BIGINT PATH '$[0]'",
+            "version_before BIGINT PATH '$[1]'",
+            "version BIGINT PATH '$[2]'",
+            "total BIGINT PATH '$[3]'",
+            "units_left BIGINT PATH '$[4]'"
+        ),
+        " STRAIGHT_JOIN stocks s
+            ON s.item_id = k.item AND s.version = COALESCE(k.version_before, s.version)
+        SET s.version = k.version, s.units_total = s.units_total + k.total,
+            s.units_left = s.units_left + k.units_left"
+    ),
+
     insert_seats: concat!(
         "INSERT INTO seats (id, row_index, place, number, category, x, y, guid)
         SELECT k.ordinal - 1 + ?, k.row_index, k.place, k.number, k.category, k.x, k.y, k.guid FROM ",
@@ -290,4 +329,16 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
         SELECT k.gram, n.show_id
         FROM (SELECT ? AS show_id) n
         STRAIGHT_JOIN JSON_TABLE(?, '$[*]' COLUMNS (gram VARCHAR(12) PATH '$')) k",
+
+    // Scanning a small table would wait for the rows of transactions that are not yet committed.
+    delete_outbox: concat!(
+        "DELETE o FROM ",
+        integers!(),
+        " STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.seq = k.value"
+    ),
+
+    insert_log: concat!(
+        "INSERT INTO event_log (event, created_at) SELECT k.event, k.created FROM ",
+        rows!("event JSON PATH '$[0]'", "created BIGINT PATH '$[1]'"),
+    ),
 };

@@ -13,7 +13,9 @@ use crate::{SqlStore, StoreOptions};
 fn sample(name: &str) -> &'static str {
     const UUIDS: &str = r#"["00000000000000000000000000000001","00000000000000000000000000000002"]"#;
     match name {
-        "lock_performances" | "lock_wallets" | "load_performances" | "load_wallets" => "[1,2]",
+        "lock_performances" | "lock_stocks" | "lock_wallets" | "load_performances" | "load_stocks"
+        | "load_wallets" => "[1,2]",
+        "load_lapsed" => "[-1,-2]",
         "load_claims" | "load_buyers" => "[[1,[1,2]],[2,[1]]]",
         "load_orders" | "load_payments" | "refund_payments" => UUIDS,
         "load_keys" => r#"["000000000000000000000000000000017","000000000000000000000000000000027"]"#,
@@ -23,7 +25,8 @@ fn sample(name: &str) -> &'static str {
         }
         "update_wallets" => "[[1,1,5,2],[2,1,5,2]]",
         "update_versions" => "[[1,1,2],[2,1,2]]",
-        "categorise_rows" | "categorise_seats" => "[3,4]",
+        "update_stocks" => "[[1,1,2,0,-1],[2,1,2,0,-1]]",
+        "categorise_rows" | "categorise_seats" | "delete_outbox" => "[3,4]",
         _ => "[]",
     }
 }
@@ -37,7 +40,7 @@ fn statements(store: &SqlStore) -> impl Iterator<Item = (&'static str, &'static 
 
 /// Orders, claims, payments, wallets and keys of 2,000 buyers, so that no planner takes the
 /// tables for small.
-const FILL: [&str; 7] = [
+const FILL: [&str; 9] = [
     "INSERT INTO payments (order_id, id, user_id, amount, currency, balance_after, refunded, created_at)
      SELECT uuid_of(n), uuid_of(n), n, 1, 'KRW', 1, FALSE, n FROM numbers",
     "INSERT INTO idempotency_keys (user_id, key_id, fingerprint, target, created_at)
@@ -50,8 +53,12 @@ const FILL: [&str; 7] = [
     "INSERT INTO orders (id, user_id, performance_id, status, seats, amount, currency, created_at,
         expires_at, version)
      SELECT uuid_of(n), n, 1 + n % 2, n % 4, '[]', 1, 'KRW', n, n, 1 FROM numbers",
+    "INSERT INTO stocks (item_id, units_total, units_left, revision, version)
+     SELECT n, 5, 5, 1, 1 FROM numbers",
     "INSERT INTO seats (id, row_index, place, number, category, x, y)
      SELECT n, n, n, 'x', 1, 0, 0 FROM numbers",
+    "INSERT INTO outbox (type, order_id, version, created_at)
+     SELECT 'order.held', uuid_of(n), 1, n FROM numbers",
 ];
 
 mod sqlite {
@@ -145,8 +152,17 @@ mod mariadb {
         fill(&store, 20).await;
         let few = read(&store).await;
         insta::assert_snapshot!(few);
-        for table in ["orders", "claims", "payments", "wallets", "performances", "seats", "idempotency_keys"]
-        {
+        for table in [
+            "orders",
+            "claims",
+            "payments",
+            "wallets",
+            "performances",
+            "stocks",
+            "seats",
+            "idempotency_keys",
+            "outbox",
+        ] {
             let emptied = format!("DELETE FROM {table}");
             store.writer.execute_unprepared(&emptied).await.unwrap();
         }
@@ -161,8 +177,7 @@ mod mariadb {
                 .replace("uuid_of(n)", "UNHEX(LPAD(n, 32, '0'))");
             store.writer.execute_unprepared(&sql).await.unwrap();
         }
-        let analyze =
-            "ANALYZE TABLE orders, claims, payments, wallets, performances, seats, idempotency_keys";
+        let analyze = "ANALYZE TABLE orders, claims, payments, wallets, performances, stocks, seats, idempotency_keys, outbox";
         store.writer.query_all_raw(store.dialect.statement(analyze, [])).await.unwrap();
     }
 
@@ -172,6 +187,7 @@ mod mariadb {
         for (name, sql) in statements(store) {
             let mut values = match name {
                 "categorise_all" => vec!["1", "1", "9"],
+                "load_lapsed" => vec!["1", sample(name)],
                 _ if name.starts_with("categorise") => vec!["1", "1", "9", sample(name)],
                 _ => vec![sample(name)],
             }

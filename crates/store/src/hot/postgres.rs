@@ -22,6 +22,9 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
     lock_performances: "
         SELECT id FROM performances WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE",
 
+    lock_stocks: "
+        SELECT item_id FROM stocks WHERE item_id = ANY($1::bigint[]) ORDER BY item_id FOR UPDATE",
+
     lock_wallets: "
         SELECT user_id FROM wallets WHERE user_id = ANY($1::bigint[]) ORDER BY user_id FOR UPDATE",
 
@@ -81,6 +84,22 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         CROSS JOIN LATERAL (
             SELECT * FROM idempotency_keys WHERE user_id = k.owner AND key_id = k.id OFFSET 0
         ) i",
+
+    load_stocks: "
+        SELECT 7::bigint, s.item_id, s.revision, NULL::uuid,
+            NULL::uuid, NULL::bigint, NULL::bigint, NULL::smallint, NULL::text, s.units_left, NULL::text,
+            s.units_total, NULL::bigint, s.version
+        FROM unnest($1::bigint[]) AS k(id)
+        CROSS JOIN LATERAL (SELECT * FROM stocks WHERE item_id = k.id OFFSET 0) s",
+
+    load_lapsed: concat!(
+        "SELECT 8::bigint, NULL::bigint, NULL::bigint, NULL::uuid, ",
+        order_columns!(),
+        " FROM (
+            SELECT * FROM orders WHERE status = 0 AND expires_at <= $1::bigint ORDER BY expires_at LIMIT 1000
+        ) o
+        WHERE o.performance_id = ANY($2::bigint[])"
+    ),
 
     delete_claims: "
         DELETE FROM claims
@@ -153,6 +172,13 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS k(id, version_before, version)
         WHERE performances.id = k.id AND k.version_before IN (performances.version, '-9223372036854775808'::bigint)",
 
+    update_stocks: "
+        UPDATE stocks SET version = k.version,
+            units_total = stocks.units_total + k.total, units_left = stocks.units_left + k.units_left
+        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+            AS k(id, version_before, version, total, units_left)
+        WHERE stocks.item_id = k.id AND k.version_before IN (stocks.version, '-9223372036854775808'::bigint)",
+
     insert_seats: "
         INSERT INTO seats (id, row_index, place, number, category, x, y, guid)
         SELECT $1::bigint + k.n - 1, k.row_index, k.place, k.number, k.category, k.x, k.y, nullif(k.guid, '')
@@ -173,4 +199,10 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
 
     insert_grams: "
         INSERT INTO show_grams (gram, show_id) SELECT gram, $1::bigint FROM unnest($2::text[]) AS k(gram)",
+
+    delete_outbox: "
+        DELETE FROM outbox WHERE seq = ANY($1::bigint[])",
+
+    insert_log: "
+        INSERT INTO event_log (event, created_at) SELECT * FROM unnest($1::text[], $2::bigint[])",
 };

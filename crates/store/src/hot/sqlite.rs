@@ -19,6 +19,7 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
 
     // A transaction that writes has the whole database to itself.
     lock_performances: "",
+    lock_stocks: "",
     lock_wallets: "",
 
     load_performances: "
@@ -63,6 +64,20 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
             i.order_id, i.user_id, NULL, i.target, NULL, i.balance_after, NULL, NULL, NULL, NULL
         FROM jsonb_each(?) k CROSS JOIN idempotency_keys i
             ON i.user_id = CAST(substr(k.value, 33) AS INTEGER) AND i.key_id = unhex(substr(k.value, 1, 32))",
+
+    load_stocks: "
+        SELECT 7, s.item_id, s.revision, NULL,
+            NULL, NULL, NULL, NULL, NULL, s.units_left, NULL, s.units_total, NULL, s.version
+        FROM jsonb_each(?) k CROSS JOIN stocks s ON s.item_id = k.value",
+
+    load_lapsed: concat!(
+        "SELECT 8, NULL, NULL, NULL, ",
+        order_columns!(),
+        " FROM orders o WHERE o.id IN (
+            SELECT id FROM orders INDEXED BY orders_by_deadline WHERE status = 0 AND expires_at <= ?
+            ORDER BY expires_at LIMIT 1000
+        ) AND +o.performance_id IN (SELECT value FROM jsonb_each(?))"
+    ),
 
     delete_claims: "
         DELETE FROM claims WHERE (performance_id, seat_id, coalesce(order_id, x'')) IN (
@@ -125,6 +140,12 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
         WHERE performances.id = k.value ->> 0
             AND performances.version = coalesce(k.value ->> 1, performances.version)",
 
+    update_stocks: "
+        UPDATE OR FAIL stocks SET version = k.value ->> 2,
+            units_total = units_total + (k.value ->> 3), units_left = units_left + (k.value ->> 4)
+        FROM jsonb_each(?) k
+        WHERE stocks.item_id = k.value ->> 0 AND stocks.version = coalesce(k.value ->> 1, stocks.version)",
+
     insert_seats: "
         INSERT OR FAIL INTO seats (id, row_index, place, number, category, x, y, guid)
         SELECT ?1 + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
@@ -144,4 +165,11 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
 
     insert_grams: "
         INSERT OR FAIL INTO show_grams (gram, show_id) SELECT value, ?1 FROM jsonb_each(?2)",
+
+    delete_outbox: "
+        DELETE FROM outbox WHERE seq IN (SELECT value FROM jsonb_each(?))",
+
+    insert_log: "
+        INSERT OR FAIL INTO event_log (event, created_at)
+        SELECT value ->> 0, value ->> 1 FROM jsonb_each(?)",
 };

@@ -6,17 +6,26 @@ mod m0002_accounts;
 mod m0003_sales;
 mod m0004_replicas;
 mod m0005_rooms;
+mod m0006_items;
+mod m0007_events;
+mod m0008_webhooks;
+mod m0009_popularity;
+mod m0012_media;
 
 pub(crate) use m0003_sales::claims_without_key;
+pub(crate) use m0006_items::stocks_without_check;
 use onsale_engine::ports::StoreError;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait,
-    sea_query::{ColumnDef, Expr, Index, IndexCreateStatement, Order, Query, Table, TableCreateStatement},
+    sea_query::{
+        ColumnDef, Expr, Index, IndexCreateStatement, Order, Query, Table, TableAlterStatement,
+        TableCreateStatement,
+    },
 };
 
 use crate::{
     dialect::Dialect,
-    error::{broken, is_existing_index, store_error},
+    error::{broken, is_existing, store_error},
 };
 
 /// One step from an empty database to today's tables.
@@ -55,6 +64,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "sales", kind: Kind::Expand, schema: m0003_sales::schema },
     Migration { name: "replicas", kind: Kind::Expand, schema: m0004_replicas::schema },
     Migration { name: "rooms", kind: Kind::Expand, schema: m0005_rooms::schema },
+    Migration { name: "items", kind: Kind::Expand, schema: m0006_items::schema },
+    Migration { name: "events", kind: Kind::Expand, schema: m0007_events::schema },
+    Migration { name: "popularity", kind: Kind::Expand, schema: m0009_popularity::schema },
+    Migration { name: "webhooks", kind: Kind::Expand, schema: m0008_webhooks::schema },
+    Migration { name: "media", kind: Kind::Expand, schema: m0012_media::schema },
 ];
 
 /// What a migration makes, in order.
@@ -62,6 +76,7 @@ pub(crate) struct Schema {
     dialect: Dialect,
     server_version: String,
     tables: Vec<TableCreateStatement>,
+    columns: Vec<TableAlterStatement>,
     indexes: Vec<IndexCreateStatement>,
 }
 
@@ -76,6 +91,11 @@ impl Schema {
     fn table_in_key_order(&mut self, table: &mut TableCreateStatement) {
         self.dialect.keep_in_key_order(table);
         self.table(table);
+    }
+
+    /// A column that is added to a table. It may be null or has a default: older nodes do not write it.
+    fn column(&mut self, table: &'static str, column: &mut ColumnDef) {
+        self.columns.push(Table::alter().table(table).add_column(column.take()).take());
     }
 
     /// An index.
@@ -137,6 +157,7 @@ async fn run_missing(
             dialect,
             server_version: server_version.clone(),
             tables: Vec::new(),
+            columns: Vec::new(),
             indexes: Vec::new(),
         };
         (migration.schema)(&mut schema);
@@ -160,9 +181,15 @@ async fn run(connection: &impl ConnectionTrait, schema: &mut Schema) -> Result<(
     for table in &mut schema.tables {
         connection.execute(table.if_not_exists()).await.map_err(store_error)?;
     }
+    for column in &schema.columns {
+        match connection.execute(column).await {
+            Err(error) if is_existing(&error) => {}
+            made => made.map(drop).map_err(store_error)?,
+        }
+    }
     for index in &schema.indexes {
         match connection.execute(index).await {
-            Err(error) if is_existing_index(&error) => {}
+            Err(error) if is_existing(&error) => {}
             made => made.map(drop).map_err(store_error)?,
         }
     }

@@ -20,7 +20,17 @@ pub(crate) enum Encoding {
 const NO_INTEGER: i64 = i64::MIN;
 
 /// Rows, or values, encoded.
-pub(crate) struct Batch(Encoded);
+pub(crate) struct Batch {
+    /// A parameter that comes before the batch.
+    before: Option<i64>,
+    encoded: Encoded,
+}
+
+impl From<Encoded> for Batch {
+    fn from(encoded: Encoded) -> Self {
+        Self { before: None, encoded }
+    }
+}
 
 enum Encoded {
     Json(String),
@@ -52,7 +62,7 @@ impl Batch {
                 for item in rows {
                     row(&mut Row(Target::Arrays { columns: &mut columns, next: 0 }), item);
                 }
-                Self(Encoded::Arrays(columns))
+                Encoded::Arrays(columns).into()
             }
         }
     }
@@ -61,7 +71,7 @@ impl Batch {
     pub(crate) fn integers(encoding: Encoding, values: impl IntoIterator<Item = i64>) -> Self {
         match encoding {
             Encoding::Json => Self::json(values, push),
-            Encoding::Arrays => Self(Encoded::Arrays(vec![Column::Integers(values.into_iter().collect())])),
+            Encoding::Arrays => Encoded::Arrays(vec![Column::Integers(values.into_iter().collect())]).into(),
         }
     }
 
@@ -69,7 +79,7 @@ impl Batch {
     pub(crate) fn uuids(encoding: Encoding, values: impl IntoIterator<Item = Uuid>) -> Self {
         match encoding {
             Encoding::Json => Self::json(values, push_uuid),
-            Encoding::Arrays => Self(Encoded::Arrays(vec![Column::Uuids(values.into_iter().collect())])),
+            Encoding::Arrays => Encoded::Arrays(vec![Column::Uuids(values.into_iter().collect())]).into(),
         }
     }
 
@@ -78,9 +88,20 @@ impl Batch {
         match encoding {
             Encoding::Json => Self::json(values, push_text),
             Encoding::Arrays => {
-                Self(Encoded::Arrays(vec![Column::Texts(values.into_iter().map(str::to_owned).collect())]))
+                Encoded::Arrays(vec![Column::Texts(values.into_iter().map(str::to_owned).collect())]).into()
             }
         }
+    }
+
+    /// An integer, and then integers. A parameter of its own and `[integer, ...]`.
+    pub(crate) fn integer_and_integers(
+        encoding: Encoding,
+        first: i64,
+        values: impl IntoIterator<Item = i64>,
+    ) -> Self {
+        let Self { before, encoded } = Self::integers(encoding, values);
+        debug_assert!(before.is_none());
+        Self { before: Some(first), encoded }
     }
 
     /// Pairs of a UUID and an integer. JSON: `["hex, then integer", ...]`.
@@ -102,7 +123,7 @@ impl Batch {
     /// Pairs of (group, member), sorted by group. JSON: `[[group, [member, ...]], ...]`.
     pub(crate) fn groups(encoding: Encoding, pairs: impl IntoIterator<Item = (i64, i64)>) -> Self {
         match encoding {
-            Encoding::Json => Self(Encoded::Json(grouped(pairs))),
+            Encoding::Json => Encoded::Json(grouped(pairs)).into(),
             Encoding::Arrays => Self::rows(encoding, pairs, |row, (group, member)| {
                 row.integer(group);
                 row.integer(member);
@@ -120,12 +141,12 @@ impl Batch {
             item(&mut text, value);
         }
         text.push(']');
-        Self(Encoded::Json(text))
+        Encoded::Json(text).into()
     }
 
     /// About how many bytes it takes on the way to the database.
     pub(crate) fn bytes(&self) -> usize {
-        match &self.0 {
+        match &self.encoded {
             Encoded::Json(text) => text.len(),
             Encoded::Arrays(columns) => columns.iter().map(Column::bytes).sum(),
         }
@@ -133,9 +154,10 @@ impl Batch {
 
     /// The parameters.
     pub(crate) fn into_values(self) -> Vec<Value> {
-        match self.0 {
-            Encoded::Json(text) => vec![text.into()],
-            Encoded::Arrays(columns) => columns.into_iter().map(Value::from).collect(),
+        let before = self.before.map(Value::from).into_iter();
+        match self.encoded {
+            Encoded::Json(text) => before.chain([text.into()]).collect(),
+            Encoded::Arrays(columns) => before.chain(columns.into_iter().map(Value::from)).collect(),
         }
     }
 }

@@ -4,7 +4,9 @@
 
 use onsale_domain::{
     decide::{FactKeys, KeyTarget},
-    ids::{OrderId, PerformanceId, SeatId, UserId},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
+    item::Stock,
+    offer::Offer,
     order::{Claim, Payment},
     wallet::Wallet,
 };
@@ -51,10 +53,14 @@ async fn lock(
     keys: &FactKeys,
 ) -> Result<(), TransactionError> {
     let hot = dialect.hot();
-    let mut locks = Vec::with_capacity(2);
+    let mut locks = Vec::with_capacity(3);
     if !keys.performances.is_empty() {
         let ids = keys.performances.iter().map(|performance| performance.0);
         locks.push((hot.lock_performances, Batch::integers(hot.encoding, ids)));
+    }
+    if !keys.items.is_empty() {
+        let ids = keys.items.iter().map(|item| item.0);
+        locks.push((hot.lock_stocks, Batch::integers(hot.encoding, ids)));
     }
     if !keys.wallets.is_empty() {
         let users = keys.wallets.iter().map(|user| user.0);
@@ -74,6 +80,15 @@ fn by_key(dialect: Dialect, keys: &FactKeys) -> Script {
     script.add(hot.load_performances, keys.performances.len(), |to| {
         Batch::integers(to, keys.performances.iter().map(|performance| performance.0))
     });
+    script.add(hot.load_stocks, keys.items.len(), |to| {
+        Batch::integers(to, keys.items.iter().map(|item| item.0))
+    });
+    if let Some(now) = keys.lapsed_by {
+        script.add(hot.load_lapsed, keys.items.len(), |to| {
+            let items = keys.items.iter().map(|item| Offer::Item(*item).code());
+            Batch::integer_and_integers(to, now.0, items)
+        });
+    }
     script.add(hot.load_keys, keys.keys.len(), |to| {
         Batch::keys(to, keys.keys.iter().map(|(user, key)| (Uuid::from_u128(*key), user.0)))
     });
@@ -82,7 +97,7 @@ fn by_key(dialect: Dialect, keys: &FactKeys) -> Script {
     });
     script.add(hot.load_buyers, keys.buyers.len(), |to| {
         let mut buyers: Vec<(i64, i64)> =
-            keys.buyers.iter().map(|(user, performance)| (performance.0, user.0)).collect();
+            keys.buyers.iter().map(|(user, offer)| (offer.code(), user.0)).collect();
         buyers.sort_unstable();
         Batch::groups(to, buyers)
     });
@@ -116,6 +131,7 @@ const ID: usize = ORDER;
 const USER: usize = ORDER + 1;
 const STATUS: usize = ORDER + 3;
 const AMOUNT: usize = ORDER + 5;
+const TOTAL: usize = ORDER + 7;
 const VERSION: usize = ORDER + 9;
 
 /// Adds what a row of one of the load statements says.
@@ -136,7 +152,7 @@ fn add(facts: &mut LoadedFacts, row: &QueryResult) -> Result<(), StoreError> {
         }
         2 => {
             let order = order_from_row(row, ORDER)?;
-            facts.buyers.entry((order.user, order.performance)).or_default().push(order.id);
+            facts.buyers.entry((order.user, order.offer())).or_default().push(order.id);
             facts.orders.insert(order.id, order);
         }
         3 => {
@@ -155,6 +171,19 @@ fn add(facts: &mut LoadedFacts, row: &QueryResult) -> Result<(), StoreError> {
             let key: Uuid = get(row, 3)?;
             let record = key_record(get(row, 1)?, get(row, STATUS)?, get(row, ID)?, get(row, AMOUNT)?)?;
             facts.keys.insert((UserId(get(row, USER)?), key.as_u128()), record);
+        }
+        7 => {
+            let item = facts.items.entry(ItemId(get(row, 1)?)).or_default();
+            item.revision = get(row, 2)?;
+            item.version = get(row, VERSION)?;
+            item.stock = Stock { total: get(row, TOTAL)?, left: get(row, AMOUNT)? };
+        }
+        8 => {
+            let order = order_from_row(row, ORDER)?;
+            if let Offer::Item(item) = order.offer() {
+                facts.items.entry(item).or_default().lapsed.push(order.id);
+            }
+            facts.orders.insert(order.id, order);
         }
         other => return Err(broken(format!("a row of a load statement begins with {other}"))),
     }

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use onsale_domain::{
     decide::{Changes, FactKeys},
     ids::{OrderId, PerformanceId, SeatId, UserId},
+    offer::{Offer, OfferKind},
     order::{Order, OrderStatus, SeatStatus},
     sale::SaleTerms,
     time::Timestamp,
@@ -28,7 +29,7 @@ use sea_orm::{
 };
 
 use crate::{
-    SqlStore, connect,
+    IDS_PER_STATEMENT, SqlStore, connect,
     dialect::Dialect,
     entity::{claim, idempotency_key, order, performance, wallet},
     error::{broken, commit_error, store_error},
@@ -38,9 +39,6 @@ pub(crate) use batch::{Batch, Encoding, Row};
 pub(crate) use rows::{
     claim_of, key_record, order_from_model, order_status, payment_from_model, status_code,
 };
-
-/// Ids that one statement names; each is a parameter, of which there is a limit.
-const IDS_PER_STATEMENT: usize = 1_000;
 
 /// A transaction of the pipeline on a SQL database.
 struct SqlSaleTransaction {
@@ -140,10 +138,10 @@ impl SaleStore for SqlStore {
             .all(&self.readers)
             .await
             .map_err(store_error)?;
-        let due = |(id, performance, expires_at)| DueHold {
+        let due = |(id, offer, expires_at)| DueHold {
             expires_at: Timestamp(expires_at),
             order: OrderId(id),
-            performance: PerformanceId(performance),
+            offer: Offer::from_code(offer),
         };
         Ok(rows.into_iter().map(due).collect())
     }
@@ -158,11 +156,16 @@ impl SaleStore for SqlStore {
     async fn orders_of(
         &self,
         user: UserId,
+        kind: OfferKind,
         before: Option<OrderId>,
         limit: usize,
     ) -> Result<OrderPage, StoreError> {
         let mut query = order::Entity::find()
             .filter(order::Column::UserId.eq(user.0))
+            .filter(match kind {
+                OfferKind::Performance => order::Column::PerformanceId.gte(0),
+                OfferKind::Item => order::Column::PerformanceId.lt(0),
+            })
             .order_by_desc(order::Column::Id)
             .limit(limit as u64 + 1);
         if let Some(before) = before {

@@ -2,8 +2,9 @@
 
 use onsale_domain::{
     decide::{KeyRecord, KeyTarget},
-    ids::{OrderId, PaymentId, PerformanceId, SeatId, UserId},
-    order::{Claim, Line, Order, OrderStatus, Payment},
+    ids::{OrderId, PaymentId, SeatId, UserId},
+    offer::Offer,
+    order::{Claim, Goods, Line, Order, OrderStatus, Payment},
     time::Timestamp,
 };
 use onsale_engine::ports::StoreError;
@@ -44,9 +45,8 @@ pub(crate) fn order_from_model(model: &order::Model) -> Result<Order, StoreError
     Ok(Order {
         id: OrderId(model.id),
         user: UserId(model.user_id),
-        performance: PerformanceId(model.performance_id),
+        goods: goods(Offer::from_code(model.performance_id), &model.seats)?,
         status: order_status(model.status)?,
-        lines: lines(&model.seats)?,
         amount: model.amount,
         currency: model.currency.parse().map_err(broken)?,
         created_at: Timestamp(model.created_at),
@@ -108,7 +108,17 @@ pub(super) fn get<T: TryGetable>(row: &QueryResult, index: usize) -> Result<T, S
     row.try_get_by_index(index).map_err(store_error)
 }
 
-fn lines(json: &str) -> Result<Vec<Line>, StoreError> {
+/// What an order is for: pairs of (seat, price), or one pair of (count, price).
+fn goods(offer: Offer, json: &str) -> Result<Goods, StoreError> {
     let pairs: Vec<(i64, i64)> = serde_json::from_str(json).map_err(broken)?;
-    Ok(pairs.into_iter().map(|(seat, price)| Line { seat: SeatId(seat), price }).collect())
+    match (offer, &pairs[..]) {
+        (Offer::Performance(performance), _) => {
+            let line = |(seat, price)| Line { seat: SeatId(seat), price };
+            Ok(Goods::Seats { performance, lines: pairs.into_iter().map(line).collect() })
+        }
+        (Offer::Item(item), &[(count, price)]) => {
+            Ok(Goods::Units { item, count: u32::try_from(count).map_err(broken)?, price })
+        }
+        (Offer::Item(_), _) => Err(broken(format!("an order for units has {} pairs", pairs.len()))),
+    }
 }

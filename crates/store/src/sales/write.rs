@@ -1,8 +1,10 @@
 //! Write: what a batch has changed, in one statement for each kind of change that it made.
 
+use std::fmt::Display;
+
 use onsale_domain::{
     decide::{Changes, ClaimChange, Event, KeyTarget, NewKey, WalletChange},
-    order::{Claim, Line, Order},
+    order::{Claim, Goods, Order},
     wallet::Transfer,
 };
 use onsale_engine::ports::{Guard, TransactionError};
@@ -27,6 +29,7 @@ pub(super) async fn write(
     let mut writer = Writer { hot: dialect.hot(), script: Script::new(dialect), checked };
     // First what others may have been faster with, so that a lost race costs little.
     writer.versions(changes);
+    writer.stocks(changes);
     writer.orders(changes);
     writer.claims(changes);
     writer.payments(changes);
@@ -54,6 +57,20 @@ impl Writer {
             })
         };
         self.script.add(self.hot.update_versions, changes.versions.len(), batch);
+    }
+
+    fn stocks(&mut self, changes: &Changes) {
+        let checked = self.checked;
+        let batch = |to| {
+            Batch::rows(to, &changes.stocks, |row, change| {
+                row.integer(change.item.0);
+                row.optional_integer(checked.then_some(change.version - 1));
+                row.integer(change.version);
+                row.integer(change.stock.total - change.before.total);
+                row.integer(change.stock.left - change.before.left);
+            })
+        };
+        self.script.add(self.hot.update_stocks, changes.stocks.len(), batch);
     }
 
     fn orders(&mut self, changes: &Changes) {
@@ -134,9 +151,9 @@ impl Writer {
 fn order_row(row: &mut Row<'_>, order: &Order) {
     row.uuid(order.id.0);
     row.integer(order.user.0);
-    row.integer(order.performance.0);
+    row.integer(order.offer().code());
     row.integer(status_code(order.status).into());
-    row.json(|text| push_lines(text, &order.lines));
+    row.json(|text| push_goods(text, &order.goods));
     row.integer(order.amount);
     row.text(order.currency.as_str());
     row.integer(order.created_at.0);
@@ -144,15 +161,27 @@ fn order_row(row: &mut Row<'_>, order: &Order) {
     row.integer(order.version);
 }
 
-fn push_lines(text: &mut String, lines: &[Line]) {
+fn push_goods(text: &mut String, goods: &Goods) {
     text.push('[');
-    for (index, line) in lines.iter().enumerate() {
-        text.push_str(if index == 0 { "[" } else { ",[" });
-        push(text, line.seat);
-        text.push(',');
-        push(text, line.price);
-        text.push(']');
+    match goods {
+        Goods::Seats { lines, .. } => {
+            for (index, line) in lines.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                push_pair(text, line.seat, line.price);
+            }
+        }
+        Goods::Units { count, price, .. } => push_pair(text, count, *price),
     }
+    text.push(']');
+}
+
+fn push_pair(text: &mut String, what: impl Display, price: i64) {
+    text.push('[');
+    push(text, what);
+    text.push(',');
+    push(text, price);
     text.push(']');
 }
 

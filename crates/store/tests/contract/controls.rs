@@ -5,11 +5,19 @@ use std::sync::Arc;
 use onsale_contract::store::fixture::{Fixture, OPENS, decide};
 use onsale_domain::decide::ClaimCheck;
 use onsale_engine::ports::Store;
-use onsale_store::{SqlStore, negative_control::drop_claims_key};
+use onsale_store::{
+    SqlStore,
+    negative_control::{drop_claims_key, drop_stock_check},
+};
 
 pub(crate) async fn oversells_without_guards(store: SqlStore) {
     drop_claims_key(&store).await.expect("the key is dropped");
     onsale_contract::sale::races::oversells_without_guards(Arc::new(store)).await;
+}
+
+pub(crate) async fn oversells_units_without_guards(store: SqlStore) {
+    drop_stock_check(&store).await.expect("the check is dropped");
+    onsale_contract::sale::unit_sales::oversells_without_guards(Arc::new(store)).await;
 }
 
 pub(crate) async fn without_the_claims_key_a_seat_is_sold_twice(store: SqlStore) {

@@ -23,6 +23,13 @@ macro_rules! suite {
             crate::controls::oversells_without_guards(store).await;
         }
 
+        /// The same for units.
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn oversells_units_without_guards() {
+            let (store, _guard) = $open().await;
+            crate::controls::oversells_units_without_guards(store).await;
+        }
+
         /// The contract's claim that the key is the last guard is only worth something if taking
         /// it away is noticed.
         #[tokio::test]

@@ -13,6 +13,7 @@ use std::{
 use onsale_contract::sale::stage::{PRICE, Stage, key};
 use onsale_domain::{
     ids::{OrderId, SeatId, UserId},
+    offer::OfferKind,
     order::OrderStatus,
 };
 use onsale_engine::{
@@ -124,10 +125,10 @@ impl Load {
         let witness = bed.witness().await;
         let promised = std::mem::take(&mut *self.shared.promised.lock().expect("nobody panics"));
         for (user, promised) in &promised {
-            let page = witness.orders_of(*user, None, 100).await.expect("orders");
+            let page = witness.orders_of(*user, OfferKind::Performance, None, 100).await.expect("orders");
             let mut there = Promised::default();
             for order in &page.orders {
-                there.held.insert(order.id, order.lines[0].seat);
+                there.held.insert(order.id, order.lines()[0].seat);
                 if order.status == OrderStatus::Paid {
                     there.paid.insert(order.id);
                 }

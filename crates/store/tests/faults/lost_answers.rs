@@ -1,7 +1,7 @@
 //! One request whose outcome is unknown.
 
 use onsale_contract::sale::{races::assert_clean, stage::key};
-use onsale_domain::ids::UserId;
+use onsale_domain::{ids::UserId, offer::OfferKind};
 use onsale_engine::sales::SaleError;
 
 use crate::bed::{Bed, Server};
@@ -23,7 +23,10 @@ pub(crate) async fn the_key_tells_what_happened(server: Server) {
         assert!(matches!(first, Err(SaleError::OutcomeUnknown)), "{first:?}");
         let again = hold().await.expect("an answer");
         assert_eq!(again.replayed, happened);
-        assert_eq!(sales.orders(UserId(number), None, 10).await.expect("orders").orders, [again.order]);
+        assert_eq!(
+            sales.orders(UserId(number), OfferKind::Performance, None, 10).await.expect("orders").orders,
+            [again.order]
+        );
     }
     assert_clean(&bed.stage).await;
 }
@@ -43,5 +46,5 @@ pub(crate) async fn an_unknown_outcome_taken_for_a_failure_happens_twice(server:
     let unknown = sales.hold(user, key(3), performance, vec![bed.stage.seats[0]]).await;
     assert!(matches!(unknown, Err(SaleError::OutcomeUnknown)), "{unknown:?}");
     sales.hold(user, key(4), performance, vec![bed.stage.seats[1]]).await.expect("another seat is free");
-    assert_eq!(sales.orders(user, None, 10).await.expect("orders").orders.len(), 2);
+    assert_eq!(sales.orders(user, OfferKind::Performance, None, 10).await.expect("orders").orders.len(), 2);
 }

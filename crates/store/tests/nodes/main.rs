@@ -8,7 +8,10 @@ mod scenario;
 use std::sync::Arc;
 
 use onsale_contract::sale::stage::{PRICE, add_performance};
-use onsale_domain::{ids::UserId, order::OrderStatus};
+use onsale_domain::{
+    offer::OfferKind,
+    {ids::UserId, order::OrderStatus},
+};
 use onsale_engine::{
     audit::audit,
     clock::{Clock, SystemClock},
@@ -37,8 +40,12 @@ type BothTold = (Told, Told);
 
 impl Nodes {
     async fn start(url: String, guard: Guard, batch_max: usize) -> Self {
-        let own = Arc::new(Node::start(&url, guard, batch_max).await);
-        let other = OtherNode::start(&url, guard, batch_max).await;
+        Self::start_sharing(url, guard, batch_max, None).await
+    }
+
+    async fn start_sharing(url: String, guard: Guard, batch_max: usize, redis: Option<&str>) -> Self {
+        let own = Arc::new(Node::start(&url, guard, batch_max, redis).await);
+        let other = OtherNode::start(&url, guard, batch_max, redis).await;
         Self { own, other, url }
     }
 
@@ -68,9 +75,15 @@ impl Nodes {
     async fn seats_paid(&self, buyers: i64) -> usize {
         let mut seats = 0;
         for buyer in 1..=buyers {
-            let page = self.own.engine.sales.orders(UserId(buyer), None, 1_000).await.expect("orders");
+            let page = self
+                .own
+                .engine
+                .sales
+                .orders(UserId(buyer), OfferKind::Performance, None, 1_000)
+                .await
+                .expect("orders");
             let paid = page.orders.iter().filter(|order| order.status == OrderStatus::Paid);
-            seats += paid.map(|order| order.lines.len()).sum::<usize>();
+            seats += paid.map(|order| order.lines().len()).sum::<usize>();
         }
         seats
     }
@@ -148,7 +161,10 @@ async fn lost_charges(nodes: &mut Nodes) -> i64 {
 }
 
 async fn race_suite(url: String, guard: Guard, batch_max: usize) {
-    let mut nodes = Nodes::start(url, guard, batch_max).await;
+    race(Nodes::start(url, guard, batch_max).await).await;
+}
+
+async fn race(mut nodes: Nodes) {
     sell_out(&mut nodes).await;
     one_seat(&mut nodes).await;
     per_buyer_limit(&mut nodes).await;
@@ -235,4 +251,70 @@ mod postgres {
 
 mod mariadb {
     suite!(onsale_testbed::mariadb);
+}
+
+/// Locks in Redis around what the versions guard.
+mod redis {
+    use std::{sync::Arc, time::Duration};
+
+    use onsale_engine::ports::Guard;
+    use onsale_testbed::RedisServer;
+
+    use crate::Nodes;
+
+    async fn race(url: String, batch_max: usize) {
+        let redis = tokio::task::spawn_blocking(onsale_testbed::redis).await.expect("Redis starts");
+        crate::race(Nodes::start_sharing(url, Guard::Distributed, batch_max, Some(redis)).await).await;
+    }
+
+    /// Redis dies and comes back, empty, again and again while both nodes sell.
+    async fn race_while_redis_fails(url: String) {
+        let redis = Arc::new(tokio::task::spawn_blocking(RedisServer::new).await.expect("Redis starts"));
+        let nodes = Nodes::start_sharing(url, Guard::Distributed, 16, Some(&redis.url())).await;
+        let failing = tokio::spawn(async move {
+            loop {
+                let server = redis.clone();
+                let failed = tokio::task::spawn_blocking(move || {
+                    server.kill();
+                    std::thread::sleep(Duration::from_millis(300));
+                    server.start();
+                    std::thread::sleep(Duration::from_millis(300));
+                    server.freeze();
+                    std::thread::sleep(Duration::from_millis(300));
+                    server.thaw();
+                });
+                failed.await.expect("the server obeys");
+            }
+        });
+        crate::race(nodes).await;
+        failing.abort();
+    }
+
+    mod postgres {
+        use onsale_testbed::postgres;
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn distributed_batched() {
+            super::race(postgres().fresh_database().await, 1_024).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn distributed_one_by_one() {
+            super::race(postgres().fresh_database().await, 1).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn distributed_while_redis_fails() {
+            super::race_while_redis_fails(postgres().fresh_database().await).await;
+        }
+    }
+
+    mod mariadb {
+        use onsale_testbed::mariadb;
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn distributed_batched() {
+            super::race(mariadb().fresh_database().await, 1_024).await;
+        }
+    }
 }

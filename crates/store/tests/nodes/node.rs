@@ -4,6 +4,7 @@
 use std::{process::Stdio, sync::Arc};
 
 use onsale_contract::sale::stage::{Setup, start};
+use onsale_coordination::{LocalCache, RedisLocks, RedisOptions};
 use onsale_domain::money::Currency;
 use onsale_engine::{Engine, clock::SystemClock, ports::Guard, sales::SaleSettings};
 use onsale_store::{SqlStore, StoreOptions};
@@ -38,12 +39,19 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) async fn start(url: &str, guard: Guard, batch_max: usize) -> Self {
+    /// With `redis`, the nodes on one database share their locks there.
+    pub(crate) async fn start(url: &str, guard: Guard, batch_max: usize, redis: Option<&str>) -> Self {
         let store = SqlStore::open(url, &StoreOptions::new(Currency::KRW)).await;
         let store = Arc::new(store.expect("the database opens"));
         let sales = SaleSettings { guard, batch_max, ..SaleSettings::default() };
         let setup = Setup { sales, ..Setup::default() };
         let engine = start(store.clone(), Arc::new(SystemClock), setup).await;
+        if let Some(redis) = redis {
+            let (_, database) = url.rsplit_once('/').expect("the URL names a database");
+            let options = RedisOptions { prefix: database.to_owned(), ..RedisOptions::default() };
+            let locks = RedisLocks::start(redis, &options).expect("the URL is understood");
+            engine.share(Arc::new(LocalCache::new(Arc::new(SystemClock))), Arc::new(locks));
+        }
         Self { store, engine }
     }
 }
@@ -61,11 +69,13 @@ struct Beginning {
     url: String,
     guard: String,
     batch_max: usize,
+    redis: Option<String>,
 }
 
 impl OtherNode {
-    pub(crate) async fn start(url: &str, guard: Guard, batch_max: usize) -> Self {
-        let beginning = Beginning { url: url.to_owned(), guard: format!("{guard:?}"), batch_max };
+    pub(crate) async fn start(url: &str, guard: Guard, batch_max: usize, redis: Option<&str>) -> Self {
+        let (url, redis) = (url.to_owned(), redis.map(str::to_owned));
+        let beginning = Beginning { url, guard: format!("{guard:?}"), batch_max, redis };
         let mut process = Command::new(std::env::current_exe().expect("this test has a file"))
             .args(["--exact", "node::other_node", "--ignored", "--nocapture"])
             .env(NODE, serde_json::to_string(&beginning).expect("it is plain data"))
@@ -109,10 +119,11 @@ impl OtherNode {
 #[expect(clippy::disallowed_methods, reason = "how the first process tells the second one what it is")]
 async fn other_node() {
     let beginning = std::env::var(NODE).expect("this is started by the other tests only");
-    let Beginning { url, guard, batch_max } = serde_json::from_str(&beginning).expect("it is plain data");
-    let guards = [Guard::Pessimistic, Guard::Optimistic, Guard::None];
+    let Beginning { url, guard, batch_max, redis } =
+        serde_json::from_str(&beginning).expect("it is plain data");
+    let guards = [Guard::Pessimistic, Guard::Optimistic, Guard::Distributed, Guard::None];
     let guard = guards.into_iter().find(|known| format!("{known:?}") == guard).expect("a guard");
-    let node = Arc::new(Node::start(&url, guard, batch_max).await);
+    let node = Arc::new(Node::start(&url, guard, batch_max, redis.as_deref()).await);
     println!("\n{SAYS}ready");
     // Waiting keeps this thread, which does nothing else.
     for task in std::io::stdin().lines() {

@@ -330,7 +330,7 @@ async fn shop(
             Ok(held) => {
                 sales.charge(buyer, None, FUNDS).await.expect("points can be charged");
                 sales.pay(buyer, None, held.order.id).await.expect("a fresh hold can be paid");
-                return (held.order.lines.len() as u64, refused);
+                return (held.order.lines().len() as u64, refused);
             }
             Err(SaleError::Refused(Refusal::SeatHeld(seat) | Refusal::SeatSold(seat))) => {
                 refused += 1;

@@ -56,6 +56,15 @@ impl FaultProxy {
         Self { address, faults, acceptor }
     }
 
+    /// As [`FaultProxy::start`], in front of the server that a URL names.
+    ///
+    /// # Panics
+    /// When the URL names no server, or as [`FaultProxy::start`].
+    pub async fn in_front_of(url: &str) -> Self {
+        let protocol = if url.starts_with("postgres") { Protocol::Postgres } else { Protocol::MySql };
+        Self::start(DatabaseUrl::parse(url).address(), protocol).await
+    }
+
     /// Where clients connect to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

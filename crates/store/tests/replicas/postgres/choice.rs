@@ -1,7 +1,7 @@
 //! Which database a read is done on.
 
 use onsale_contract::store::fixture::{OPENS, show};
-use onsale_domain::catalogue::ShowKind;
+use onsale_domain::{catalogue::ShowKind, offer::OfferKind};
 use onsale_engine::ports::{CatalogueStore, ReplicaCondition, SaleStore};
 use onsale_store::SqlStore;
 
@@ -85,7 +85,7 @@ async fn what_must_be_true_now_is_read_from_the_source() {
     in_use(&*store).await;
 
     store.order(order.id).await.unwrap().expect("it is there");
-    store.orders_of(UserId(7), None, 10).await.unwrap();
+    store.orders_of(UserId(7), OfferKind::Performance, None, 10).await.unwrap();
     store.wallet(UserId(7)).await.unwrap();
     store.claims(world.performance).await.unwrap();
     store.due_holds(Timestamp(i64::MAX), None, 10).await.unwrap();

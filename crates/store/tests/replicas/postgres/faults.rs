@@ -15,7 +15,10 @@ use onsale_contract::{
     sale::stage::{PRICE, Setup, Stage},
     store::fixture::show,
 };
-use onsale_domain::{catalogue::ShowKind, ids::UserId, order::OrderStatus, sale::SaleRules};
+use onsale_domain::{
+    offer::OfferKind,
+    {catalogue::ShowKind, ids::UserId, order::OrderStatus, sale::SaleRules},
+};
 use onsale_engine::{
     clock::SystemClock,
     ports::{ReplicaCondition, ReplicaHealth},
@@ -107,7 +110,7 @@ async fn buy(stage: &Stage, buyer: i64, stop: &AtomicBool, bought: &AtomicU32) {
         }
         sales.cancel(me, held.id).await.unwrap();
         balance += i64::from(paid) * PRICE;
-        let newest = sales.orders(me, None, 1).await.unwrap().orders.remove(0);
+        let newest = sales.orders(me, OfferKind::Performance, None, 1).await.unwrap().orders.remove(0);
         assert_eq!((newest.id, newest.status), (held.id, OrderStatus::Cancelled));
         assert_eq!(sales.wallet(me).await.unwrap().balance, balance);
         bought.fetch_add(1, SeqCst);

@@ -1,21 +1,22 @@
 //! The coordination's contract on the adapter in the process.
 
+mod cache;
+mod limiter;
+mod locks;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use onsale_contract::coordination::fixture::Adapter;
+use onsale_contract::coordination::fixture::{Adapter, Journal};
 use onsale_coordination::LocalCoordination;
-use onsale_engine::{
-    clock::Clock,
-    ports::{Coordination, RoomJournal},
-};
+use onsale_engine::{clock::Clock, ports::Coordination};
 
 struct Local;
 
 #[async_trait]
 impl Adapter for Local {
-    async fn start(&self, journal: Arc<dyn RoomJournal>, clock: Arc<dyn Clock>) -> Arc<dyn Coordination> {
-        Arc::new(LocalCoordination::new(journal, clock))
+    async fn start(&self, journal: Arc<Journal>, clock: Arc<dyn Clock>) -> Arc<dyn Coordination> {
+        Arc::new(LocalCoordination::new(journal.node(), clock))
     }
 }
 

@@ -1,7 +1,13 @@
-//! `kill -9` under load: nothing answered is lost, nothing unanswered is done twice.
+//! `kill -9` under load: nothing answered is lost, nothing unanswered is done twice, and whoever listens is
+//! told each change once.
+
+mod journal;
+#[cfg(feature = "kafka")]
+mod kafka;
 
 use std::{
     io::{BufRead, BufReader, Write},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -20,11 +26,18 @@ struct Home {
     folder: TempDir,
     /// None for the default, a file in the folder.
     database: Option<String>,
+    /// None for the default, within the process.
+    events: Option<String>,
 }
 
 impl Home {
     fn new(database: Option<String>) -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), database }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), database, events: None }
+    }
+
+    /// The file to which the attached consumer writes what it is told.
+    fn journal(&self) -> PathBuf {
+        self.folder.path().join("events.jsonl")
     }
 
     fn onsale(&self) -> Command {
@@ -33,6 +46,10 @@ impl Home {
         if let Some(url) = &self.database {
             command.env("ONSALE_DATABASE_URL", url);
         }
+        if let Some(url) = &self.events {
+            command.env("ONSALE_EVENTS_URL", url);
+        }
+        command.env("ONSALE_EVENTS_JOURNAL", self.journal());
         command
     }
 }
@@ -48,6 +65,8 @@ impl Server {
         let mut process = home
             .onsale()
             .args(["serve", "--listen", "127.0.0.1:0"])
+            // Each buyer books again and again.
+            .env("ONSALE_LIMITS_ENABLED", "false")
             // Accounts are not what is tested here.
             .env("ONSALE_ACCOUNTS_ARGON2_MEMORY_KIB", "64")
             .stdout(Stdio::piped())
@@ -90,6 +109,12 @@ struct Buyer {
     seats: Vec<i64>,
 }
 
+/// An order as it stands at the end.
+struct Bought {
+    id: String,
+    paid: bool,
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_fifty_times_under_load() {
     let slowest = killed_under_load(Home::new(None), 50).await;
@@ -120,7 +145,7 @@ async fn killed_under_load(home: Home, kills: usize) -> Duration {
     wait_until_ready(&client, &server.url).await;
     let mut sale = prepare(&client, &server, &home).await;
     let mut random = StdRng::seed_from_u64(50);
-    let (mut held, mut paid, mut unanswered) = (0, 0, 0);
+    let (mut orders, mut unanswered) = (Vec::new(), 0);
     let mut slowest = Duration::ZERO;
 
     for cycle in 0..kills {
@@ -135,15 +160,17 @@ async fn killed_under_load(home: Home, kills: usize) -> Duration {
         for buyer in &mut buyers {
             unanswered += buyer.sent.iter().filter(|sent| sent.answer.is_none()).count();
             buyer.resolve(&client, &server.url).await;
-            let (more_held, more_paid) = buyer.check(&client, &server.url).await;
-            (held, paid) = (held + more_held, paid + more_paid);
+            orders.extend(buyer.check(&client, &server.url).await);
         }
     }
+    let paid = orders.iter().filter(|order| order.paid).count();
+    let held = orders.len() - paid;
     println!(
         "{kills} kills: {held} held, {paid} paid, {unanswered} unanswered and resolved; \
          ready again after at most {slowest:?}"
     );
     assert!(held > kills && paid > kills && unanswered > kills, "too little happened to prove anything");
+    journal::wait_and_check(&home, &orders).await;
     audit(&home);
     drop(server);
     audit(&home);
@@ -291,15 +318,19 @@ impl Buyer {
         }
     }
 
-    /// How many holds and payments the server says this buyer has; they must be those it promised.
-    async fn check(&self, client: &Client, url: &str) -> (usize, usize) {
+    /// The orders that the server says this buyer has; they must be those it promised.
+    async fn check(&self, client: &Client, url: &str) -> Vec<Bought> {
         let page: Value =
             get(client, &format!("{url}/api/v1/reservations?size=100"), Some(&self.token)).await;
         let orders = page["reservations"].as_array().expect("reservations are a list");
         let promised = |path: &str| self.sent.iter().filter(|sent| sent.path == path).count();
         let paid = orders.iter().filter(|order| order["status"] == "paid").count();
         assert_eq!((orders.len(), paid), (promised("reservations"), promised("payments")));
-        (orders.len() - paid, paid)
+        let bought = orders.iter().map(|order| Bought {
+            id: order["reservationId"].as_str().expect("an id").to_owned(),
+            paid: order["status"] == "paid",
+        });
+        bought.collect()
     }
 }
 

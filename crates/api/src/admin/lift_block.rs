@@ -1,0 +1,30 @@
+//! `DELETE /api/v1/admin/blocks/{rule}/{subject}`
+
+use axum::{extract::State, http::StatusCode};
+use onsale_domain::limits::{Subject, SubjectError};
+
+use crate::{Shared, caller::Admin, extract::ApiPath, problem::Problem};
+
+/// Lift a block
+///
+/// Forgets all requests of this subject under this rule, so that they are counted from none again.
+#[utoipa::path(delete, path = "/api/v1/admin/blocks/{rule}/{subject}", tag = "admin", security(("bearer" = [])),
+    params(("rule" = String, Path, description = "The rule, as listed"),
+        ("subject" = String, Path, description = "Who, as listed")),
+    responses((status = 204, description = "Not blocked any more")))]
+pub(super) async fn lift_block(
+    State(api): State<Shared>,
+    _: Admin,
+    ApiPath((rule, subject)): ApiPath<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let subject: Subject =
+        subject.parse().map_err(|error: SubjectError| Problem::field("subject", &error.to_string()))?;
+    let limits = api.door.limits.as_ref();
+    let Some((limits, rule)) = limits.and_then(|limits| Some((limits, limits.rule(&rule)?))) else {
+        return Err(Problem::missing("rule"));
+    };
+    if limits.limiter.forget(&rule, subject).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::missing("block"))
+}

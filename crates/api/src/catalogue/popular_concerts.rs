@@ -1,0 +1,18 @@
+//! `GET /api/v1/concerts/popular`
+
+use axum::{extract::State, response::Response};
+use onsale_domain::catalogue::ShowKind;
+
+use super::popular::{Asked, Popular, popular};
+use crate::{Shared, extract::Head, problem::Problem};
+
+/// List popular concerts
+///
+/// Those of which the most seats were sold, seats that were given back taken off. The charts of a day
+/// are made at midnight and then stand.
+#[utoipa::path(get, path = "/api/v1/concerts/popular", tag = "catalogue", params(Asked),
+    responses((status = 200, description = "The concerts, the most popular first", body = Popular),
+        (status = 304, description = "Not changed since `If-None-Match`")))]
+pub(super) async fn popular_concerts(State(api): State<Shared>, head: Head) -> Result<Response, Problem> {
+    popular(&api, ShowKind::Concert, &head).await
+}

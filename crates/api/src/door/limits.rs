@@ -1,0 +1,267 @@
+//! How often somebody may ask for something.
+
+use std::{
+    fmt::Write as _,
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    http::{HeaderName, HeaderValue, request::Parts},
+    response::{IntoResponse, Response},
+};
+use onsale_domain::{
+    limits::{AllowanceRule, CountRule, RuleName, Subject, Verdict},
+    time::Timestamp,
+};
+use onsale_engine::ports::Limiter;
+
+use crate::{
+    Api,
+    caller::bearer,
+    problem::{Kind, Problem},
+};
+
+/// What is limited, and what counts.
+#[derive(Clone)]
+pub struct LimitSettings {
+    /// What counts.
+    pub limiter: Arc<dyn Limiter>,
+    /// Rules by groups of routes.
+    pub rules: Vec<GroupRule>,
+    /// How many bookings of one account at one performance may succeed. `None`: any number.
+    pub bookings: Option<AllowanceRule>,
+    /// How often somebody may try to log in. `None`: any number of times.
+    pub log_ins: Option<LogInRules>,
+}
+
+/// A rule for a group of routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRule {
+    /// The routes.
+    pub group: Group,
+    /// Whose requests are counted together.
+    pub by: By,
+    /// How many.
+    pub rule: CountRule,
+}
+
+/// How often somebody may try to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogInRules {
+    /// Tries to log in to one account from one address, begun anew by success. Nobody can lock
+    /// somebody at another address out.
+    pub account: CountRule,
+    /// Tries from one address that fail.
+    pub address: AllowanceRule,
+}
+
+/// Whose requests are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Those from one address, IPv6 by its first 64 bits.
+    Ip,
+    /// Those of one account, of visitors without a log-in by address.
+    Account,
+}
+
+macro_rules! groups {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)*) => {
+        /// Routes that are limited together.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(clippy::enum_variant_names, reason = "as they are called in the configuration")]
+        pub enum Group { $($(#[doc = $doc])+ $name,)* }
+
+        impl Group {
+            /// All groups.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// As it is called in the configuration.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+groups! {
+    /// The lists of films and of concerts.
+    Lists = "lists",
+    /// One film, one concert, one performance.
+    Details = "details",
+    /// Halls and the state of their seats.
+    Seats = "seats",
+    /// Waiting rooms.
+    Line = "line",
+    /// Signing up, profiles, points.
+    Accounts = "accounts",
+    /// Logging in.
+    LogIns = "log-ins",
+    /// Reserving.
+    Bookings = "bookings",
+    /// What one has reserved or ordered, and giving it back.
+    Orders = "orders",
+    /// Paying.
+    Payments = "payments",
+    /// Running sales.
+    Admin = "admin",
+    /// Probes and documents.
+    Operation = "operation",
+}
+
+static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The rules by group, ready to be looked up.
+pub(crate) struct Limits {
+    pub(crate) limiter: Arc<dyn Limiter>,
+    pub(super) bookings: Option<AllowanceRule>,
+    pub(super) log_ins: Option<LogInRules>,
+    by_group: Vec<Vec<Counter>>,
+    token_head: u64,
+    token_tail: AtomicU64,
+}
+
+struct Counter {
+    by: By,
+    rule: CountRule,
+    policy: Policy,
+}
+
+/// What the `RateLimit-Policy` header says of a rule, as draft-ietf-httpapi-ratelimit-headers has it.
+struct Policy(HeaderValue);
+
+impl Policy {
+    fn new(rule: &CountRule) -> Self {
+        let text = format!("\"{}\";q={};w={}", rule.name, rule.requests, rule.window_ms.max(1_000) / 1_000);
+        Self(HeaderValue::try_from(text).expect("names are checked when they are configured"))
+    }
+}
+
+impl Limits {
+    pub(super) fn new(settings: LimitSettings) -> Self {
+        let counters = |group| {
+            let rules = settings.rules.iter().filter(|rule| rule.group == group);
+            rules
+                .map(|rule| Counter { by: rule.by, policy: Policy::new(&rule.rule), rule: rule.rule.clone() })
+                .collect()
+        };
+        Self {
+            by_group: Group::ALL.iter().map(|group| counters(*group)).collect(),
+            limiter: settings.limiter,
+            bookings: settings.bookings,
+            log_ins: settings.log_ins,
+            token_head: RandomState::new().hash_one(0),
+            token_tail: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a group has rules.
+    pub(super) fn has_rules(&self, group: Group) -> bool {
+        !self.by_group[group as usize].is_empty()
+    }
+
+    /// Whether there may be blocks under this name.
+    pub(crate) fn rule(&self, name: &str) -> Option<RuleName> {
+        let rules = self.by_group.iter().flatten().map(|counter| &counter.rule.name);
+        let log_ins = self.log_ins.iter().flat_map(|rules| [&rules.account.name, &rules.address.name]);
+        let bookings = self.bookings.iter().map(|rule| &rule.name);
+        rules.chain(log_ins).chain(bookings).find(|rule| &***rule == name).cloned()
+    }
+
+    /// A token that nobody else has.
+    pub(super) fn new_token(&self) -> u128 {
+        let tail = self.token_tail.fetch_add(1, Ordering::Relaxed);
+        u128::from(self.token_head) << 64 | u128::from(tail)
+    }
+}
+
+impl Api {
+    /// Counts a request; refuses it if there were too many.
+    pub(super) async fn count(&self, group: Group, parts: &Parts) -> Result<Counted, Response> {
+        let Some(limits) = &self.door.limits else { return Ok(Counted::default()) };
+        let now = self.engine.clock().now();
+        let mut counted = Counted::default();
+        for counter in &limits.by_group[group as usize] {
+            let subject = self.subject(counter.by, parts);
+            match limits.limiter.count(&counter.rule, subject).await {
+                Verdict::Allowed { left, more_at } => counted.add(counter, left, more_at, now),
+                Verdict::Refused { until, blocked } => {
+                    counted.add(counter, 0, until, now);
+                    let mut response = refused(&counter.rule, until, blocked, now).into_response();
+                    counted.note(&mut response);
+                    return Err(response);
+                }
+            }
+        }
+        Ok(counted)
+    }
+
+    fn subject(&self, by: By, parts: &Parts) -> Subject {
+        let account = match by {
+            By::Ip => None,
+            By::Account => {
+                let caller = bearer(&parts.headers).ok();
+                caller.and_then(|token| self.engine.accounts.authenticate(token).ok())
+            }
+        };
+        match account {
+            Some(caller) => Subject::Account(caller.user),
+            None => Subject::ip(self.client(parts)),
+        }
+    }
+
+    /// The address that a request came from.
+    pub(crate) fn client(&self, parts: &Parts) -> IpAddr {
+        self.door.client(&parts.headers, &parts.extensions)
+    }
+}
+
+fn refused(rule: &CountRule, until: Timestamp, blocked: bool, now: Timestamp) -> Problem {
+    let seconds = seconds_until(until, now);
+    let (kind, what) =
+        if blocked { (Kind::Blocked, "and are blocked") } else { (Kind::TooManyRequests, "at this moment") };
+    let detail = format!(
+        "more than {} requests in {} s (`{}`) {what}; try again in {seconds} s",
+        rule.requests,
+        rule.window_ms / 1_000,
+        rule.name
+    );
+    Problem::new(kind, detail).with("rule", &*rule.name).retry_after(seconds)
+}
+
+/// Whole seconds until a time, at least one.
+pub(super) fn seconds_until(until: Timestamp, now: Timestamp) -> i64 {
+    (until.since_ms(now).saturating_add(999) / 1_000).max(1)
+}
+
+/// What the answer says about limits.
+#[derive(Default)]
+pub(super) struct Counted {
+    policies: Vec<HeaderValue>,
+    states: String,
+}
+
+impl Counted {
+    fn add(&mut self, counter: &Counter, left: u32, more_at: Timestamp, now: Timestamp) {
+        let separator = if self.states.is_empty() { "" } else { ", " };
+        let seconds = seconds_until(more_at, now);
+        let _ = write!(self.states, "{separator}\"{}\";r={left};t={seconds}", counter.rule.name);
+        self.policies.push(counter.policy.0.clone());
+    }
+
+    pub(super) fn note(self, response: &mut Response) {
+        let headers = response.headers_mut();
+        for policy in self.policies {
+            headers.append(&RATE_LIMIT_POLICY, policy);
+        }
+        if let Ok(states) = HeaderValue::try_from(self.states) {
+            headers.insert(&RATE_LIMIT, states);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Requests that are shed when there are too many.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use metrics::{Counter, counter, gauge};
+use onsale_domain::shedding::{Pressure, Priority};
+
+use crate::problem::{Kind, Problem};
+
+/// How often the pressure is looked at.
+const OBSERVED_EVERY: Duration = Duration::from_millis(100);
+
+/// How often it is measured how late work is begun.
+const PROBED_EVERY: Duration = Duration::from_millis(5);
+
+/// How long a shed request waits for its answer: one that is answered at once comes again at once,
+/// and turning it away costs as much as a cached answer. A connection that waits costs nothing.
+const SHED_AFTER: Duration = Duration::from_millis(500);
+
+/// While somebody buys or pays, work counts as late so many times sooner.
+const BUYERS_STRICTNESS: f64 = 10.0;
+
+/// The most shed requests that wait; more are answered at once.
+const SHED_WAITING_MAX: usize = 100_000;
+
+const PRIORITIES: [Priority; 4] =
+    [Priority::Browsing, Priority::Arriving, Priority::Buying, Priority::Paying];
+
+/// How many requests are under way and how late the machine is.
+pub struct Load {
+    under_way: AtomicUsize,
+    under_way_max: usize,
+    late_ms_max: Option<f64>,
+    /// The share of each priority to shed, of 2^32.
+    shed: [AtomicU32; PRIORITIES.len()],
+    shed_waiting: AtomicUsize,
+    buyers: AtomicBool,
+    dice: AtomicU32,
+    counters: [Counter; PRIORITIES.len()],
+}
+
+impl Load {
+    /// At most so many requests under way; pressure is when work is begun later than `late_ms_max`.
+    /// `None`: only the requests under way count.
+    #[must_use]
+    pub fn new(under_way_max: usize, late_ms_max: Option<u32>) -> Arc<Self> {
+        let counters = ["browsing", "arriving", "buying", "paying"]
+            .map(|priority| counter!("onsale_http_requests_shed_total", "priority" => priority));
+        Arc::new(Self {
+            under_way: AtomicUsize::new(0),
+            under_way_max,
+            late_ms_max: late_ms_max.map(f64::from),
+            shed: Default::default(),
+            shed_waiting: AtomicUsize::new(0),
+            buyers: AtomicBool::new(false),
+            dice: AtomicU32::new(0),
+            counters,
+        })
+    }
+
+    /// Measures the pressure for ever. To be run as a task of the runtime that serves.
+    #[expect(clippy::disallowed_methods, reason = "measures how late work is begun")]
+    pub async fn keep(self: Arc<Self>) {
+        let Some(late_ms_max) = self.late_ms_max else { return };
+        let late = gauge!("onsale_http_late_seconds");
+        let mut pressure = Pressure::default();
+        loop {
+            let began = Instant::now();
+            let (mut late_sum, mut probes) = (Duration::ZERO, 0_u32);
+            while began.elapsed() < OBSERVED_EVERY {
+                let asleep = Instant::now();
+                tokio::time::sleep(PROBED_EVERY).await;
+                late_sum += asleep.elapsed().saturating_sub(PROBED_EVERY);
+                probes += 1;
+            }
+            let mean = late_sum / probes.max(1);
+            late.set(mean.as_secs_f64());
+            // Who only looks around waits for nobody but others who do.
+            let strictness = if self.buyers.swap(false, Ordering::Relaxed) { BUYERS_STRICTNESS } else { 1.0 };
+            pressure = pressure.after(mean.as_secs_f64() * 1_000.0, late_ms_max / strictness);
+            for (priority, share) in PRIORITIES.into_iter().zip(&self.shed) {
+                share.store((pressure.shed(priority) * f64::from(u32::MAX)) as u32, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes a request in, or sheds it.
+    pub(crate) fn enter(self: &Arc<Self>, priority: Priority) -> Result<Permit, Shed> {
+        let share = self.shed[priority as usize].load(Ordering::Relaxed);
+        // Weyl's sequence: evenly spread, without a generator to wait for.
+        let dice = if share == 0 { u32::MAX } else { self.dice.fetch_add(0x9E37_79B9, Ordering::Relaxed) };
+        let room = self.under_way_max.saturating_mul(priority.room_percent()) / 100;
+        if priority >= Priority::Buying && !self.buyers.load(Ordering::Relaxed) {
+            self.buyers.store(true, Ordering::Relaxed);
+        }
+        let permit = Permit::new(self.clone());
+        if dice < share || permit.before >= room.max(1) {
+            self.counters[priority as usize].increment(1);
+            return Err(Shed { load: self.clone() });
+        }
+        Ok(permit)
+    }
+}
+
+/// A request under way.
+pub(crate) struct Permit {
+    load: Arc<Load>,
+    before: usize,
+}
+
+impl Permit {
+    fn new(load: Arc<Load>) -> Self {
+        let before = load.under_way.fetch_add(1, Ordering::Relaxed);
+        Self { load, before }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.load.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A request that is turned away.
+pub(crate) struct Shed {
+    load: Arc<Load>,
+}
+
+impl Shed {
+    /// The answer, after a while.
+    pub(crate) async fn answer(self) -> Problem {
+        struct Waiting(Arc<Load>);
+        impl Drop for Waiting {
+            fn drop(&mut self) {
+                self.0.shed_waiting.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        if self.load.shed_waiting.fetch_add(1, Ordering::Relaxed) < SHED_WAITING_MAX {
+            let _waiting = Waiting(self.load);
+            tokio::time::sleep(SHED_AFTER).await;
+        } else {
+            drop(Waiting(self.load));
+        }
+        Problem::new(Kind::Overloaded, "too many requests at this moment; try again in a moment")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(load: &Load, priority: Priority, share: f64) {
+        load.shed[priority as usize].store((share * f64::from(u32::MAX)) as u32, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn there_is_always_room_for_what_matters_more() {
+        let load = Load::new(10, None);
+        let mut permits = Vec::new();
+        for (priority, most) in PRIORITIES.into_iter().zip([5, 7, 9, 10]) {
+            while let Ok(permit) = load.enter(priority) {
+                permits.push(permit);
+            }
+            assert_eq!(permits.len(), most);
+        }
+        drop(permits.pop());
+        assert!(load.enter(Priority::Buying).is_err() && load.enter(Priority::Paying).is_ok());
+        permits.clear();
+        assert!(load.enter(Priority::Browsing).is_ok());
+    }
+
+    /// Whatever keeps the processors from requests counts, here something that blocks the runtime.
+    #[tokio::test]
+    async fn browsing_is_shed_while_work_is_begun_late_and_comes_back_by_itself() {
+        let load = Load::new(1_000, Some(200));
+        let keeper = tokio::spawn(load.clone().keep());
+        let is_shed = |priority| load.enter(priority).is_err();
+        let mut turns = 0;
+        while !(0..10).all(|_| is_shed(Priority::Browsing)) {
+            turns += 1;
+            assert!(turns < 100, "nothing is shed");
+            std::thread::sleep(Duration::from_millis(400));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(!(0..100).any(|_| is_shed(Priority::Paying)), "payments are never shed");
+        // Five seconds of its own time, which passes only as observations do.
+        for _ in 0..50 {
+            tokio::time::sleep(OBSERVED_EVERY).await;
+        }
+        assert!(!(0..1_000).any(|_| is_shed(Priority::Browsing)), "it is over");
+        keeper.abort();
+    }
+
+    #[test]
+    fn the_share_that_is_to_be_shed_is_shed() {
+        let load = Load::new(10, Some(20));
+        share(&load, Priority::Browsing, 0.25);
+        let taken = (0..10_000).filter(|_| load.enter(Priority::Browsing).is_ok()).count();
+        assert!((7_400..=7_600).contains(&taken), "{taken}");
+        assert!((0..10_000).all(|_| load.enter(Priority::Buying).is_ok()));
+        share(&load, Priority::Browsing, 1.0);
+        assert!((0..10_000).all(|_| load.enter(Priority::Browsing).is_err()));
+    }
+}

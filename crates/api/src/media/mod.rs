@@ -1,0 +1,20 @@
+//! Pictures.
+
+use crate::{
+    operation::{BODY, ORGANISER, Operations, PARAMETERS, STORE, operation},
+    problem::Kind,
+};
+
+mod get_media;
+mod remove_show_image;
+mod set_show_image;
+
+/// What is referred to does not exist.
+const NOT_FOUND: &[Kind] = &[Kind::NotFound];
+
+pub(crate) fn operations() -> Operations {
+    Operations::new()
+        .routes(operation!(get_media::get_media, &[PARAMETERS, STORE, NOT_FOUND]))
+        .routes(operation!(set_show_image::set_show_image, &[ORGANISER, BODY, STORE, NOT_FOUND]))
+        .routes(operation!(remove_show_image::remove_show_image, &[ORGANISER, PARAMETERS, STORE, NOT_FOUND]))
+}

@@ -1,0 +1,19 @@
+//! `DELETE /api/v1/admin/shows/{id}/image`
+
+use axum::{extract::State, http::StatusCode};
+use onsale_domain::ids::ShowId;
+
+use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
+
+/// Take a show's picture away
+#[utoipa::path(delete, path = "/api/v1/admin/shows/{id}/image", tag = "admin", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The show's id", minimum = 1)),
+    responses((status = 204, description = "The show has no picture")))]
+pub(super) async fn remove_show_image(
+    State(api): State<Shared>,
+    _: Organiser,
+    ApiPath(id): ApiPath<i64>,
+) -> Result<StatusCode, Problem> {
+    api.engine.remove_show_image(ShowId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,153 @@
+//! Pictures of shows.
+
+use std::{fs, path::Path, time::Duration};
+
+use reqwest::{Method, StatusCode};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use crate::server::{Answer, Server, Walk};
+
+const IMAGE: &str = "/api/v1/admin/shows/1/image";
+
+fn picture(name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/images").join(name)).unwrap()
+}
+
+/// The files that are kept.
+fn files(walk: &Walk) -> Vec<String> {
+    let files = fs::read_dir(walk.server.folder.path().join("media")).unwrap();
+    files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+async fn put(walk: &mut Walk, media_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+    let request = walk.server.request(Method::PUT, IMAGE).bearer_auth(walk.organiser.clone());
+    walk.note(&format!("PUT {IMAGE} {media_type}"));
+    walk.send(&Method::PUT, IMAGE, request.header("content-type", media_type).body(body.into())).await
+}
+
+async fn image(walk: &mut Walk) -> String {
+    walk.get("/api/v1/movies/1").await.json["thumbnailImage"].as_str().unwrap_or("none").to_owned()
+}
+
+#[tokio::test]
+async fn a_picture_is_set_served_replaced_and_removed() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    image(&mut walk).await;
+    for (name, media_type) in [
+        ("small.png", "image/png"),
+        ("small.jpg", "IMAGE/JPEG; x=y"),
+        ("animated.gif", "image/gif"),
+        ("alpha.webp", "image/webp"),
+    ] {
+        let bytes = picture(name);
+        let with_more = [&bytes[..], b"<script>"].concat();
+        assert_eq!(put(&mut walk, media_type, with_more).await.status, StatusCode::NO_CONTENT);
+        let path = image(&mut walk).await;
+        assert!(path.starts_with("/media/"), "the catalogue's cache knows: {path}");
+        let served = walk.server.request(Method::GET, &path).send().await.unwrap();
+        let headers = served.headers().clone();
+        let plain = media_type.split(';').next().unwrap().to_lowercase();
+        assert_eq!(headers["content-type"], *plain);
+        assert_eq!(headers["cache-control"], "public, max-age=31536000, immutable");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["content-security-policy"], "default-src 'none'; sandbox");
+        assert_eq!(served.bytes().await.unwrap(), bytes, "without what followed it");
+        let tag = headers["etag"].to_str().unwrap();
+        let known =
+            walk.server.request(Method::GET, &path).header("if-none-match", tag).send().await.unwrap();
+        assert_eq!((known.status(), &known.headers()["etag"]), (StatusCode::NOT_MODIFIED, &headers["etag"]));
+        assert!(known.bytes().await.unwrap().is_empty());
+    }
+    // Pages that show the pictures before are still about; after an hour they are removed.
+    assert_eq!(files(&walk).len(), 4);
+    let (organiser, path) = (walk.organiser.clone(), image(&mut walk).await);
+    let removed = walk.call(Method::DELETE, IMAGE, Some(&organiser), None).await;
+    assert_eq!((removed.status, image(&mut walk).await), (StatusCode::NO_CONTENT, "none".to_owned()));
+    assert_eq!(walk.server.request(Method::GET, &path).send().await.unwrap().status(), StatusCode::OK);
+    walk.server.clock.advance_ms(3_600_001);
+    for _ in 0..1_000 {
+        if files(&walk).is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(files(&walk), [] as [String; 0]);
+    assert_eq!(walk.get(&path).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_is_no_picture_or_too_large_is_refused_and_leaves_nothing() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    walk.forget();
+    let png = picture("small.png");
+    put(&mut walk, "image/jpeg", png.clone()).await;
+    put(&mut walk, "image/svg+xml", "<svg/>").await;
+    put(&mut walk, "text/html", png.clone()).await;
+    put(&mut walk, "image/png", "<svg onload=\"alert(1)\"/>").await;
+    put(&mut walk, "image/png", "").await;
+    put(&mut walk, "image/gif", "GIF89a/*\0\0*/=1;alert(1)//;").await;
+    put(&mut walk, "image/png", png[..png.len() - 1].to_vec()).await;
+    put(&mut walk, "image/png", vec![0; 5 * 1024 * 1024 + 1]).await;
+    insta::assert_snapshot!(walk.text());
+    assert_eq!(image(&mut walk).await, "https://example.com/4.jpg", "as it was");
+    assert_eq!(files(&walk), [] as [String; 0]);
+
+    let buyer = walk.server.request(Method::PUT, IMAGE).bearer_auth(walk.buyer.clone());
+    let refused = buyer.header("content-type", "image/png").body(png.clone()).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    let nobody =
+        walk.server.request(Method::PUT, IMAGE).header("content-type", "image/png").body(png.clone());
+    assert_eq!(nobody.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    let request = walk.server.request(Method::PUT, "/api/v1/admin/shows/99/image");
+    let request = request.bearer_auth(walk.organiser.clone()).header("content-type", "image/png").body(png);
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_leaves_nothing() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    let png = picture("small.png");
+    let address = walk.server.url.strip_prefix("http://").unwrap().to_owned();
+    for (length, sent) in [(png.len(), png.len() - 1), (png.len() + 1_000_000, png.len())] {
+        let mut connection = TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "PUT {IMAGE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: image/png\r\n\
+             content-length: {length}\r\n\r\n",
+            walk.organiser
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        connection.write_all(&png[..sent]).await.unwrap();
+        connection.flush().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(connection);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(image(&mut walk).await, "https://example.com/4.jpg", "as it was");
+    assert_eq!(files(&walk), [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn names_lead_nowhere_else() {
+    let mut walk = Server::start().await.walk().await;
+    fs::write(walk.server.folder.path().join("media/secret.png"), "secret").unwrap();
+    let digits = "0".repeat(64);
+    for name in [
+        "secret.png",
+        "..%2fonsale.db",
+        "%2e%2e%2fonsale.db",
+        "..%5consale.db",
+        "%00",
+        "onsale.db",
+        &format!("{digits}.svg"),
+        &format!("{digits}.png"),
+        &format!("{digits}.png%00.html"),
+        &format!("..%2f{digits}.png"),
+    ] {
+        let answer = walk.get(&format!("/media/{name}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name}");
+        assert_eq!(answer.json["type"], "/problems/not-found", "{name}");
+    }
+}

@@ -1,0 +1,3 @@
+//! Several nodes behind one address: what they share.
+
+mod redis;

@@ -1,0 +1,149 @@
+//! Limits in the process.
+
+use std::{
+    hash::{BuildHasher, Hash, RandomState},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use onsale_domain::{
+    limits::{Allowance, AllowanceRule, Count, CountRule, RuleName, Subject, Verdict},
+    time::Timestamp,
+};
+use onsale_engine::{
+    clock::Clock,
+    ports::{Block, Limiter, LimiterError},
+};
+use parking_lot::Mutex;
+
+use crate::recent::{Fading, Recent};
+
+/// The most keys of each kind that are remembered, about 150 bytes each.
+const KEYS_MAX: usize = 1 << 20;
+
+/// Requests of different keys rarely wait for one another.
+const SHARDS: usize = 64;
+
+/// The limits of a single node.
+pub struct LocalLimiter {
+    counts: Shards<Counted>,
+    allowances: Shards<Allowed>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    rule: RuleName,
+    subject: Subject,
+}
+
+struct Shards<V> {
+    shards: Box<[Mutex<Recent<Key, V>>]>,
+    hasher: RandomState,
+}
+
+impl<V: Fading> Shards<V> {
+    fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Recent::new(KEYS_MAX / SHARDS))).collect();
+        Self { shards, hasher: RandomState::new() }
+    }
+
+    fn of(&self, key: &Key) -> &Mutex<Recent<Key, V>> {
+        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    }
+}
+
+#[derive(Default)]
+struct Counted {
+    count: Count,
+    forgotten_at: Option<Timestamp>,
+}
+
+impl Fading for Counted {
+    fn forgotten_at(&self) -> Timestamp {
+        self.forgotten_at.unwrap_or(Timestamp(i64::MIN))
+    }
+
+    /// Blocks are kept.
+    fn kept_until(&self) -> Timestamp {
+        self.count.blocked_until(Timestamp(i64::MIN)).unwrap_or(Timestamp(i64::MIN))
+    }
+}
+
+#[derive(Default)]
+struct Allowed(Allowance);
+
+impl Fading for Allowed {
+    fn forgotten_at(&self) -> Timestamp {
+        self.0.forgotten_at()
+    }
+
+    fn kept_until(&self) -> Timestamp {
+        Timestamp(i64::MIN)
+    }
+}
+
+impl LocalLimiter {
+    /// Without counts.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { counts: Shards::new(), allowances: Shards::new(), clock }
+    }
+
+    fn with_allowance(&self, key: &Key, act: impl FnOnce(&mut Allowance, Timestamp)) {
+        let now = self.clock.now();
+        act(&mut self.allowances.of(key).lock().entry(key, now).0, now);
+    }
+}
+
+#[async_trait]
+impl Limiter for LocalLimiter {
+    async fn count(&self, rule: &CountRule, subject: Subject) -> Verdict {
+        let key = Key { rule: rule.name.clone(), subject };
+        let now = self.clock.now();
+        let mut shard = self.counts.of(&key).lock();
+        let counted = shard.entry(&key, now);
+        let verdict = counted.count.take(rule, now);
+        counted.forgotten_at = Some(counted.count.forgotten_at(rule));
+        verdict
+    }
+
+    async fn take(&self, rule: &AllowanceRule, subject: Subject, token: u128) -> Verdict {
+        let key = Key { rule: rule.name.clone(), subject };
+        let now = self.clock.now();
+        self.allowances.of(&key).lock().entry(&key, now).0.take(rule, token, now)
+    }
+
+    async fn spend(&self, rule: &AllowanceRule, subject: Subject, token: u128) {
+        let key = Key { rule: rule.name.clone(), subject };
+        self.with_allowance(&key, |allowance, now| allowance.spend(rule, token, now));
+    }
+
+    async fn give_back(&self, rule: &AllowanceRule, subject: Subject, token: u128) {
+        let key = Key { rule: rule.name.clone(), subject };
+        self.with_allowance(&key, |allowance, _| allowance.give_back(token));
+    }
+
+    async fn forget(&self, rule: &RuleName, subject: Subject) -> Result<bool, LimiterError> {
+        let key = Key { rule: rule.clone(), subject };
+        let now = self.clock.now();
+        let counted = self.counts.of(&key).lock().forget(&key, now);
+        let allowed = self.allowances.of(&key).lock().forget(&key, now);
+        Ok(counted || allowed)
+    }
+
+    async fn blocks(&self, max: usize) -> Result<Vec<Block>, LimiterError> {
+        let now = self.clock.now();
+        let mut blocks = Vec::new();
+        for shard in &self.counts.shards {
+            let shard = shard.lock();
+            blocks.extend(shard.iter().filter_map(|(key, counted)| {
+                let until = counted.count.blocked_until(now)?;
+                Some(Block { rule: key.rule.clone(), subject: key.subject, until })
+            }));
+        }
+        blocks.sort_unstable_by(|a, b| (b.until, a.subject).cmp(&(a.until, b.subject)));
+        blocks.truncate(max);
+        Ok(blocks)
+    }
+}

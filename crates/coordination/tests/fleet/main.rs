@@ -1,0 +1,3 @@
+//! What nodes share over Redis: the contracts, and what nodes and servers do when they fail.
+
+mod redis;

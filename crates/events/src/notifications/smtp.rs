@@ -1,0 +1,80 @@
+//! Notifications by e-mail.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lettre::{
+    Address, AsyncSmtpTransport, AsyncTransport as _, Message as Email, Tokio1Executor,
+    address::AddressError,
+    message::{Mailbox, header::ContentType},
+    transport::smtp::{self, PoolConfig},
+};
+
+use super::{Message, Notifier, NotifyError};
+
+/// The most connections to the server.
+const CONNECTIONS_MAX: u32 = 4;
+
+/// How long an answer of the server may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Sends e-mails through an SMTP server.
+pub struct SmtpNotifier {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+}
+
+/// Why no e-mails can be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SmtpError {
+    /// The server's URL is none.
+    #[error("the URL of the SMTP server: {0}")]
+    Url(#[from] smtp::Error),
+    /// The sender's address is none.
+    #[error("the sender's address: {0}")]
+    From(#[from] AddressError),
+}
+
+impl SmtpNotifier {
+    /// Sends through the server at `url`, for instance `smtps://USER:PASSWORD@HOST` or
+    /// `smtp://HOST:587?tls=required`, from an address such as `Onsale <tickets@example.com>`. Connects
+    /// when there is something to send. Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    /// If one of them cannot be understood.
+    pub fn new(url: &str, from: &str) -> Result<Self, SmtpError> {
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?
+            .timeout(Some(TIMEOUT))
+            .pool_config(PoolConfig::new().max_size(CONNECTIONS_MAX))
+            .build();
+        Ok(Self { transport, from: from.parse()? })
+    }
+
+    fn email(&self, message: &Message) -> Result<Email, NotifyError> {
+        let never = |why: String| NotifyError::Never(why);
+        let address: Address =
+            message.email.parse().map_err(|error: AddressError| never(error.to_string()))?;
+        let to = Mailbox::new(Some(message.name.clone()).filter(|name| !name.is_empty()), address);
+        Email::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(message.subject.clone())
+            // The same each time, so that mail programs show it once.
+            .message_id(Some(format!("<{}@{}>", message.id, self.from.email.domain())))
+            .header(ContentType::TEXT_PLAIN)
+            .body(message.text.clone())
+            .map_err(|error| never(error.to_string()))
+    }
+}
+
+#[async_trait]
+impl Notifier for SmtpNotifier {
+    async fn notify(&self, message: &Message) -> Result<(), NotifyError> {
+        match self.transport.send(self.email(message)?).await {
+            Ok(_) => Ok(()),
+            // 5yz: the server will say the same tomorrow.
+            Err(error) if error.is_permanent() => Err(NotifyError::Never(error.to_string())),
+            Err(error) => Err(NotifyError::Later(error.to_string())),
+        }
+    }
+}

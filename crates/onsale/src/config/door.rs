@@ -1,0 +1,258 @@
+//! Settings of the door: limits, proxies, gateways, what a client may take.
+
+use std::{sync::Arc, time::Duration};
+
+use onsale_api::door::{
+    By, DoorSettings, ForwardedHeader, Gateway, Group, GroupRule, LimitSettings, Load, LogInRules,
+};
+use onsale_domain::limits::{ALLOWANCE_MAX, AllowanceRule, CountRule};
+use onsale_engine::ports::Limiter;
+use serde::{Deserialize, Serialize};
+
+use super::Config;
+use crate::http::HttpSettings;
+
+/// How long a booking counts that was never answered, because its node died.
+const UNSETTLED_MS: i64 = 30_000;
+
+/// The smallest bound of a request's head.
+const HEAD_BYTES_MIN: usize = 1_024;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) enabled: bool,
+    pub(crate) bookings: u32,
+    pub(crate) bookings_seconds: u32,
+    pub(crate) log_in_tries: u32,
+    pub(crate) log_in_failures: u32,
+    pub(crate) log_in_seconds: u32,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// A rule for a group of routes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    pub(crate) group: GroupName,
+    pub(crate) by: ByName,
+    pub(crate) requests: u32,
+    pub(crate) seconds: u32,
+    /// 0: as many as `requests`.
+    #[serde(default)]
+    pub(crate) burst: u32,
+    #[serde(default)]
+    pub(crate) block_seconds: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ByName {
+    Ip,
+    Account,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ForwardedHeaderName {
+    XForwardedFor,
+    Forwarded,
+}
+
+/// A group as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct GroupName(Group);
+
+impl TryFrom<String> for GroupName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let group = Group::ALL.iter().find(|group| group.as_str() == text);
+        group.map(|group| Self(*group)).ok_or_else(|| {
+            let groups: Vec<_> = Group::ALL.iter().map(|group| group.as_str()).collect();
+            format!("there is no group `{text}` of routes; there are {}", groups.join(", "))
+        })
+    }
+}
+
+impl From<GroupName> for String {
+    fn from(GroupName(group): GroupName) -> Self {
+        group.as_str().to_owned()
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let lists = Rule {
+            group: GroupName(Group::Lists),
+            by: ByName::Ip,
+            requests: 50,
+            seconds: 60,
+            burst: 0,
+            block_seconds: 3_600,
+        };
+        Self {
+            enabled: true,
+            bookings: 1,
+            bookings_seconds: 300,
+            log_in_tries: 10,
+            log_in_failures: 100,
+            log_in_seconds: 900,
+            rules: vec![lists],
+        }
+    }
+}
+
+impl Rule {
+    fn name(&self) -> String {
+        let by = match self.by {
+            ByName::Ip => "ip",
+            ByName::Account => "account",
+        };
+        format!("{}-by-{by}", self.group.0.as_str())
+    }
+
+    fn group_rule(&self) -> GroupRule {
+        let rule = CountRule {
+            name: self.name().into(),
+            requests: self.requests,
+            window_ms: i64::from(self.seconds) * 1_000,
+            burst: if self.burst == 0 { self.requests } else { self.burst },
+            block_ms: i64::from(self.block_seconds) * 1_000,
+            block_ms_max: 0,
+        };
+        let by = match self.by {
+            ByName::Ip => By::Ip,
+            ByName::Account => By::Account,
+        };
+        GroupRule { group: self.group.0, by, rule }
+    }
+}
+
+impl Limits {
+    fn settings(&self, limiter: Arc<dyn Limiter>) -> Option<LimitSettings> {
+        let bookings = AllowanceRule {
+            name: "bookings".into(),
+            requests: self.bookings,
+            window_ms: i64::from(self.bookings_seconds) * 1_000,
+            unsettled_ms: UNSETTLED_MS,
+        };
+        let window_ms = i64::from(self.log_in_seconds) * 1_000;
+        let log_ins = LogInRules {
+            account: CountRule {
+                name: "log-ins-by-account-and-ip".into(),
+                requests: self.log_in_tries,
+                window_ms,
+                burst: self.log_in_tries,
+                block_ms: 1_000,
+                block_ms_max: window_ms,
+            },
+            address: AllowanceRule {
+                name: "failed-log-ins-by-ip".into(),
+                requests: self.log_in_failures,
+                window_ms,
+                unsettled_ms: UNSETTLED_MS,
+            },
+        };
+        self.enabled.then(|| LimitSettings {
+            limiter,
+            rules: self.rules.iter().map(Rule::group_rule).collect(),
+            bookings: (self.bookings > 0).then_some(bookings),
+            log_ins: (self.log_in_tries > 0).then_some(log_ins),
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (key, value) in [("bookings", self.bookings), ("log_in_failures", self.log_in_failures)] {
+            if value > ALLOWANCE_MAX {
+                return Err(format!("limits.{key}: must be at most {ALLOWANCE_MAX}"));
+            }
+        }
+        for (key, value) in [
+            ("bookings_seconds", self.bookings_seconds),
+            ("log_in_failures", self.log_in_failures),
+            ("log_in_seconds", self.log_in_seconds),
+        ] {
+            if value == 0 {
+                return Err(format!("limits.{key}: must be at least 1"));
+            }
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            if rule.requests == 0 || rule.seconds == 0 {
+                return Err(format!(
+                    "limits.rules: `requests` and `seconds` of {} must be at least 1",
+                    rule.name()
+                ));
+            }
+            if self.rules[..index].iter().any(|other| other.name() == rule.name()) {
+                return Err(format!("limits.rules: {} is there twice", rule.name()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    pub(super) fn check_door(&self) -> Result<(), String> {
+        self.limits.check()?;
+        let server = &self.server;
+        if server.head_bytes_max < HEAD_BYTES_MIN {
+            return Err(format!("server.head_bytes_max: must be at least {HEAD_BYTES_MIN}"));
+        }
+        if server.proxy_protocol && server.trusted_proxies.is_empty() {
+            return Err("server.proxy_protocol: name the proxies in server.trusted_proxies".to_owned());
+        }
+        if !server.gateway_header.is_empty() {
+            let header = server.gateway_header.parse::<axum::http::HeaderName>();
+            header.map_err(|error| format!("server.gateway_header: {error}"))?;
+            if server.gateways.is_empty() {
+                return Err("server.gateway_header: name the gateways in server.gateways".to_owned());
+            }
+        }
+        for origin in &server.cors_origins {
+            let is_origin = origin.split_once("://").is_some_and(|(scheme, host)| {
+                matches!(scheme, "http" | "https") && !host.is_empty() && !host.contains(['/', '*', ' '])
+            });
+            if !is_origin {
+                return Err(format!(
+                    "server.cors_origins: `{origin}` is not an origin such as https://shop.example.com"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who is let in.
+    pub(crate) fn door(&self, limiter: Arc<dyn Limiter>) -> DoorSettings {
+        let server = &self.server;
+        let late_ms_max = (server.late_ms_max > 0).then_some(server.late_ms_max);
+        DoorSettings {
+            limits: self.limits.settings(limiter),
+            trusted_proxies: server.trusted_proxies.clone(),
+            forwarded_header: match server.forwarded_header {
+                ForwardedHeaderName::XForwardedFor => ForwardedHeader::XForwardedFor,
+                ForwardedHeaderName::Forwarded => ForwardedHeader::Forwarded,
+            },
+            gateway: (!server.gateway_header.is_empty()).then(|| Gateway {
+                header: server.gateway_header.parse().expect("checked when the configuration was read"),
+                from: server.gateways.clone(),
+            }),
+            load: Some(Load::new(server.requests_max, late_ms_max)),
+            cors_origins: server.cors_origins.clone(),
+            body_time_max: Duration::from_secs(server.body_seconds_max),
+        }
+    }
+
+    /// What a client may take.
+    pub(crate) fn http(&self) -> HttpSettings {
+        let server = &self.server;
+        HttpSettings {
+            connections_max: server.connections_max,
+            head_time_max: Duration::from_secs(server.head_seconds_max),
+            head_bytes_max: server.head_bytes_max,
+            write_time_max: Duration::from_secs(server.write_seconds_max),
+            proxy_protocol_from: server.proxy_protocol.then(|| server.trusted_proxies.clone()),
+        }
+    }
+}

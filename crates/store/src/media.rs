@@ -1,0 +1,142 @@
+//! The port under pictures.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use onsale_domain::{ids::ShowId, time::Timestamp};
+use onsale_engine::{
+    media::{MEDIA_PATH, MediaName},
+    ports::{MediaStore, StoreError},
+};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
+    sea_query::{Expr, ExprTrait, Query},
+};
+
+use crate::{
+    SqlStore,
+    entity::{picture, show},
+    error::{broken, store_error},
+};
+
+#[async_trait]
+impl MediaStore for SqlStore {
+    async fn note_media(&self, name: &MediaName, now: Timestamp) -> Result<bool, StoreError> {
+        if touch(&self.writer, name, now).await? {
+            return Ok(true);
+        }
+        let row =
+            picture::ActiveModel { name: Set(name.to_string()), used_at: Set(now.0), removing: Set(false) };
+        match picture::Entity::insert(row).exec_without_returning(&self.writer).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.sql_err() {
+                // It is there: just noted by somebody else, or being removed.
+                Some(SqlErr::UniqueConstraintViolation(_)) => touch(&self.writer, name, now).await,
+                _ => Err(store_error(error)),
+            },
+        }
+    }
+
+    async fn set_show_image(
+        &self,
+        id: ShowId,
+        image: Option<&MediaName>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let write = self.begin_write().await?;
+        // The picture's row is this transaction's from here on: it is not marked meanwhile.
+        if let Some(name) = image
+            && !touch(&write, name, now).await?
+        {
+            return Ok(false);
+        }
+        let model = show::Entity::find_by_id(id.0).lock_exclusive().one(&write).await.map_err(store_error)?;
+        let model = model.ok_or(StoreError::Missing("show"))?;
+        let before = model.thumbnail_image.as_deref().and_then(|url| url.strip_prefix(MEDIA_PATH));
+        if let Some(before) = before.and_then(|name| name.parse().ok()) {
+            // Pages that show it are still about.
+            touch(&write, &before, now).await?;
+        }
+        show::Entity::update_many()
+            .col_expr(show::Column::ThumbnailImage, Expr::val(image.map(MediaName::path)))
+            .filter(show::Column::Id.eq(id.0))
+            .exec(&write)
+            .await
+            .map_err(store_error)?;
+        let _note = self.replicas.note_change();
+        write.commit().await.map_err(store_error)?;
+        Ok(true)
+    }
+
+    async fn mark_unused_media(&self, before: Timestamp, limit: usize) -> Result<Vec<MediaName>, StoreError> {
+        use picture::{Column, Entity};
+        let old = Entity::find()
+            .filter(Column::Removing.eq(false))
+            .filter(Column::UsedAt.lt(before.0))
+            .order_by_asc(Column::UsedAt)
+            .all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        let used = if old.is_empty() { HashSet::new() } else { self.used_media().await? };
+        for picture in old.iter().filter(|picture| !used.contains(&picture.name)).take(limit) {
+            // Whether it is used may have changed by now, so it is asked again.
+            Entity::update_many()
+                .col_expr(Column::Removing, Expr::val(true))
+                .filter(Column::Name.eq(picture.name.as_str()))
+                .filter(Column::UsedAt.lt(before.0))
+                .filter(Expr::exists(shows_with(&picture.name)).not())
+                .exec(&self.writer)
+                .await
+                .map_err(store_error)?;
+        }
+        let marked = Entity::find().filter(Column::Removing.eq(true)).limit(limit as u64);
+        let marked = marked.all(&self.writer).await.map_err(store_error)?;
+        marked.into_iter().map(|picture| picture.name.parse().map_err(broken)).collect()
+    }
+
+    async fn forget_media(&self, name: &MediaName) -> Result<(), StoreError> {
+        picture::Entity::delete_many()
+            .filter(picture::Column::Name.eq(name.to_string()))
+            .filter(picture::Column::Removing.eq(true))
+            .exec(&self.writer)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+}
+
+impl SqlStore {
+    /// The names of pictures that shows have.
+    async fn used_media(&self) -> Result<HashSet<String>, StoreError> {
+        let urls: Vec<Option<String>> = show::Entity::find()
+            .select_only()
+            .column(show::Column::ThumbnailImage)
+            .filter(show::Column::ThumbnailImage.starts_with(MEDIA_PATH))
+            .into_tuple()
+            .all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        Ok(urls.iter().flatten().filter_map(|url| Some(url.strip_prefix(MEDIA_PATH)?.to_owned())).collect())
+    }
+}
+
+/// Notes that a picture is used, unless it is being removed or not there.
+async fn touch(write: &impl ConnectionTrait, name: &MediaName, now: Timestamp) -> Result<bool, StoreError> {
+    let touched = picture::Entity::update_many()
+        .col_expr(picture::Column::UsedAt, Expr::val(now.0))
+        .filter(picture::Column::Name.eq(name.to_string()))
+        .filter(picture::Column::Removing.eq(false))
+        .exec(write)
+        .await
+        .map_err(store_error)?;
+    Ok(touched.rows_affected == 1)
+}
+
+fn shows_with(name: &str) -> sea_orm::sea_query::SelectStatement {
+    Query::select()
+        .expr(Expr::val(1))
+        .from(show::Entity)
+        .and_where(show::Column::ThumbnailImage.eq(format!("{MEDIA_PATH}{name}")))
+        .take()
+}
