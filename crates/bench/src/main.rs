@@ -52,8 +52,8 @@ struct Options {
     /// How long each round is measured, in seconds
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Connections, each with one request under way
-    #[arg(long, default_value_t = 256)]
+    /// Connections, each with one request under way: a rush is many who ask in the same second
+    #[arg(long, default_value_t = 1_024)]
     connections: usize,
     /// Threads of the loader [default: a quarter of the processors, at least one]
     #[arg(long)]

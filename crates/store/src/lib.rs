@@ -37,7 +37,11 @@ use onsale_engine::{
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
 use crate::{
-    catalogue::SeatMapCache, connect::Pools, dialect::Dialect, error::store_error, replicas::Replicas,
+    catalogue::SeatMapCache,
+    connect::{Checkpoints, Pools},
+    dialect::Dialect,
+    error::store_error,
+    replicas::Replicas,
 };
 
 pub use crate::{
@@ -94,6 +98,7 @@ pub struct SqlStore {
     sale: DatabaseConnection,
     writer: DatabaseConnection,
     readers: DatabaseConnection,
+    checkpoints: Option<Checkpoints>,
     replicas: Replicas,
     dialect: Dialect,
     options: StoreOptions,
@@ -113,12 +118,12 @@ impl SqlStore {
     pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let dialect = Dialect::of_url(url)?;
         check_replica_urls(url, &options.replicas)?;
-        let Pools { sale, writer, readers } = connect::connect(dialect, url, options).await?;
+        let Pools { sale, writer, readers, checkpoints } = connect::connect(dialect, url, options).await?;
         connect::warn_of_risks(&writer, dialect).await;
         migrations::migrate(&writer, dialect).await?;
         let replicas = Replicas::open(&writer, dialect, options).await?;
         let (options, seat_maps) = (options.clone(), SeatMapCache::default());
-        Ok(Self { sale, writer, readers, replicas, dialect, options, seat_maps })
+        Ok(Self { sale, writer, readers, checkpoints, replicas, dialect, options, seat_maps })
     }
 
     /// The URL of an embedded database in a file.
@@ -144,6 +149,9 @@ impl SqlStore {
     /// If a connection cannot be closed.
     pub async fn close(self) -> Result<(), StoreError> {
         self.replicas.close().await?;
+        if let Some(checkpoints) = self.checkpoints {
+            checkpoints.close().await?;
+        }
         self.readers.close().await.map_err(store_error)?;
         self.sale.clone().close().await.map_err(store_error)?;
         self.writer.close().await.map_err(store_error)

@@ -130,6 +130,20 @@ pub struct LoadedFacts {
     pub keys: HashMap<(UserId, u128), KeyRecord>,
 }
 
+impl LoadedFacts {
+    /// Adds what was loaded afterwards in the same transaction.
+    pub fn add(&mut self, later: Self) {
+        self.performances.extend(later.performances);
+        self.items.extend(later.items);
+        self.claims.extend(later.claims);
+        self.orders.extend(later.orders);
+        self.buyers.extend(later.buyers);
+        self.payments.extend(later.payments);
+        self.wallets.extend(later.wallets);
+        self.keys.extend(later.keys);
+    }
+}
+
 /// An item as the database has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadedItem {

@@ -85,7 +85,12 @@ impl ItemView {
                 (left < i64::from(count)).then_some(Refusal::SoldOut { left, asked: count })?
             }
         };
-        (!self.buyers.read().contains(&caller)).then_some(refusal)
+        (!self.has_buyer(caller)).then_some(refusal)
+    }
+
+    /// Whether somebody has ever ordered it.
+    pub(super) fn has_buyer(&self, user: UserId) -> bool {
+        self.buyers.read().contains(&user)
     }
 
     /// Takes over what a batch changed. `false` if changes in between are missing: reload.

@@ -19,7 +19,8 @@ use tokio::{
 };
 
 use super::{
-    SaleError, Shared, deadlines, item_view::ItemView, other_nodes, view::PerformanceView, views::InMemory,
+    SaleError, Shared, deadlines, item_view::ItemView, known_absent::KnownAbsent, other_nodes,
+    view::PerformanceView, views::InMemory,
 };
 use crate::ports::{
     CommitError, Guard, Held, LoadedFacts, LoadedItem, LockError, StoreError, TransactionError,
@@ -52,6 +53,10 @@ const LOCK_WAIT_MAX: Duration = Duration::from_millis(250);
 /// After a lock was not to be had in time, a lane goes without for so long: what nodes share must
 /// not make a sale slow.
 const UNLOCKED: Duration = Duration::from_secs(1);
+
+/// After somebody else has been found to write to the same offers, a lane loads everything at once
+/// for so long, instead of what is left out by memory and then the rest.
+const COMPANY: Duration = Duration::from_secs(1);
 
 /// What a lane is asked.
 pub(super) enum Message {
@@ -175,11 +180,13 @@ struct Lane {
     last_decided_at: Timestamp,
     /// Until then it does without the locks that nodes share.
     unlocked_until: Option<Instant>,
+    /// Until then it takes others to be writing to the same offers.
+    company_until: Option<Instant>,
 }
 
 impl Lane {
     fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, last_decided_at: Timestamp(i64::MIN), unlocked_until: None }
+        Self { shared, last_decided_at: Timestamp(i64::MIN), unlocked_until: None, company_until: None }
     }
 
     /// Works until the queue is closed and empty, or until `stop` is told to; then what is already
@@ -281,7 +288,7 @@ impl Lane {
         guard: Guard,
     ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
         let keys = FactKeys::of(batch.iter().map(|pending| &pending.request));
-        let keys = keys.with_lapsed_by(self.shared.clock.now());
+        let mut keys = keys.with_lapsed_by(self.shared.clock.now());
         let views = self.views(&keys).await?;
         // Let go when the batch is committed or has failed, or this is given up.
         let _locks = self.lock(&keys, guard).await;
@@ -290,7 +297,12 @@ impl Lane {
         metrics.batch_commands.record(batch.len() as f64);
         let stage = metrics.stage();
         let mut transaction = self.shared.store.begin(guard).await?;
-        let loaded = in_time(transaction.load(&keys)).await?;
+        let absent = (!self.has_company()).then(|| KnownAbsent::take(&mut keys, &views));
+        let mut loaded = in_time(transaction.load(&keys)).await?;
+        if let Some(left_out) = absent.and_then(|absent| absent.if_outdated_by(&loaded)) {
+            self.company_until = Some(Instant::now() + COMPANY);
+            loaded.add(in_time(transaction.load(&left_out)).await?);
+        }
         let stage = metrics.load_seconds(stage);
         if let Some(stale) = views.stale_terms(&loaded) {
             drop(transaction);
@@ -316,6 +328,10 @@ impl Lane {
         metrics.commit_seconds(stage);
         self.announce(&views, &changes);
         Ok(answers)
+    }
+
+    fn has_company(&self) -> bool {
+        self.company_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// Locks offers in what nodes share. Whoever does not get the lock goes on: it saves nodes
@@ -450,12 +466,18 @@ fn if_there<T>(found: Result<T, SaleError>) -> Result<Option<T>, StoreError> {
 
 /// The offers of a batch.
 #[derive(Default)]
-struct BatchViews {
-    performances: HashMap<PerformanceId, Arc<PerformanceView>>,
-    items: HashMap<ItemId, Arc<ItemView>>,
+pub(super) struct BatchViews {
+    pub(super) performances: HashMap<PerformanceId, Arc<PerformanceView>>,
+    pub(super) items: HashMap<ItemId, Arc<ItemView>>,
 }
 
 impl BatchViews {
+    /// The versions that they are at.
+    pub(super) fn versions(&self) -> HashMap<Offer, i64> {
+        let performances = self.performances.iter().map(|(id, view)| ((*id).into(), view.version()));
+        performances.chain(self.items.iter().map(|(id, view)| ((*id).into(), view.tag().1))).collect()
+    }
+
     /// An offer whose terms in memory are older than the database's.
     fn stale_terms(&self, loaded: &LoadedFacts) -> Option<Offer> {
         let performance = loaded.performances.iter().find(|(id, (revision, _))| {

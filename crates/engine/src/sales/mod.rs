@@ -6,6 +6,7 @@
 mod deadlines;
 mod health;
 mod item_view;
+mod known_absent;
 mod lane;
 mod metrics;
 mod other_nodes;

@@ -161,7 +161,18 @@ impl PerformanceView {
     /// The gate: why a hold is certainly refused, if it is. `None` means that the pipeline decides.
     pub(super) fn refuses(&self, caller: UserId, wanted: &[SeatId], now: Timestamp) -> Option<Refusal> {
         let refusal = self.refusal(wanted, now)?;
-        (!self.buyers.read().contains(&caller)).then_some(refusal)
+        (!self.has_buyer(caller)).then_some(refusal)
+    }
+
+    /// Whether somebody has ever had an order here.
+    pub(super) fn has_buyer(&self, user: UserId) -> bool {
+        self.buyers.read().contains(&user)
+    }
+
+    /// Whether nobody has a claim on a seat, and it is for sale.
+    pub(super) fn is_free(&self, seat: SeatId) -> bool {
+        let ordinal = self.terms.load().seats.ordinal(seat);
+        ordinal.is_some_and(|ordinal| self.status(ordinal) == SeatStatus::Available)
     }
 
     fn refusal(&self, wanted: &[SeatId], now: Timestamp) -> Option<Refusal> {

@@ -1,11 +1,13 @@
 //! Connecting: pools that write and one that reads. What a dialect wants said to each session is in
 //! its file.
 
+mod checkpoints;
 mod durability;
 mod mysql;
 mod postgres;
 mod sqlite;
 
+pub(crate) use checkpoints::Checkpoints;
 pub(crate) use durability::warn_of_risks;
 pub(crate) use sqlite::{file_url, path_in};
 
@@ -40,6 +42,8 @@ pub(crate) struct Pools {
     pub(crate) writer: DatabaseConnection,
     /// Reads.
     pub(crate) readers: DatabaseConnection,
+    /// Keeps the log short, where that is ours to do.
+    pub(crate) checkpoints: Option<Checkpoints>,
 }
 
 /// Connects to a database.

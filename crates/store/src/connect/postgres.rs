@@ -15,6 +15,7 @@ pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, 
         sale: Database::connect(sale).await.map_err(cannot_connect)?,
         writer: Database::connect(writer).await.map_err(cannot_connect)?,
         readers: Database::connect(readers).await.map_err(cannot_connect)?,
+        checkpoints: None,
     })
 }
 

@@ -8,7 +8,7 @@ use std::{
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, sqlx};
 
-use super::{Pools, pool};
+use super::{Checkpoints, Pools, pool};
 use crate::{StoreOptions, error::store_error};
 
 /// How long to wait before connecting is tried again.
@@ -19,8 +19,10 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
     let path = path_in(url)?;
     let writer = connect_writer(&path, options).await?;
-    let readers = Database::connect(reader(path, options)).await.map_err(store_error)?;
-    Ok(Pools { sale: writer.clone(), writer, readers })
+    let readers = Database::connect(reader(path.clone(), options)).await.map_err(store_error)?;
+    let checkpoints = Database::connect(checkpointer(path, options)).await.map_err(store_error)?;
+    let checkpoints = Some(Checkpoints::start(checkpoints));
+    Ok(Pools { sale: writer.clone(), writer, readers, checkpoints })
 }
 
 /// Connects the writer. Of two processes that make a new file into a database at the same moment,
@@ -76,10 +78,18 @@ fn writer(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
             // SQLite may look at every page that it has in memory.
             .pragma("cache_size", "-131072")
             .pragma("temp_store", "MEMORY")
-            // Moving pages from the log into the file in larger runs: a page that many
-            // commits touched is moved once.
-            .pragma("wal_autocheckpoint", "16384")
-            .pragma("journal_size_limit", "134217728")
+            // 256 MiB: see `Checkpoints`.
+            .pragma("wal_autocheckpoint", "65536")
+            .pragma("journal_size_limit", "268435456")
+    });
+    connect
+}
+
+fn checkpointer(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
+    let mut connect = pool("sqlite:", 1, options);
+    connect.map_sqlx_sqlite_opts(move |sqlite| {
+        // The file must have the pages before the log may lose them.
+        sqlite.filename(&path).create_if_missing(false).pragma("synchronous", "FULL")
     });
     connect
 }
