@@ -430,6 +430,7 @@ fn line_kind(refusal: line::Refusal) -> Kind {
 fn line_field(field: &'static str) -> &'static str {
     match field {
         "performances" => "performanceIds",
+        "items" => "itemNumbers",
         "admissions" => "mode.admissions",
         "interval_ms" => "mode.intervalMs",
         "inside_max" => "mode.insideMax",

@@ -138,19 +138,19 @@ impl Bench<'_> {
 async fn crowd(stage: &Stage) -> Result<Crowd, Failure> {
     let hall = stage.add_hall(20_000).await?;
     let mut seats = Vec::new();
-    let mut performances = Vec::new();
+    let mut offers = Vec::new();
     for _ in 0..2 {
         let performance = stage.add_performance(&hall).await?;
         stage.engine.sales.view(performance).await?;
         seats.extend(hall.seats.iter().map(|seat| (performance, *seat)));
-        performances.push(performance);
+        offers.push(performance.into());
     }
     let rooms = &stage.engine.rooms;
     let settings = RoomSettings { pass_ms: DAY_MS, ..RoomSettings::new(MODE) };
     let details = RoomDetails {
         name: "Rush".to_owned(),
         admits: Admits::Accounts,
-        performances,
+        offers,
         settings,
         schedule: Schedule::default(),
     };

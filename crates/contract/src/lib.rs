@@ -89,7 +89,7 @@ macro_rules! store_contract {
                 a_record_read_back_is_the_one_written,
                 a_room_that_is_not_there_is_missing,
                 one_node_at_a_time_runs_a_room,
-                a_performance_is_behind_one_room_at_most,
+                an_offer_is_behind_one_room_at_most,
                 changes_are_asked_for_and_answered_once,
             }
             media {
@@ -127,6 +127,7 @@ macro_rules! store_contract {
             outbox {
                 every_change_of_an_order_is_told_in_order,
                 what_organisers_change_is_told,
+                what_is_done_to_stock_seats_and_wallets_is_told,
                 a_row_that_becomes_visible_late_is_not_passed_over,
                 a_task_is_one_nodes_at_a_time,
                 the_log_is_kept_until_everybody_has_passed,

@@ -21,14 +21,19 @@ impl Offer {
     pub const fn code(self) -> i64 {
         match self {
             Self::Performance(performance) => performance.0,
-            Self::Item(item) => -item.0,
+            // Wrapping: a request may name any number, and is refused only later.
+            Self::Item(item) => item.0.wrapping_neg(),
         }
     }
 
     /// The offer that a number stands for.
     #[must_use]
     pub const fn from_code(code: i64) -> Self {
-        if code < 0 { Self::Item(ItemId(-code)) } else { Self::Performance(PerformanceId(code)) }
+        if code < 0 {
+            Self::Item(ItemId(code.wrapping_neg()))
+        } else {
+            Self::Performance(PerformanceId(code))
+        }
     }
 
     /// The performance, if it is one.

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::{hall::SeatMap, ids::PerformanceId, money::Currency, time::Timestamp};
+use crate::{
+    hall::SeatMap,
+    ids::{PerformanceId, ShowId},
+    money::Currency,
+    time::Timestamp,
+};
 
 /// The most seats one order may name, whatever a sale's own rule says.
 pub const SEATS_PER_ORDER_MAX: usize = 100;
@@ -52,6 +57,8 @@ pub struct Price {
 pub struct SaleTerms {
     /// The performance.
     pub performance: PerformanceId,
+    /// What is shown.
+    pub show: ShowId,
     /// Counts the organiser's changes. A decision made on an older revision than the
     /// database has is thrown away and made again.
     pub revision: i64,

@@ -1,11 +1,12 @@
 //! What events say, as JSON. `docs/events.md` explains each field.
 //!
 //! What the sale writes to an order is told by [`order_data`] when it is published, because everything
-//! in an order but its status and version stays as it was. What an organiser changes is told in the
-//! transaction that changes it, since it may have changed again by then.
+//! in an order but its status and version stays as it was. What an organiser changes, and what is
+//! charged, is told in the transaction that changes it, since it may have changed again by then.
 
 use onsale_domain::{
     catalogue::{Performance, Show},
+    decide::Noted,
     item::Item,
     money::Currency,
     order::{Goods, Line, OrderStatus},
@@ -125,6 +126,41 @@ pub fn item_data(item: &Item, revision: i64, currency: Currency) -> Value {
         data["startAt"] = time(start_at).into();
     }
     data
+}
+
+/// What the sale's note is about: `items/7`, `performances/7`, `users/7`.
+#[must_use]
+pub fn note_subject(noted: &Noted) -> String {
+    match noted {
+        Noted::StockChanged { item, .. } => format!("items/{item}"),
+        Noted::SeatsLocked { performance, .. } => format!("performances/{performance}"),
+        Noted::PointsCharged { user, .. } => format!("users/{user}"),
+    }
+}
+
+/// What there is to say of the sale's note.
+#[must_use]
+pub fn note_data(noted: &Noted, currency: Currency) -> Value {
+    match noted {
+        Noted::StockChanged { item, total_before, stock } => json!({
+            "itemId": item.0,
+            "totalBefore": total_before,
+            "total": stock.total,
+            "left": stock.left,
+        }),
+        Noted::SeatsLocked { performance, show, seats, .. } => json!({
+            "performanceId": performance.0,
+            "showId": show.0,
+            "seatIds": seats.iter().map(|seat| seat.0).collect::<Vec<_>>(),
+        }),
+        Noted::PointsCharged { user, transfer, amount, balance } => json!({
+            "userId": user.0,
+            "transferId": transfer.0,
+            "amount": amount,
+            "balance": balance,
+            "currency": currency.as_str(),
+        }),
+    }
 }
 
 /// A point in time as events tell it: RFC 3339, in UTC. Times that cannot be written become the last

@@ -7,9 +7,11 @@ use onsale_domain::{
     catalogue::{PerformanceDetails, PriceLevel, ShowDetails, ShowKind},
     decide::{IdempotencyKey, Refusal},
     hall::{Plan, SectionSpec},
-    ids::{PerformanceId, RoomId, SeatId, UserId},
+    ids::{ItemId, OrderId, PerformanceId, RoomId, SeatId, UserId},
+    item::{ItemDetails, ItemKind, ItemRules},
     line::{Mode, RoomChange, RoomSettings, Schedule},
     money::Currency,
+    offer::Offer,
     sale::SaleRules,
     time::Timestamp,
 };
@@ -94,10 +96,14 @@ impl World {
 
     /// An open room in front of the performance.
     async fn room(&self, node: &Engine, mode: Mode) -> RoomId {
+        self.room_for(node, self.performance.into(), mode).await
+    }
+
+    async fn room_for(&self, node: &Engine, offer: Offer, mode: Mode) -> RoomId {
         let details = RoomDetails {
             name: "Room".into(),
             admits: Admits::Accounts,
-            performances: vec![self.performance],
+            offers: vec![offer],
             settings: RoomSettings::new(mode),
             schedule: Schedule::default(),
         };
@@ -117,6 +123,65 @@ impl World {
             Err(other) => panic!("{other}"),
         }
     }
+}
+
+/// Orders a unit of an item.
+async fn order(node: &Engine, item: ItemId, pass: Option<&str>) -> Result<OrderId, EntryRefusal> {
+    match node.sales.hold_units(Shopper { user: BUYER, pass }, None, item, 1).await {
+        Ok(held) => Ok(held.order.id),
+        Err(SaleError::NoEntry(refused)) => Err(refused.reason),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+async fn pay(node: &Engine, order: OrderId, pass: Option<&str>) -> Result<(), EntryRefusal> {
+    match node.sales.pay(Shopper { user: BUYER, pass }, None, order).await {
+        Ok(_) => Ok(()),
+        Err(SaleError::NoEntry(refused)) => Err(refused.reason),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// An item behind a room is ordered at one node and paid for at another, both with a pass alone, which
+/// paying uses up.
+async fn an_item_is_sold_to_those_inside(world: &World, one: &Engine, other: &Engine) {
+    let soup = ItemDetails {
+        name: "Soup".into(),
+        content: "Hot.".into(),
+        price: 1_000,
+        kind: ItemKind::General,
+        time_zone: "UTC".into(),
+        image_url: None,
+        rules: ItemRules::default(),
+    };
+    let item = one.catalogue.add_item(soup.clone(), 10).await.unwrap().id;
+    let beside = one.catalogue.add_item(soup, 10).await.unwrap().id;
+    assert_eq!(item.0, world.performance.0, "the same number as the performance's, which stays open");
+    one.sales.charge(BUYER, None, 100_000).await.unwrap();
+    let early = order(one, item, None).await.expect("a sale without a room is open to all");
+    let room = world.room_for(one, item.into(), Mode::BankWindow { inside_max: 1 }).await;
+    other.rooms.look().await.unwrap();
+    for node in [one, other] {
+        assert!(matches!(order(node, item, None).await, Err(EntryRefusal::NoToken)));
+        assert!(matches!(pay(node, early, None).await, Err(EntryRefusal::NoToken)));
+        assert_eq!(node.rooms.room_of(item), Some(room));
+        world.hold(node, BUYER, None).await.expect("the performance has no room");
+        order(node, beside, None).await.expect("nor has another item");
+    }
+    let pass = other.rooms.join(room, Some(BUYER), None).await.unwrap().token;
+    let waiting = one.rooms.join(room, Some(OTHER), None).await.unwrap();
+    assert!(matches!(waiting.status, InLineStatus::Waiting { ahead: 0, .. }), "{waiting:?}");
+    let held = order(one, item, Some(&pass)).await.unwrap();
+    pay(other, held, Some(&pass)).await.unwrap();
+    for node in [one, other] {
+        assert!(matches!(order(node, item, Some(&pass)).await, Err(EntryRefusal::Over)));
+        assert!(matches!(pay(node, early, Some(&pass)).await, Err(EntryRefusal::Over)));
+    }
+    // The control: with nothing behind the room all goes through without a pass.
+    one.rooms.edit(room, RoomEdit { offers: Some(Vec::new()), ..RoomEdit::default() }).await.unwrap();
+    other.rooms.look().await.unwrap();
+    order(other, item, None).await.unwrap();
+    pay(one, early, None).await.unwrap();
 }
 
 fn change(change: RoomChange) -> RoomEdit {
@@ -150,6 +215,48 @@ async fn a_sale_is_shut_from_the_moment_it_has_a_room() {
     node.rooms.advance().await;
     let entered = node.rooms.ask(&waiting.token, Some(OTHER)).await.unwrap();
     world.hold(&node, OTHER, Some(&entered.token)).await.unwrap();
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_item_is_sold_to_those_inside_on_one_node() {
+    let world = World::new().await;
+    let node = world.node().await;
+    an_item_is_sold_to_those_inside(&world, &node, &node).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_pass_lasts_as_long_as_a_hold_of_an_item() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let mut item = ItemDetails {
+        name: "Soup".into(),
+        content: "Hot.".into(),
+        price: 1_000,
+        kind: ItemKind::General,
+        time_zone: "UTC".into(),
+        image_url: None,
+        rules: ItemRules { hold_ms: 300_001, ..ItemRules::default() },
+    };
+    let slow = node.catalogue.add_item(item.clone(), 10).await.unwrap().id;
+    item.rules.hold_ms = 300_000;
+    let quick = node.catalogue.add_item(item, 10).await.unwrap().id;
+    let room = |offers: Vec<Offer>| RoomDetails {
+        name: "Room".into(),
+        admits: Admits::Accounts,
+        offers,
+        settings: RoomSettings::new(Mode::BankWindow { inside_max: 1 }),
+        schedule: Schedule::default(),
+    };
+    let refused = node.rooms.add(room(vec![quick.into(), slow.into()])).await;
+    assert!(matches!(refused, Err(LineError::Invalid { field: "pass_ms", .. })), "{refused:?}");
+    let refused = node.rooms.add(room(vec![quick.into(), quick.into()])).await;
+    assert!(matches!(refused, Err(LineError::Invalid { field: "items", .. })), "{refused:?}");
+    let refused = node.rooms.add(room(vec![ItemId(99).into()])).await;
+    assert!(matches!(refused, Err(LineError::Store(StoreError::Missing("item")))), "{refused:?}");
+    assert!(node.rooms.list().await.unwrap().is_empty(), "what is refused leaves nothing");
+    node.rooms.add(room(vec![quick.into()])).await.unwrap();
     node.stop().await;
 }
 
@@ -227,7 +334,7 @@ async fn a_room_that_is_found_while_it_is_added_is_taken_once() {
         let details = RoomDetails {
             name: "Room".into(),
             admits: Admits::Anybody,
-            performances: Vec::new(),
+            offers: Vec::new(),
             settings: RoomSettings::new(Mode::BankWindow { inside_max: 1 }),
             schedule: Schedule::default(),
         };
@@ -291,6 +398,15 @@ mod redis {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("nobody runs the room after a minute");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_item_is_sold_to_those_inside_at_any_node() {
+        let world = World::new().await;
+        let (one, other) = (world.sharing_node().await, world.sharing_node().await);
+        an_item_is_sold_to_those_inside(&world, &one, &other).await;
+        one.stop().await;
+        other.stop().await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

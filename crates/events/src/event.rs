@@ -15,7 +15,7 @@ pub struct Event {
     pub event_type: EventType,
     /// Which installation it happened in: a URI reference, `/onsale` unless configured otherwise.
     pub source: String,
-    /// What it happened to: an order's id, `performances/7`, `shows/7`, `items/7`.
+    /// What it happened to: an order's id, `performances/7`, `shows/7`, `items/7`, `users/7`.
     pub subject: String,
     /// Events with the same key are delivered in the order in which they happened. The subject.
     pub key: String,
@@ -83,6 +83,14 @@ event_types! {
     ItemAdded = "onsale.item.added.v1",
     /// What is said of an item, its price or its rules have changed.
     ItemChanged = "onsale.item.changed.v1",
+    /// An organiser has changed how many units an item has.
+    StockChanged = "onsale.stock.changed.v1",
+    /// Seats were taken off sale by an organiser.
+    SeatsLocked = "onsale.seats.locked.v1",
+    /// Seats were put back on sale by an organiser.
+    SeatsUnlocked = "onsale.seats.unlocked.v1",
+    /// Somebody has added points to their wallet.
+    PointsCharged = "onsale.points.charged.v1",
 }
 
 impl EventType {

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 /// The schema of every type that has one.
 fn schemas() -> HashMap<String, Validator> {
     let mut schemas = HashMap::new();
-    for file in ["order", "performance", "show", "item"] {
+    for file in ["order", "performance", "show", "item", "stock", "seats", "points"] {
         let text = read(&format!("docs/events/{file}.schema.json"));
         let schema: Value = serde_json::from_str(&text).expect("a schema is JSON");
         for name in schema["properties"]["type"]["enum"].as_array().expect("a schema names its types") {
@@ -94,6 +94,9 @@ impl Transport for Kept {
     }
 }
 
+/// How many events the following brings about.
+const PUBLISHED: usize = 17;
+
 #[tokio::test]
 async fn real_events_are_as_their_schemas_say() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,6 +111,9 @@ async fn real_events_are_as_their_schemas_say() {
     let poster = store.add_item(&item("Poster"), 5).await.unwrap();
     store.change_item(&Item { id: poster, details: item("Print") }).await.unwrap();
     world.held_units(3, poster, 2, OPENS).await;
+    world.accept(world.set_stock(poster, 9), OPENS).await;
+    world.accept(world.lock(&[5, 6], true), OPENS).await;
+    world.accept(world.lock(&[6], false), OPENS).await;
     store.change_show(world.show, show(ShowKind::Concert, "Burning")).await.unwrap();
     let details = performance(world.show, world.hall);
     let mut changed = Performance { id: world.performance, details, cancelled: false };
@@ -126,13 +132,14 @@ async fn real_events_are_as_their_schemas_say() {
     };
     let events = Events::start(parts, Vec::new());
     for _ in 0..500 {
-        if kept.0.lock().await.len() >= 13 {
+        if kept.0.lock().await.len() >= PUBLISHED {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     events.stop().await;
     let published = kept.0.lock().await;
+    assert_eq!(published.len(), PUBLISHED);
     let schemas = schemas();
     for event in &*published {
         check(&schemas, &serde_json::from_str(&event.to_json()).unwrap());

@@ -104,11 +104,11 @@ mod tests {
 
         prepare(&engine, &*store, folder.path(), address).await.unwrap();
         assert_eq!(coming(&engine).await, (3 * 4 * 7, 7));
-        assert_eq!(engine.rooms.list().await.unwrap().len(), 1);
+        assert_eq!(engine.rooms.list().await.unwrap().len(), 2);
         assert_eq!(engine.catalogue.items(None, 100).await.unwrap().len(), 4);
         prepare(&engine, &*store, folder.path(), address).await.unwrap();
         assert_eq!(coming(&engine).await, (3 * 4 * 7, 7), "the second time adds nothing");
-        assert_eq!(engine.rooms.list().await.unwrap().len(), 1);
+        assert_eq!(engine.rooms.list().await.unwrap().len(), 2);
         assert_eq!(engine.catalogue.items(None, 100).await.unwrap().len(), 4);
         clock.advance_ms(3 * DAY_MS);
         assert_eq!(coming(&engine).await, (3 * 4 * 4, 7));

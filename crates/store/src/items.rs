@@ -91,6 +91,14 @@ impl ItemStore for SqlStore {
         .await
     }
 
+    async fn items_with_ids(&self, ids: &[ItemId]) -> Result<Vec<Item>, StoreError> {
+        let models = item::Entity::find().filter(item::Column::Id.is_in(ids.iter().map(|id| id.0)));
+        let models = models.all(&self.readers).await.map_err(store_error)?;
+        let mut items = models.into_iter().map(item_from_model).collect::<Result<Vec<_>, _>>()?;
+        items.sort_by_key(|item| ids.iter().position(|id| *id == item.id));
+        Ok(items)
+    }
+
     async fn item_sale(&self, id: ItemId, since: OrderId) -> Result<Option<ItemSale>, StoreError> {
         let read = self.begin_read().await?;
         let Some(stock) = stock::Entity::find_by_id(id.0).one(&read).await.map_err(store_error)? else {

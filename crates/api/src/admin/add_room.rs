@@ -12,8 +12,8 @@ use crate::{Shared, caller::Organiser, json::JsonBody, problem::Problem};
 
 /// Add a waiting room
 ///
-/// From now on the performances behind it are sold to those whom it lets in, and until it is opened,
-/// by time or by hand, to nobody.
+/// From now on the performances and items behind it are sold to those whom it lets in, and until it is
+/// opened, by time or by hand, to nobody.
 #[utoipa::path(post, path = "/api/v1/admin/rooms", tag = "admin", security(("bearer" = [])),
     request_body = RoomInput,
     responses((status = 201, description = "The room", body = RoomBody,

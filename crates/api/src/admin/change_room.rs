@@ -22,5 +22,5 @@ pub(super) async fn change_room(
 ) -> Result<Json<RoomBody>, Problem> {
     let rooms = &api.engine.rooms;
     let stored = rooms.stored(RoomId(id)).await?;
-    Ok(Json(rooms.edit(stored.id, body.edit(stored.record.settings)?).await?.into()))
+    Ok(Json(rooms.edit(stored.id, body.edit(&stored)?).await?.into()))
 }

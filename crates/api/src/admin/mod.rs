@@ -68,6 +68,8 @@ pub(crate) fn operations() -> Operations {
     let write: &[&[Kind]] = &[ORGANISER, BODY, STORE, NOT_FOUND, CONFLICT];
     let read_performance: &[&[Kind]] = &[ORGANISER, PARAMETERS, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND];
     let write_performance: &[&[Kind]] = &[ORGANISER, BODY, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND, CONFLICT];
+    let write_room: &[&[Kind]] =
+        &[ORGANISER, BODY, STORE, NO_SUCH_PERFORMANCE, NO_SUCH_ITEM, NOT_FOUND, CONFLICT];
     let lock: &[&[Kind]] = &[ORGANISER, BODY, PIPELINE, NO_SUCH_PERFORMANCE, NOT_FOUND, lock_seats::PROBLEMS];
     let read_item: &[&[Kind]] = &[ORGANISER, PARAMETERS, PIPELINE, NO_SUCH_ITEM];
     let write_item: &[&[Kind]] = &[ORGANISER, BODY, PIPELINE, NO_SUCH_ITEM];
@@ -96,9 +98,9 @@ pub(crate) fn operations() -> Operations {
         .routes(operation!(change_item::change_item, write_item))
         .routes(operation!(set_stock::set_stock, set_stock))
         .routes(operation!(list_rooms::list_rooms, &[ORGANISER, STORE]))
-        .routes(operation!(add_room::add_room, write_performance))
+        .routes(operation!(add_room::add_room, write_room))
         .routes(operation!(get_room::get_admin_room, read))
-        .routes(operation!(change_room::change_room, write_performance))
+        .routes(operation!(change_room::change_room, write_room))
         .routes(operation!(list_webhooks::list_webhooks, &[ORGANISER, PARAMETERS, STORE]))
         .routes(operation!(add_webhook::add_webhook, write))
         .routes(operation!(get_webhook::get_webhook, read))

@@ -1,8 +1,9 @@
 //! A waiting room, as it is asked for and answered.
 
 use onsale_domain::{
-    ids::PerformanceId,
+    ids::{ItemId, PerformanceId},
     line::{RoomChange, RoomSettings, Schedule},
+    offer::Offer,
 };
 use onsale_engine::{
     line::{RoomDetails, RoomEdit},
@@ -24,8 +25,13 @@ pub(super) struct RoomInput {
     #[schema(min_length = 1, max_length = 200, example = "Spring tour")]
     name: String,
     /// The performances behind it: from now on they are sold to those whom it lets in.
+    #[serde(default)]
     #[schema(max_items = 1_000, example = json!([1]))]
     performance_ids: Vec<i64>,
+    /// The items behind it, likewise.
+    #[serde(default)]
+    #[schema(max_items = 1_000, example = json!([1]))]
+    item_numbers: Vec<i64>,
     /// Whom it lets join; accounts, if left out.
     admits: Option<AdmitsBody>,
     /// How visitors are let in.
@@ -92,7 +98,7 @@ impl RoomInput {
                 None | Some(AdmitsBody::Accounts) => Admits::Accounts,
                 Some(AdmitsBody::Anybody) => Admits::Anybody,
             },
-            performances: self.performance_ids.into_iter().map(PerformanceId).collect(),
+            offers: performances(&self.performance_ids).chain(items(&self.item_numbers)).collect(),
             settings,
             schedule: self.schedule.map_or_else(Schedule::default, Schedule::from),
         }
@@ -109,6 +115,9 @@ pub(super) struct RoomChangeInput {
     /// Other performances behind it. None at all opens their sales to everybody.
     #[schema(max_items = 1_000)]
     performance_ids: Option<Vec<i64>>,
+    /// Other items behind it, likewise.
+    #[schema(max_items = 1_000)]
+    item_numbers: Option<Vec<i64>>,
     /// How visitors are let in.
     mode: Option<ModeBody>,
     /// Times other than those now.
@@ -123,8 +132,10 @@ pub(super) struct RoomChangeInput {
 }
 
 impl RoomChangeInput {
-    /// What is asked for of a room with these settings.
-    pub(super) fn edit(self, mut settings: RoomSettings) -> Result<RoomEdit, Problem> {
+    /// What is asked for of a room.
+    pub(super) fn edit(self, room: &StoredRoom) -> Result<RoomEdit, Problem> {
+        let offers = self.offers(room);
+        let mut settings = room.record.settings;
         let mut changes = Vec::new();
         if self.mode.is_some() || self.times.is_some() {
             settings.mode = self.mode.map_or(settings.mode, Into::into);
@@ -140,9 +151,32 @@ impl RoomChangeInput {
             changes.push(RoomChange::PublicRandomness(unhex(&text)?));
         }
         changes.extend(self.phase.map(to_phase).transpose()?);
-        let performances = self.performance_ids.map(|ids| ids.into_iter().map(PerformanceId).collect());
-        Ok(RoomEdit { name: self.name, performances, changes })
+        Ok(RoomEdit { name: self.name, offers, changes })
     }
+
+    /// What is to be behind the room, if that changes.
+    fn offers(&self, room: &StoredRoom) -> Option<Vec<Offer>> {
+        let (given_performances, given_items) =
+            (self.performance_ids.as_deref(), self.item_numbers.as_deref());
+        given_performances.or(given_items)?;
+        let mut offers: Vec<Offer> = match given_performances {
+            Some(ids) => performances(ids).collect(),
+            None => room.offers.iter().copied().filter(|offer| offer.performance().is_some()).collect(),
+        };
+        match given_items {
+            Some(ids) => offers.extend(items(ids)),
+            None => offers.extend(room.offers.iter().filter(|offer| offer.item().is_some())),
+        }
+        Some(offers)
+    }
+}
+
+fn performances(ids: &[i64]) -> impl Iterator<Item = Offer> {
+    ids.iter().map(|id| PerformanceId(*id).into())
+}
+
+fn items(numbers: &[i64]) -> impl Iterator<Item = Offer> {
+    numbers.iter().map(|number| ItemId(*number).into())
 }
 
 fn to_phase(phase: PhaseBody) -> Result<RoomChange, Problem> {
@@ -174,6 +208,8 @@ pub(super) struct RoomBody {
     admits: AdmitsBody,
     /// The performances behind it.
     performance_ids: Vec<i64>,
+    /// The items behind it.
+    item_numbers: Vec<i64>,
     /// Where it is in its life.
     phase: PhaseBody,
     /// Rises with every change of settings, schedule or phase.
@@ -219,7 +255,8 @@ impl From<StoredRoom> for RoomBody {
                 Admits::Accounts => AdmitsBody::Accounts,
                 Admits::Anybody => AdmitsBody::Anybody,
             },
-            performance_ids: room.performances.iter().map(|performance| performance.0).collect(),
+            performance_ids: room.offers.iter().filter_map(|offer| Some(offer.performance()?.0)).collect(),
+            item_numbers: room.offers.iter().filter_map(|offer| Some(offer.item()?.0)).collect(),
             phase: room.record.phase.into(),
             revision: room.record.revision,
             mode: mode.into(),

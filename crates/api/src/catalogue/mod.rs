@@ -1,4 +1,4 @@
-//! What is on: films and concerts.
+//! What is on: films and concerts; and what is popular.
 
 use onsale_engine::ports::PerformanceSummary;
 use serde::Serialize;
@@ -16,7 +16,9 @@ mod list_movies;
 mod movie;
 mod popular;
 mod popular_concerts;
+mod popular_items;
 mod popular_movies;
+mod popular_shows;
 
 pub(crate) use cache::{CatalogueCache, cached};
 
@@ -25,6 +27,7 @@ pub(crate) fn operations() -> Operations {
         .routes(operation!(list_movies::list_movies, &[PARAMETERS, STORE]))
         .routes(operation!(popular_movies::popular_movies, &[PARAMETERS, STORE]))
         .routes(operation!(popular_concerts::popular_concerts, &[PARAMETERS, STORE]))
+        .routes(operation!(popular_items::popular_items, &[PARAMETERS, STORE]))
         .routes(operation!(get_movie::get_movie, &[PARAMETERS, STORE, get_movie::PROBLEMS]))
         .routes(operation!(list_concerts::list_concerts, &[PARAMETERS, STORE]))
         .routes(operation!(get_concert::get_concert, &[PARAMETERS, STORE, get_concert::PROBLEMS]))

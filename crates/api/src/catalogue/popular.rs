@@ -1,16 +1,12 @@
-//! A ranking of shows, as it is asked for and answered.
+//! A ranking, as it is asked for and answered.
 
-use axum::response::Response;
-use onsale_domain::{
-    catalogue::{Show, ShowKind},
-    ids::ShowId,
-    popularity::Period,
-};
+use std::sync::Arc;
+
+use onsale_domain::popularity::{Period, SubjectKind};
 use onsale_engine::rankings::{PLACES_MAX, Ranking};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::cached;
 use crate::{
     Api,
     extract::{self, Head},
@@ -66,7 +62,7 @@ impl PeriodName {
 /// A ranking.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Popular {
+pub(super) struct Popular<T> {
     /// Over which time.
     period: PeriodName,
     /// The zone whose days are ranked.
@@ -81,99 +77,64 @@ pub(super) struct Popular {
     /// When it was made.
     made_at: Rfc3339,
     /// The most popular first; of equals, the older one.
-    ranking: Vec<PopularShow>,
+    ranking: Vec<T>,
 }
 
-/// A film or a concert in its place.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct PopularShow {
-    /// The place, from 1.
-    #[schema(minimum = 1, example = 1)]
-    rank: usize,
-    /// How many seats were sold and not given back; if the ranking is about now, how much they count.
-    #[schema(example = 1_234.0)]
-    score: f64,
-    /// The film's or the concert's id.
-    #[schema(minimum = 1, example = 1)]
-    id: i64,
-    /// The title.
-    #[schema(example = "Han River Nights")]
-    title: String,
-    /// Who directed or performs it.
-    creator: Option<String>,
-    /// The genre.
-    genre: Option<String>,
-    /// The audience it is for.
-    grade: Option<String>,
-    /// The day it was first shown.
-    #[schema(format = Date, example = "2024-04-24")]
-    release_date: Option<String>,
-    /// Its length in minutes.
-    #[schema(minimum = 1, example = 120)]
-    running_time: Option<u32>,
-    /// Where its small picture is.
-    thumbnail_image: Option<String>,
+/// A ranking that was asked for.
+pub(super) struct Wanted {
+    /// Names the answer in the cache. The ranking is part of it, since the next one is asked for in the
+    /// same words.
+    pub(super) address: String,
+    period: PeriodName,
+    size: usize,
+    zone: String,
+    ranking: Arc<Ranking>,
 }
 
-/// Answers which shows of a kind are popular.
-pub(super) async fn popular(api: &Api, kind: ShowKind, head: &Head) -> Result<Response, Problem> {
-    let asked: Asked = extract::query(&head.0.uri)?;
-    let size = extract::size(asked.size, 20, PLACES_MAX as u32)? as usize;
-    let period = asked.period.unwrap_or_default();
-    let day = asked.date.as_deref().map(|text| date("date", text)).transpose()?;
-    let rankings = &api.engine.rankings;
-    let ranking = match period.days() {
-        Some(days) => rankings.chart(kind.into(), days, day).await?,
-        None if day.is_none() => rankings.now(kind.into()).await?,
-        None => return Err(Problem::field("date", "goes with `day`, `week` or `month`, not with `now`")),
-    };
-    // The ranking is part of the address, since the next one is asked for in the same words.
-    let (path, made_at, days) = (head.0.uri.path(), ranking.made_at.0, ranking.days);
-    let address = format!("{path}?{period:?}&{size}&{made_at}&{days:?}");
-    cached(api, &address, &head.0.headers, async {
-        let ids: Vec<_> = ranking.places.iter().take(size).map(|place| ShowId(place.id)).collect();
-        let shows = api.engine.catalogue.shows(&ids).await?;
-        Ok(Popular::new(period, rankings.zone(), &ranking, shows))
-    })
-    .await
-}
-
-impl Popular {
-    /// A ranking of these shows, which stand in its order.
-    fn new(period: PeriodName, zone: &str, ranking: &Ranking, shows: Vec<Show>) -> Self {
-        let places = ranking.places.iter().enumerate();
-        let mut shows = shows.into_iter().peekable();
-        let ranking_of_shows = places.filter_map(|(index, place)| {
-            let show = shows.next_if(|show| show.id.0 == place.id)?;
-            Some(PopularShow::new(index + 1, place.count, show))
-        });
-        Self {
-            period,
-            zone: zone.to_owned(),
-            ranking: ranking_of_shows.collect(),
-            from: ranking.days.map(|(first, _)| first.to_string()),
-            to: ranking.days.map(|(_, last)| last.to_string()),
-            made_at: Rfc3339(ranking.made_at),
-        }
+impl Wanted {
+    /// Reads what is asked for, and the ranking.
+    pub(super) async fn read(api: &Api, kind: SubjectKind, head: &Head) -> Result<Self, Problem> {
+        let asked: Asked = extract::query(&head.0.uri)?;
+        let size = extract::size(asked.size, 20, PLACES_MAX as u32)? as usize;
+        let period = asked.period.unwrap_or_default();
+        let day = asked.date.as_deref().map(|text| date("date", text)).transpose()?;
+        let rankings = &api.engine.rankings;
+        let ranking = match period.days() {
+            Some(days) => rankings.chart(kind, days, day).await?,
+            None if day.is_none() => rankings.now(kind).await?,
+            None => return Err(Problem::field("date", "goes with `day`, `week` or `month`, not with `now`")),
+        };
+        let (path, made_at, days) = (head.0.uri.path(), ranking.made_at.0, ranking.days);
+        let address = format!("{path}?{period:?}&{size}&{made_at}&{days:?}");
+        Ok(Self { address, period, size, zone: rankings.zone().to_owned(), ranking })
     }
-}
 
-impl PopularShow {
-    fn new(rank: usize, score: f64, show: Show) -> Self {
-        let details = show.details;
-        Self {
-            rank,
+    /// What is ranked, the most popular first.
+    pub(super) fn ids(&self) -> impl Iterator<Item = i64> {
+        self.ranking.places.iter().take(self.size).map(|place| place.id)
+    }
+
+    /// The answer, of what there is with its id, in the ranking's order. `placed` is given the place,
+    /// from 1, and the score.
+    pub(super) fn answer<S, T>(
+        &self,
+        there: impl IntoIterator<Item = (i64, S)>,
+        placed: impl Fn(usize, f64, S) -> T,
+    ) -> Popular<T> {
+        let mut there = there.into_iter().peekable();
+        let places = self.ranking.places.iter().take(self.size).enumerate();
+        let ranking = places.filter_map(|(index, place)| {
+            let (_, what) = there.next_if(|(id, _)| *id == place.id)?;
             // Whole numbers stay whole.
-            score: (score * 1_000.0).round() / 1_000.0,
-            id: show.id.0,
-            title: details.title,
-            creator: details.creator,
-            genre: details.genre,
-            grade: details.grade,
-            release_date: details.release_date.map(|date| date.to_string()),
-            running_time: details.running_time_min,
-            thumbnail_image: details.thumbnail_image,
+            Some(placed(index + 1, (place.count * 1_000.0).round() / 1_000.0, what))
+        });
+        Popular {
+            period: self.period,
+            zone: self.zone.clone(),
+            ranking: ranking.collect(),
+            from: self.ranking.days.map(|(first, _)| first.to_string()),
+            to: self.ranking.days.map(|(_, last)| last.to_string()),
+            made_at: Rfc3339(self.ranking.made_at),
         }
     }
 }

@@ -18,6 +18,7 @@ const ROUTES: &[(Method, &str, Group, Priority)] = &[
     (Method::GET, "/api/v1/movies/{id}", Details, Browsing),
     (Method::GET, "/api/v1/concerts", Lists, Browsing),
     (Method::GET, "/api/v1/concerts/popular", Lists, Browsing),
+    (Method::GET, "/api/v1/items/popular", Lists, Browsing),
     (Method::GET, "/api/v1/concerts/{id}", Details, Browsing),
     (Method::GET, "/api/v1/concerts/{id}/dates", Details, Browsing),
     (Method::GET, "/api/v1/performances/{id}", Details, Browsing),

@@ -52,9 +52,9 @@ impl IntoResponse for Failure {
     }
 }
 
-/// A problem in the envelope of the item calls.
+/// A problem in the envelope of the item calls, with the members that it has elsewhere.
 #[derive(ToSchema)]
-#[schema(as = Failure)]
+#[schema(as = Failure, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents what `Failure` writes")]
 pub(crate) struct FailureBody {
     /// Always `false`.
@@ -66,4 +66,7 @@ pub(crate) struct FailureBody {
     /// What kind of problem it is: one of those of `Problem`.
     #[schema(example = "/problems/sold-out")]
     r#type: String,
+    /// The waiting room to join.
+    #[schema(nullable = false)]
+    room_id: Option<i64>,
 }

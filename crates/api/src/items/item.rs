@@ -30,7 +30,7 @@ impl From<ItemKind> for TypeBody {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ItemSummary)]
-pub(super) struct SummaryBody {
+pub(crate) struct SummaryBody {
     /// The item's number.
     #[schema(minimum = 1, example = 1)]
     item_number: i64,

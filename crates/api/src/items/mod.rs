@@ -19,7 +19,7 @@ mod pay_order;
 mod place_order;
 
 pub(crate) use envelope::{Failure, FailureBody};
-pub(crate) use item::TypeBody;
+pub(crate) use item::{SummaryBody, TypeBody};
 
 /// The item does not exist.
 const NO_SUCH_ITEM: &[Kind] = &[Kind::NoSuchItem];

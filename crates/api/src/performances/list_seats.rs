@@ -170,7 +170,7 @@ mod tests {
 
     use onsale_domain::{
         hall::{Row, Seat, SeatMap},
-        ids::{HallId, SeatId},
+        ids::{HallId, SeatId, ShowId},
         money::Currency,
         sale::{Price, SaleRules},
         time::Timestamp,
@@ -194,6 +194,7 @@ mod tests {
         let seats = vec![seat(1, "1", 0), seat(2, "2\\a", 1), seat(3, "3", 0)];
         SaleTerms {
             performance: PerformanceId(1),
+            show: ShowId(1),
             revision: 1,
             seats: Arc::new(SeatMap::new(HallId(1), vec![row], vec!["a".into(), "b".into()], seats)),
             prices: vec![Some(Price { grade: "S".into(), amount: 10 }), None],

@@ -6,14 +6,17 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use onsale_domain::ids::{PerformanceId, RoomId};
+use onsale_domain::{
+    ids::{ItemId, PerformanceId, RoomId},
+    offer::Offer,
+};
 use onsale_engine::line::LineError;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{QueueToken, token::TicketBody};
 use crate::{
-    Shared,
+    Api, Shared,
     caller::MaybeLoggedIn,
     json::JsonBody,
     problem::{Kind, Problem},
@@ -22,13 +25,14 @@ use crate::{
 pub(super) const PROBLEMS: &[Kind] = &[
     Kind::NotFound,
     Kind::NoSuchPerformance,
+    Kind::NoSuchItem,
     Kind::NotPossible,
     Kind::WaitingRoomNotOpen,
     Kind::WaitingRoomClosed,
     Kind::Overloaded,
 ];
 
-/// What to wait for: exactly one of the two.
+/// What to wait for: exactly one of the three.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = JoinQueue)]
@@ -36,6 +40,9 @@ pub(super) struct Body {
     /// A performance that has a waiting room.
     #[schema(minimum = 1, example = 1)]
     performance_id: Option<i64>,
+    /// An item that has a waiting room.
+    #[schema(minimum = 1, example = 1)]
+    item_number: Option<i64>,
     /// A waiting room.
     #[schema(minimum = 1, example = 1)]
     room_id: Option<i64>,
@@ -57,16 +64,14 @@ pub(super) async fn join(
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Response, Problem> {
     let rooms = &api.engine.rooms;
-    let room = match (body.room_id, body.performance_id) {
-        (Some(room), None) => RoomId(room),
-        (None, Some(id)) => match rooms.room_of(PerformanceId(id)) {
-            Some(room) => room,
-            None => {
-                api.engine.catalogue.performance(PerformanceId(id)).await?;
-                return Err(LineError::NotGuarded(PerformanceId(id)).into());
-            }
-        },
-        _ => return Err(Problem::field("roomId", "give exactly one of `performanceId` and `roomId`")),
+    let room = match (body.room_id, body.performance_id, body.item_number) {
+        (Some(room), None, None) => RoomId(room),
+        (None, Some(id), None) => api.room_in_front_of(PerformanceId(id).into()).await?,
+        (None, None, Some(id)) => api.room_in_front_of(ItemId(id).into()).await?,
+        _ => {
+            let reason = "give exactly one of `performanceId`, `itemNumber` and `roomId`";
+            return Err(Problem::field("roomId", reason));
+        }
     };
     let line = rooms.join(room, caller.map(|caller| caller.user), token.as_deref()).await?;
     let mut response = (StatusCode::CREATED, Json(TicketBody::from(line))).into_response();
@@ -74,4 +79,18 @@ pub(super) async fn join(
     headers.insert(header::LOCATION, HeaderValue::from_static("/api/v1/queue/tokens/me"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+impl Api {
+    /// The room in front of an offer, or why there is none to join.
+    async fn room_in_front_of(&self, offer: Offer) -> Result<RoomId, Problem> {
+        if let Some(room) = self.engine.rooms.room_of(offer) {
+            return Ok(room);
+        }
+        match offer {
+            Offer::Performance(id) => drop(self.engine.catalogue.performance(id).await?),
+            Offer::Item(id) => drop(self.engine.catalogue.item(id).await?),
+        }
+        Err(LineError::NotGuarded(offer).into())
+    }
 }

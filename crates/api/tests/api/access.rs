@@ -32,6 +32,7 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("get", "/api/v1/movies/{id}", Anybody),
     ("get", "/api/v1/movies/popular", Anybody),
     ("get", "/api/v1/concerts/popular", Anybody),
+    ("get", "/api/v1/items/popular", Anybody),
     ("get", "/api/v1/concerts", Anybody),
     ("get", "/api/v1/concerts/{id}", Anybody),
     ("get", "/api/v1/concerts/{id}/dates", Anybody),

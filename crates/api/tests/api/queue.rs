@@ -15,7 +15,8 @@ const TOKENS: &str = "/api/v1/queue/tokens";
 const ME: &str = "/api/v1/queue/tokens/me";
 const ROOMS: &str = "/api/v1/admin/rooms";
 
-/// What opens the door of a performance with a waiting room, and nothing else does.
+/// What opens the door of a performance with a waiting room, and nothing else does. Paying comes last:
+/// it uses the pass up.
 const GUARDED: &[(&str, &str)] = &[
     ("get", "/api/v1/performances/{id}/seats"),
     ("get", "/api/v1/performances/{id}/layout"),
@@ -25,6 +26,12 @@ const GUARDED: &[(&str, &str)] = &[
     ("post", "/api/v1/payments"),
 ];
 
+/// The same of an item. What is left of it everybody may know.
+const GUARDED_ITEM: &[(&str, &str)] = &[("post", "/api/order"), ("post", "/api/order/{orderId}")];
+
+/// Those of them that take the money.
+const PAYING: &[&str] = &["/api/v1/payments", "/api/order/{orderId}"];
+
 /// What is not behind a waiting room: what is on, whom one is, what one has already (to give back what
 /// was paid takes no pass: paying has used it up), the rooms themselves, and what organisers do.
 const OPEN: &[(&str, &str)] = &[
@@ -32,9 +39,16 @@ const OPEN: &[(&str, &str)] = &[
     ("get", "/api/v1/reservations"),
     ("get", "/api/v1/reservations/{id}"),
     ("delete", "/api/v1/reservations/{id}"),
+    ("get", "/api/item"),
+    ("get", "/api/item/{itemNumber}"),
+    ("get", "/api/stock/{itemNumber}"),
+    ("get", "/api/order"),
+    ("get", "/api/order/{orderId}"),
+    ("delete", "/api/order/{orderId}"),
 ];
 
-/// The beginnings of addresses that have nothing to do with seats of a performance.
+/// The beginnings of addresses that have nothing to do with the seats of a performance or the units of an
+/// item.
 const ELSEWHERE: &[&str] = &[
     "/api/v1/admin/",
     "/api/v1/auth/",
@@ -42,9 +56,7 @@ const ELSEWHERE: &[&str] = &[
     "/api/v1/movies",
     "/api/v1/concerts",
     "/api/v1/queue/",
-    "/api/item",
-    "/api/stock/",
-    "/api/order",
+    "/api/v1/items/",
     "/livez",
     "/media/",
     "/readyz",
@@ -54,9 +66,14 @@ const ELSEWHERE: &[&str] = &[
 
 /// A theme park's room in front of performance 1, open.
 async fn open_room(walk: &mut Walk, admits: &str, admissions: u32) {
+    open_room_for(walk, "performanceIds", admits, admissions).await;
+}
+
+/// The same in front of the first one of what a field names.
+async fn open_room_for(walk: &mut Walk, field: &str, admits: &str, admissions: u32) {
     let organiser = walk.organiser.clone();
     let mode = json!({"type": "themePark", "admissions": admissions, "intervalMs": 10_000});
-    let room = json!({"name": "Spring tour", "performanceIds": [1], "admits": admits, "mode": mode});
+    let room = json!({"name": "Spring tour", field: [1], "admits": admits, "mode": mode});
     assert_eq!(walk.post(&organiser, ROOMS, room).await.status, 201);
     let open = patch(walk, 1, json!({"phase": "open"})).await;
     assert_eq!(open.json["phase"], "open");
@@ -87,6 +104,29 @@ async fn pay(walk: &mut Walk, login: &str, token: &str, held: &Answer, key: &str
     let shown = [("Idempotency-Key", key), ("Queue-Token", token)];
     let shown = if token.is_empty() { &shown[..1] } else { &shown };
     walk.call_with(Method::POST, "/api/v1/payments", Some(login), Some(body), shown).await
+}
+
+/// An item that anybody may order, number 1.
+async fn add_item(walk: &mut Walk) {
+    let organiser = walk.organiser.clone();
+    let item =
+        json!({"name": "Soup", "content": "Hot.", "price": 1_000, "type": "GENERAL", "timeZone": "UTC"});
+    let added = walk.post(&organiser, "/api/v1/admin/items", json!({"stock": 10, "item": item})).await;
+    assert_eq!(added.status, 201, "{}", added.json);
+}
+
+async fn order(walk: &mut Walk, login: &str, token: &str) -> Answer {
+    let body = json!({"itemNumber": 1, "count": 1});
+    let shown = [("Queue-Token", token)];
+    let shown = if token.is_empty() { &[][..] } else { &shown };
+    walk.call_with(Method::POST, "/api/order", Some(login), Some(body), shown).await
+}
+
+async fn pay_order(walk: &mut Walk, login: &str, token: &str, held: &Answer) -> Answer {
+    let path = format!("/api/order/{}", held.json["data"].as_str().expect("an order's id"));
+    let shown = [("Queue-Token", token)];
+    let shown = if token.is_empty() { &[][..] } else { &shown };
+    walk.call_with(Method::POST, &path, Some(login), None, shown).await
 }
 
 fn token(answer: &Answer) -> String {
@@ -254,21 +294,26 @@ async fn tokens_are_one_persons_one_rooms_and_never_in_the_address() {
     assert_eq!(kind(&late), "invalid-queue-token");
 }
 
-/// A request as an operation of the document would have it, for performance 1 and what `held` says.
+/// A request as an operation of the document would have it, for performance 1 or item 1 and what is held.
 async fn call(walk: &mut Walk, operation: (&str, &str), login: &str, pass: &str, seat: i64) -> (u16, Value) {
     let (method, template) = operation;
+    let mut path = template.replace("{id}", "1");
     let body = match template {
         "/api/v1/reservations" => json!({"performanceId": 1, "seatIds": [seat]}),
         "/api/v1/payments" => {
             let page: Value = walk.get_as(login, "/api/v1/reservations").await.json;
-            let held = page["reservations"].as_array().unwrap();
-            let held = held.iter().find(|order| order["status"] == "held").expect("something to pay");
-            json!({"reservationId": held["reservationId"]})
+            json!({"reservationId": held(&page["reservations"])["reservationId"]})
+        }
+        "/api/order" => json!({"itemNumber": 1, "count": 1}),
+        "/api/order/{orderId}" => {
+            let page: Value = walk.get_as(login, "/api/order").await.json;
+            let order = held(&page["data"])["orderId"].as_str().unwrap();
+            path = path.replace("{orderId}", order);
+            Value::Null
         }
         _ => Value::Null,
     };
     let method: Method = method.to_uppercase().parse().unwrap();
-    let path = template.replace("{id}", "1");
     let mut request = walk.server.request(method, &path).bearer_auth(login);
     if !pass.is_empty() {
         request = request.header("Queue-Token", pass);
@@ -284,43 +329,68 @@ async fn call(walk: &mut Walk, operation: (&str, &str), login: &str, pass: &str,
     (status, response.json().await.unwrap())
 }
 
-#[tokio::test]
-async fn every_door_of_a_guarded_performance_is_shut_without_a_pass() {
+fn held(orders: &Value) -> &Value {
+    let mut orders = orders.as_array().unwrap().iter();
+    orders.find(|order| order["status"] == "held").expect("something to pay")
+}
+
+#[test]
+fn every_operation_is_behind_the_room_or_is_not() {
     let known: Vec<(&str, &str)> = document::operations().map(|(method, path, _)| (method, path)).collect();
     for operation @ (_, path) in &known {
         let places = usize::from(GUARDED.contains(operation))
+            + usize::from(GUARDED_ITEM.contains(operation))
             + usize::from(OPEN.contains(operation))
             + usize::from(ELSEWHERE.iter().any(|start| path.starts_with(start)));
         assert_eq!(places, 1, "{operation:?}: is it behind the waiting room or not? say so in this file");
     }
-    for operation in GUARDED.iter().chain(OPEN) {
+    for operation in GUARDED.iter().chain(GUARDED_ITEM).chain(OPEN) {
         assert!(known.contains(operation), "{operation:?} does not exist");
     }
+}
 
+#[tokio::test]
+async fn every_door_of_a_guarded_performance_is_shut_without_a_pass() {
     let mut walk = Server::start().await.walk().await;
     walk.set_up().await;
     let buyer = walk.buyer.clone();
-    charge(&mut walk, &buyer).await;
     // Something to pay from before the room was there.
     reserve(&mut walk, &buyer, "", 1).await;
-    open_room(&mut walk, "accounts", 100).await;
-    let pass = token(&join(&mut walk, Some(&buyer)).await);
-    for operation in GUARDED {
-        let (status, problem) = call(&mut walk, *operation, &buyer, "", 2).await;
+    doors_are_shut(&mut walk, GUARDED, "performanceIds").await;
+}
+
+#[tokio::test]
+async fn every_door_of_a_guarded_item_is_shut_without_a_pass() {
+    let mut walk = Server::start().await.walk().await;
+    add_item(&mut walk).await;
+    let buyer = walk.buyer.clone();
+    order(&mut walk, &buyer, "").await;
+    doors_are_shut(&mut walk, GUARDED_ITEM, "itemNumbers").await;
+}
+
+/// Puts a room in front of what a field names and tries all its doors.
+async fn doors_are_shut(walk: &mut Walk, guarded: &[(&str, &str)], field: &str) {
+    let buyer = walk.buyer.clone();
+    charge(walk, &buyer).await;
+    open_room_for(walk, field, "accounts", 100).await;
+    let joined = walk.post(&buyer, TOKENS, json!({"roomId": 1})).await;
+    let pass = token(&joined);
+    for operation in guarded {
+        let (status, problem) = call(walk, *operation, &buyer, "", 2).await;
         let kind = &problem["type"];
         assert_eq!((status, kind), (403, &json!("/problems/queue-token-required")), "{operation:?}");
         assert_eq!(problem["roomId"], 1, "{operation:?}");
     }
-    // The pass opens all of them; reserving and paying come last, since paying uses it up.
-    for operation in GUARDED {
-        let (status, answer) = call(&mut walk, *operation, &buyer, &pass, 2).await;
+    // The pass opens all of them.
+    for operation in guarded {
+        let (status, answer) = call(walk, *operation, &buyer, &pass, 2).await;
         assert!((200..300).contains(&status), "{operation:?}: {answer}");
     }
-    for operation in GUARDED {
-        if operation.1 == "/api/v1/payments" {
+    for operation in guarded {
+        if PAYING.contains(&operation.1) {
             continue;
         }
-        let (status, problem) = call(&mut walk, *operation, &buyer, &pass, 3).await;
+        let (status, problem) = call(walk, *operation, &buyer, &pass, 3).await;
         assert_eq!(
             (status, &problem["type"]),
             (403, &json!("/problems/invalid-queue-token")),
@@ -328,11 +398,58 @@ async fn every_door_of_a_guarded_performance_is_shut_without_a_pass() {
         );
     }
     // The negative control: without the guard everything goes through without a pass.
-    patch(&mut walk, 1, json!({"performanceIds": []})).await;
-    for operation in GUARDED {
-        let (status, answer) = call(&mut walk, *operation, &buyer, "", 3).await;
+    patch(walk, 1, json!({field: []})).await;
+    for operation in guarded {
+        let (status, answer) = call(walk, *operation, &buyer, "", 3).await;
         assert!((200..300).contains(&status), "{operation:?}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn an_item_is_ordered_and_paid_with_a_pass() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    add_item(&mut walk).await;
+    let buyer = walk.buyer.clone();
+    charge(&mut walk, &buyer).await;
+    let unguarded = walk.post(&buyer, TOKENS, json!({"itemNumber": 1})).await;
+    assert_eq!((unguarded.status.as_u16(), kind(&unguarded)), (409, "not-possible"), "{}", unguarded.json);
+    open_room_for(&mut walk, "itemNumbers", "accounts", 100).await;
+    walk.forget();
+    order(&mut walk, &buyer, "").await;
+    let joined = walk.post(&buyer, TOKENS, json!({"itemNumber": 1})).await;
+    let pass = token(&joined);
+    let held = order(&mut walk, &buyer, &pass).await;
+    pay_order(&mut walk, &buyer, "", &held).await;
+    let longer = held.headers["queue-token"].to_str().unwrap().to_owned();
+    assert_eq!(ask(&mut walk, &longer).await.json["status"], "active");
+    assert_eq!(pay_order(&mut walk, &buyer, &pass, &held).await.status, 200);
+    order(&mut walk, &buyer, &pass).await;
+    // What everybody may know of it, and what one has.
+    walk.get("/api/stock/1").await;
+    walk.get_as(&buyer, "/api/order").await;
+    // The performance with the same number is open to all.
+    assert_eq!(reserve(&mut walk, &buyer, "", 1).await.status, 201);
+    for wrong in [
+        json!({"itemNumber": 9}),
+        json!({"itemNumber": i64::MIN}),
+        json!({"itemNumber": 1, "roomId": 1}),
+        json!({"itemNumber": 1, "performanceId": 1}),
+        json!({"itemNumber": "soup"}),
+    ] {
+        walk.post(&buyer, TOKENS, wrong).await;
+    }
+    // What is not named stays behind the room.
+    patch(&mut walk, 1, json!({"performanceIds": [2]})).await;
+    patch(&mut walk, 1, json!({"itemNumbers": []})).await;
+    patch(&mut walk, 1, json!({"itemNumbers": [1], "performanceIds": [1, 2]})).await;
+    for wrong in [json!({"itemNumbers": [9]}), json!({"itemNumbers": [1, 1]}), json!({"itemNumbers": [-1]})] {
+        patch(&mut walk, 1, wrong).await;
+    }
+    let organiser = walk.organiser.clone();
+    let mode = json!({"type": "bankWindow", "insideMax": 5});
+    walk.post(&organiser, ROOMS, json!({"name": "Other", "itemNumbers": [1], "mode": mode})).await;
+    insta::assert_snapshot!(walk.text());
 }
 
 #[tokio::test]

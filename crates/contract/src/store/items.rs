@@ -41,6 +41,9 @@ pub async fn items_are_kept_as_they_were_written(store: Arc<dyn Store>) {
     assert_eq!(store.items(None, 1).await.unwrap(), std::slice::from_ref(&soup));
     assert_eq!(store.items(Some(soup.id), 1).await.unwrap(), std::slice::from_ref(&shoes));
     assert_eq!(store.items(Some(shoes.id), 1).await.unwrap(), []);
+    let wanted = [shoes.id, ItemId(99), soup.id];
+    assert_eq!(store.items_with_ids(&wanted).await.unwrap(), [shoes.clone(), soup.clone()]);
+    assert_eq!(store.items_with_ids(&[]).await.unwrap(), []);
 
     let before = sale(&store, shoes.id).await;
     assert_eq!((before.terms.revision, before.version), (1, 0));

@@ -11,7 +11,7 @@ use onsale_domain::{
 };
 use onsale_engine::ports::{EventTask, LogEntry, NodeId, OutboxRow, OutboxSubject, Store};
 
-use super::fixture::{Fixture, HOLD_MS, OPENS, item, performance, show};
+use super::fixture::{Fixture, HOLD_MS, OPENS, hall_plan, item, performance, show};
 
 const MANY: usize = 1_000;
 
@@ -111,6 +111,66 @@ pub async fn what_organisers_change_is_told(store: Arc<dyn Store>) {
     assert!(told[3].2.contains("\"price\":7") && !told[4].2.contains("\"price\":7"));
     assert!(told[4].2.contains("\"cancelled\":false") && told[5].2.contains("\"cancelled\":true"));
     assert!(told[6].2.contains("Poster") && told[7].2.contains("Print"));
+}
+
+pub async fn what_is_done_to_stock_seats_and_wallets_is_told(store: Arc<dyn Store>) {
+    let world = Fixture::with_plan(store.clone(), &hall_plan("Floor", 30, 50)).await;
+    let poster = store.add_item(&item("Poster"), 5).await.unwrap();
+    world.held_units(3, poster, 2, OPENS).await;
+    world.held(4, None, &[0], OPENS).await;
+    let before: Vec<_> = store.outbox(MANY).await.unwrap().iter().map(|row| row.seq).collect();
+    store.remove_outbox(&before).await.unwrap();
+
+    let all: Vec<usize> = (0..1_500).collect();
+    let done = [
+        world.charge(1, Some(7), 500, OPENS),
+        // What changes nothing, is refused, or was done by an earlier request, is not told.
+        world.charge(1, Some(7), 500, OPENS),
+        world.charge(1, None, 0, OPENS),
+        world.set_stock(poster, 9),
+        world.set_stock(poster, 9),
+        world.set_stock(poster, 1),
+        world.lock(&all, true),
+        world.lock(&[1], true),
+        world.lock(&[0, 1, 2], false),
+    ];
+    let answers = world.run(&done, OPENS.plus_ms(5)).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 2, "{answers:?}");
+
+    let rows = store.outbox(MANY).await.unwrap();
+    assert!(rows.iter().all(|row| row.at == OPENS.plus_ms(5)));
+    let told: Vec<(&str, &str, serde_json::Value)> = rows
+        .iter()
+        .map(|row| match &row.subject {
+            OutboxSubject::Told { subject, data } => {
+                (row.kind.as_str(), subject.as_str(), serde_json::from_str(data).expect("data is JSON"))
+            }
+            OutboxSubject::Order(_) => panic!("no order has changed"),
+        })
+        .collect();
+    let (of_item, of_seats) = (format!("items/{poster}"), format!("performances/{}", world.performance));
+    let kinds: Vec<_> = told.iter().map(|(kind, subject, _)| (*kind, *subject)).collect();
+    let expected = [
+        ("points.charged", "users/1"),
+        ("stock.changed", of_item.as_str()),
+        ("seats.locked", of_seats.as_str()),
+        ("seats.locked", of_seats.as_str()),
+        ("seats.unlocked", of_seats.as_str()),
+    ];
+    assert_eq!(kinds, expected);
+    let data: Vec<_> = told.iter().map(|(_, _, data)| data).collect();
+    assert_eq!((&data[0]["amount"], &data[0]["balance"]), (&500.into(), &500.into()));
+    let stock = serde_json::json!({"itemId": poster.0, "totalBefore": 5, "total": 9, "left": 7});
+    assert_eq!(*data[1], stock);
+    let seats = |data: &serde_json::Value| -> Vec<i64> {
+        assert_eq!(data["showId"], world.show.0);
+        data["seatIds"].as_array().unwrap().iter().map(|seat| seat.as_i64().unwrap()).collect()
+    };
+    // An event names so many at the most; one seat is somebody's, and stays so.
+    assert_eq!([seats(data[2]).len(), seats(data[3]).len()], [1_000, 499]);
+    let locked: Vec<i64> = data[2..4].iter().flat_map(|data| seats(data)).collect();
+    assert_eq!(locked, world.seats[1..].iter().map(|seat| seat.0).collect::<Vec<_>>());
+    assert_eq!(seats(data[4]), [world.seats[1].0, world.seats[2].0]);
 }
 
 /// A transaction that writes first and commits last: its row has a lower number than one that was

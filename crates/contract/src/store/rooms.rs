@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use onsale_domain::{
-    ids::{PerformanceId, RoomId},
+    ids::{ItemId, PerformanceId, RoomId},
     line::{Mode, Phase, PollPolicy, RoomChange, RoomRecord, RoomSettings, Schedule},
+    offer::Offer,
     time::Timestamp,
 };
 use onsale_engine::ports::{Admits, NewRoom, NodeId, Store, StoreError, StoredRoom};
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, item};
 
 const NODE: NodeId = NodeId(i64::MAX);
 const OTHER_NODE: NodeId = NodeId(7);
@@ -42,24 +43,24 @@ fn records() -> Vec<RoomRecord> {
     records
 }
 
-fn new_room(performances: &[PerformanceId]) -> NewRoom {
+fn new_room(offers: &[Offer]) -> NewRoom {
     NewRoom {
         name: "대기실 \"A\"".to_owned(),
         admits: Admits::Accounts,
-        performances: performances.to_vec(),
+        offers: offers.to_vec(),
         record: records().remove(0),
     }
 }
 
 pub async fn a_record_read_back_is_the_one_written(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
-    let room = NewRoom { admits: Admits::Anybody, ..new_room(&[world.performance]) };
+    let room = NewRoom { admits: Admits::Anybody, ..new_room(&[world.performance.into()]) };
     let id = store.add_room(&room).await.unwrap();
     let mut expected = StoredRoom {
         id,
         name: room.name.clone(),
         admits: Admits::Anybody,
-        performances: vec![world.performance],
+        offers: vec![world.performance.into()],
         run_by: None,
         record: room.record.clone(),
     };
@@ -106,25 +107,37 @@ pub async fn one_node_at_a_time_runs_a_room(store: Arc<dyn Store>) {
     store.record_room(id, OTHER_NODE, first).await.unwrap();
 }
 
-pub async fn a_performance_is_behind_one_room_at_most(store: Arc<dyn Store>) {
+pub async fn an_offer_is_behind_one_room_at_most(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
-    let (first, second) = (world.performance, world.another_performance().await);
-    let id = store.add_room(&new_room(&[second, first])).await.unwrap();
-    assert_eq!(store.room(id).await.unwrap().unwrap().performances, [first, second]);
-    let refused = store.add_room(&new_room(&[second])).await;
-    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
-    let refused = store.add_room(&new_room(&[PerformanceId(999)])).await;
-    assert!(matches!(refused, Err(StoreError::Missing("performance"))), "{refused:?}");
+    let (first, second) = (world.performance.into(), world.another_performance().await.into());
+    // The numbers of the items are those of the performances.
+    let soup = store.add_item(&item("Soup"), 1).await.unwrap().into();
+    let shoes = store.add_item(&item("Shoes"), 1).await.unwrap().into();
+    let id = store.add_room(&new_room(&[soup, second, first])).await.unwrap();
+    assert_eq!(store.room(id).await.unwrap().unwrap().offers, [first, second, soup]);
+    assert_eq!(store.rooms().await.unwrap()[0].offers, [first, second, soup]);
+    for taken in [second, soup] {
+        let refused = store.add_room(&new_room(&[shoes, taken])).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    }
+    for missing in [PerformanceId(999), PerformanceId(-1)] {
+        let refused = store.add_room(&new_room(&[missing.into()])).await;
+        assert!(matches!(refused, Err(StoreError::Missing("performance"))), "{refused:?}");
+    }
+    for missing in [ItemId(999), ItemId(-1), ItemId(i64::MIN)] {
+        let refused = store.add_room(&new_room(&[missing.into()])).await;
+        assert!(matches!(refused, Err(StoreError::Missing("item"))), "{refused:?}");
+    }
     assert_eq!(store.rooms().await.unwrap().len(), 1, "a refused room leaves nothing");
-    store.change_room(id, None, Some(&[first])).await.unwrap();
-    let other = store.add_room(&new_room(&[second])).await.unwrap();
-    let refused = store.change_room(id, Some("other"), Some(&[second])).await;
+    store.change_room(id, None, Some(&[first, soup])).await.unwrap();
+    let other = store.add_room(&new_room(&[second, shoes])).await.unwrap();
+    let refused = store.change_room(id, Some("other"), Some(&[first, shoes])).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     let kept = store.room(id).await.unwrap().unwrap();
-    assert_eq!((kept.name, kept.performances), (new_room(&[]).name, vec![first]), "all or nothing");
+    assert_eq!((kept.name, kept.offers), (new_room(&[]).name, vec![first, soup]), "all or nothing");
     store.change_room(other, Some("Other"), Some(&[])).await.unwrap();
     let changed = store.room(other).await.unwrap().unwrap();
-    assert_eq!((changed.name.as_str(), changed.performances), ("Other", vec![]));
+    assert_eq!((changed.name.as_str(), changed.offers), ("Other", vec![]));
 }
 
 pub async fn changes_are_asked_for_and_answered_once(store: Arc<dyn Store>) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Facts, ItemFacts, KeyRecord};
 use crate::{
-    ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, ShowId, TransferId, UserId},
     item::Stock,
     order::{Claim, Order, OrderStatus, Payment, SeatStatus},
     time::Timestamp,
@@ -34,6 +34,8 @@ pub struct Changes {
     pub keys_new: Vec<NewKey>,
     /// Outbox rows to insert, in this order.
     pub events: Vec<Event>,
+    /// Outbox rows about other things than orders, in this order.
+    pub notes: Vec<Note>,
     /// Performances with a changed seat: their new version.
     pub versions: Vec<(PerformanceId, i64)>,
     /// Items whose stock has changed.
@@ -148,6 +150,68 @@ pub struct Event {
     pub at: Timestamp,
 }
 
+/// The most seats that one [`Note`] names, so that an event stays small. Of more seats several tell.
+pub const SEATS_PER_NOTE_MAX: usize = 1_000;
+
+/// A change of something else than an order, for the outbox: told in full, since it may have changed
+/// again when it is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What happened.
+    pub what: Noted,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// See [`Note`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// An organiser changed how many units an item has.
+    StockChanged {
+        /// The item.
+        item: ItemId,
+        /// All units before, those in orders included.
+        total_before: i64,
+        /// What it is now.
+        stock: Stock,
+    },
+    /// An organiser took seats off sale or put them back.
+    SeatsLocked {
+        /// The performance.
+        performance: PerformanceId,
+        /// What is shown there.
+        show: ShowId,
+        /// The seats that changed, at most [`SEATS_PER_NOTE_MAX`].
+        seats: Vec<SeatId>,
+        /// `true` if they were taken off sale.
+        locked: bool,
+    },
+    /// Somebody added points to their wallet.
+    PointsCharged {
+        /// Whose wallet.
+        user: UserId,
+        /// The ledger's transfer.
+        transfer: TransferId,
+        /// How much, in minor units.
+        amount: i64,
+        /// The balance after it.
+        balance: i64,
+    },
+}
+
+impl Noted {
+    /// The event's type.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::StockChanged { .. } => "stock.changed",
+            Self::SeatsLocked { locked: true, .. } => "seats.locked",
+            Self::SeatsLocked { locked: false, .. } => "seats.unlocked",
+            Self::PointsCharged { .. } => "points.charged",
+        }
+    }
+}
+
 /// Remembers what each touched row was before the batch.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
@@ -161,6 +225,7 @@ pub(super) struct Recorder {
     transfers: Vec<Transfer>,
     keys: Vec<NewKey>,
     events: Vec<Event>,
+    notes: Vec<Note>,
 }
 
 impl Recorder {
@@ -214,11 +279,16 @@ impl Recorder {
         self.events.push(Event { kind, order: order.clone(), at });
     }
 
+    pub(super) fn note(&mut self, what: Noted, at: Timestamp) {
+        self.notes.push(Note { what, at });
+    }
+
     pub(super) fn into_changes(self, facts: &Facts) -> Changes {
         let mut changes = Changes {
             transfers: self.transfers,
             keys_new: self.keys,
             events: self.events,
+            notes: self.notes,
             ..Changes::default()
         };
         for (id, version_before) in self.orders {

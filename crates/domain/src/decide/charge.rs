@@ -1,6 +1,6 @@
 //! Adding points to a wallet, and moving money in general.
 
-use super::{Charge, Decider, KeyTarget, Outcome, Refusal, Request};
+use super::{Charge, Decider, KeyTarget, Noted, Outcome, Refusal, Request};
 use crate::{
     ids::UserId,
     wallet::{Account, BALANCE_MAX, CHARGE_MAX, Transfer, TransferKind},
@@ -22,6 +22,9 @@ impl Decider {
             created_at: self.now,
         });
         let balance = self.balance(request.caller);
+        let &Charge { amount, transfer } = charge;
+        let charged = Noted::PointsCharged { user: request.caller, transfer, amount, balance };
+        self.recorder.note(charged, self.now);
         self.remember_key(request, KeyTarget::Charge { balance_after: balance });
         Ok(Outcome::Charged { balance, replayed: false })
     }

@@ -15,7 +15,10 @@ mod pay;
 mod release;
 mod units;
 
-pub use changes::{Changes, ClaimChange, Event, EventKind, NewKey, OrderChange, StockChange, WalletChange};
+pub use changes::{
+    Changes, ClaimChange, Event, EventKind, NewKey, Note, Noted, OrderChange, SEATS_PER_NOTE_MAX,
+    StockChange, WalletChange,
+};
 pub use command::{
     Cancel, Charge, Command, Expire, Hold, HoldUnits, IdempotencyKey, LockSeats, Outcome, Pay, Refusal,
     Request, SetStock,

@@ -1,6 +1,8 @@
 //! Holding units: where an item is decided.
 
-use super::{ClaimCheck, Decider, EventKind, HoldUnits, KeyTarget, Outcome, Refusal, Request, SetStock};
+use super::{
+    ClaimCheck, Decider, EventKind, HoldUnits, KeyTarget, Noted, Outcome, Refusal, Request, SetStock,
+};
 use crate::{
     ids::{ItemId, OrderId},
     item::{ItemTerms, UNITS_MAX},
@@ -47,7 +49,12 @@ impl Decider {
         self.move_units(item, total - before.total);
         let facts = self.facts.items.get_mut(&item).expect("it was there");
         facts.stock.total = total;
-        Ok(Outcome::StockSet(facts.stock))
+        let stock = facts.stock;
+        if total != before.total {
+            let changed = Noted::StockChanged { item, total_before: before.total, stock };
+            self.recorder.note(changed, self.now);
+        }
+        Ok(Outcome::StockSet(stock))
     }
 
     /// What a buyer has and asks for must be within the rules.

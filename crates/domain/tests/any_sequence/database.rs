@@ -6,7 +6,7 @@ use std::{
 };
 
 use onsale_domain::{
-    decide::{Changes, Event, FactKeys, Facts, ItemFacts, KeyRecord, KeyTarget, PerformanceFacts},
+    decide::{Changes, Event, FactKeys, Facts, ItemFacts, KeyRecord, KeyTarget, Note, PerformanceFacts},
     ids::{ItemId, OrderId, PerformanceId, SeatId, TransferId, UserId},
     item::{ItemTerms, Stock},
     order::{Claim, Order, OrderStatus, Payment, SeatStatus},
@@ -24,6 +24,8 @@ pub(crate) struct Database {
     pub(crate) items: BTreeMap<ItemId, Arc<ItemTerms>>,
     /// Each item's stock and its version.
     pub(crate) stocks: BTreeMap<ItemId, (Stock, i64)>,
+    /// How many units each item had at first.
+    pub(crate) first_totals: BTreeMap<ItemId, i64>,
     pub(crate) claims: BTreeMap<(PerformanceId, SeatId), Claim>,
     pub(crate) orders: BTreeMap<OrderId, Order>,
     pub(crate) payments: BTreeMap<OrderId, Payment>,
@@ -31,6 +33,7 @@ pub(crate) struct Database {
     pub(crate) wallets: BTreeMap<UserId, Wallet>,
     pub(crate) keys: BTreeMap<(UserId, u128), KeyRecord>,
     pub(crate) events: Vec<Event>,
+    pub(crate) notes: Vec<Note>,
     /// What somebody knows who saw an empty hall and every announcement since.
     pub(crate) announced: BTreeMap<(PerformanceId, SeatId), SeatStatus>,
 }
@@ -42,6 +45,7 @@ impl Database {
         Self {
             versions: terms.keys().map(|performance| (*performance, 0)).collect(),
             terms,
+            first_totals: items.iter().map(|(terms, stock)| (terms.item, stock.total)).collect(),
             stocks: items.iter().map(|(terms, stock)| (terms.item, (*stock, 0))).collect(),
             items: items.into_iter().map(|(terms, _)| (terms.item, Arc::new(terms))).collect(),
             claims: BTreeMap::new(),
@@ -51,6 +55,7 @@ impl Database {
             wallets: BTreeMap::new(),
             keys: BTreeMap::new(),
             events: Vec::new(),
+            notes: Vec::new(),
             announced: BTreeMap::new(),
         }
     }
@@ -179,6 +184,7 @@ impl Database {
             self.announced.extend(seats.iter().map(|(seat, status)| ((*performance, *seat), *status)));
         }
         self.events.extend(changes.events.iter().cloned());
+        self.notes.extend(changes.notes.iter().cloned());
         Ok(())
     }
 
@@ -191,6 +197,7 @@ impl Database {
         ensure(self.wallets == other.wallets, || format!("{:?} or {:?}", self.wallets, other.wallets))?;
         ensure(self.keys == other.keys, || "other keys".to_owned())?;
         ensure(self.events == other.events, || format!("{:?} or {:?}", self.events, other.events))?;
+        ensure(self.notes == other.notes, || format!("{:?} or {:?}", self.notes, other.notes))?;
         let stocks = |database: &Self| database.stocks.values().map(|(stock, _)| *stock).collect::<Vec<_>>();
         ensure(stocks(self) == stocks(other), || format!("{:?} or {:?}", self.stocks, other.stocks))?;
         let announced: HashMap<_, _> = other.announced.iter().collect();

@@ -1,13 +1,14 @@
 //! What must be true of the rows after every batch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use onsale_domain::{
+    decide::Noted,
     ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
     offer::Offer,
     order::{Claim, Goods, Order, OrderStatus},
     time::Timestamp,
-    wallet::Account,
+    wallet::{Account, TransferKind},
 };
 
 use crate::{
@@ -23,6 +24,7 @@ pub(crate) fn check(database: &Database, now: Timestamp) -> Result<(), Violation
     orders_follow_their_terms(database)?;
     money_adds_up(database)?;
     events_tell_every_change(database)?;
+    notes_tell_every_change(database)?;
     announcements_tell_every_seat(database)
 }
 
@@ -172,6 +174,42 @@ fn events_tell_every_change(database: &Database) -> Result<(), Violation> {
     }
     let rows: BTreeMap<OrderId, &Order> = database.orders.iter().map(|(id, order)| (*id, order)).collect();
     ensure(told == rows, || format!("told {told:?}, written {rows:?}"))
+}
+
+/// Who hears of nothing but notes knows which seats are locked, how many units there are, and what was
+/// charged.
+fn notes_tell_every_change(database: &Database) -> Result<(), Violation> {
+    let mut locked = BTreeSet::new();
+    let mut totals = database.first_totals.clone();
+    let mut charged = BTreeMap::new();
+    for note in &database.notes {
+        match &note.what {
+            Noted::SeatsLocked { performance, show, seats, locked: lock } => {
+                ensure(*show == database.terms[performance].show, || format!("of another show: {note:?}"))?;
+                for seat in seats.iter().map(|seat| (*performance, *seat)) {
+                    let new = if *lock { locked.insert(seat) } else { locked.remove(&seat) };
+                    ensure(new, || format!("{seat:?} was so already: {note:?}"))?;
+                }
+            }
+            Noted::StockChanged { item, total_before, stock } => {
+                let before = totals.insert(*item, stock.total);
+                let right = before == Some(*total_before) && *total_before != stock.total;
+                ensure(right, || format!("{note:?} after {before:?}"))?;
+            }
+            Noted::PointsCharged { user, transfer, amount, .. } => {
+                charged.insert(*transfer, (Account::Wallet(*user), *amount));
+            }
+        }
+    }
+    let claimed = database.claims.iter().filter(|(_, claim)| **claim == Claim::Locked);
+    let claimed: BTreeSet<_> = claimed.map(|(seat, _)| *seat).collect();
+    ensure(locked == claimed, || format!("told of locks {locked:?}, written {claimed:?}"))?;
+    let differs = totals.iter().find(|(item, total)| database.stocks[item].0.total != **total);
+    ensure(differs.is_none(), || format!("told of stocks {differs:?}, written {:?}", database.stocks))?;
+    let charges = database.transfers.values().filter(|transfer| transfer.kind == TransferKind::Charge);
+    let charges: BTreeMap<_, _> =
+        charges.map(|transfer| (transfer.id, (transfer.to, transfer.amount))).collect();
+    ensure(charged == charges, || format!("told of charges {charged:?}, written {charges:?}"))
 }
 
 fn announcements_tell_every_seat(database: &Database) -> Result<(), Violation> {

@@ -13,7 +13,7 @@ mod world;
 use std::collections::HashMap;
 
 use onsale_domain::{
-    decide::{Changes, ClaimCheck, Command, Decider, FactKeys, Outcome, Refusal, Request},
+    decide::{Changes, ClaimCheck, Command, Decider, FactKeys, Noted, Outcome, Refusal, Request},
     ids::UserId,
     time::Timestamp,
 };
@@ -68,6 +68,42 @@ fn notices_without_the_claim_check(what: &str, only: fn(Batch) -> Batch) {
             assert!(reason.message().contains(what), "another violation: {reason}");
         }
         other => panic!("nothing was noticed: {other:?}"),
+    }
+}
+
+/// The control of what notes tell: should those of one kind be lost, that is noticed.
+#[test]
+fn a_lost_note_is_noticed() {
+    type Lost = fn(&Noted) -> bool;
+    let kinds: [(Lost, &str); 3] = [
+        (|noted| matches!(noted, Noted::SeatsLocked { .. }), "told of locks"),
+        (|noted| matches!(noted, Noted::StockChanged { .. }), "told of stocks"),
+        (|noted| matches!(noted, Noted::PointsCharged { .. }), "told of charges"),
+    ];
+    for (lost, what) in kinds {
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        let mut runner = TestRunner::new_with_rng(config(400), rng);
+        let result = runner.run(&world::batches(), |batches| {
+            let mut world = World::new();
+            let mut database = Database::new(world.terms(), world.items());
+            let mut now = Timestamp(0);
+            for batch in &batches {
+                now = now.plus_ms(batch.advance_ms);
+                let requests = world.requests(&batch.steps);
+                let (_, mut changes) = decide(&database, &requests, now, ClaimCheck::On);
+                changes.notes.retain(|note| !lost(&note.what));
+                database.apply(&changes, now).map_err(TestCaseError::fail)?;
+                world.learn(&database);
+                invariants::check(&database, now).map_err(TestCaseError::fail)?;
+            }
+            Ok(())
+        });
+        match result {
+            Err(TestError::Fail(reason, _)) => {
+                assert!(reason.message().contains(what), "another violation: {reason}");
+            }
+            other => panic!("nothing was noticed: {other:?}"),
+        }
     }
 }
 

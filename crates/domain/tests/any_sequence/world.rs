@@ -10,7 +10,7 @@ use onsale_domain::{
         Cancel, Charge, Command, Expire, Hold, HoldUnits, IdempotencyKey, LockSeats, Pay, Request, SetStock,
     },
     hall::{Row, Seat, SeatMap},
-    ids::{HallId, ItemId, OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
+    ids::{HallId, ItemId, OrderId, PaymentId, PerformanceId, SeatId, ShowId, TransferId, UserId},
     item::{ItemKind, ItemRules, ItemTerms, Stock, UNITS_MAX},
     money::Currency,
     offer::Offer,
@@ -169,6 +169,7 @@ impl World {
         };
         let open = |id, seats: &Arc<SeatMap>, rules| SaleTerms {
             performance: PerformanceId(id),
+            show: ShowId(id),
             revision: 1,
             seats: seats.clone(),
             prices: [Some(100), Some(0), None]

@@ -26,6 +26,14 @@ impl Catalogue {
         Ok(self.store.items(after, limit).await?)
     }
 
+    /// These items, in the order of `ids`; what is not there is left out.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn items_with_ids(&self, ids: &[ItemId]) -> Result<Vec<Item>, CatalogueError> {
+        Ok(self.store.items_with_ids(ids).await?)
+    }
+
     /// Adds an item with so many units.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! The door between a room and its sale.
 //!
 //! The sale asks here by itself, whoever calls it: without a [`Shopper`] that shows a pass, a
-//! guarded performance shows no seats, holds none and takes no payment. So a new surface that knows
-//! nothing of rooms is refused rather than forgotten.
+//! guarded performance shows no seats, holds none and takes no payment, and a guarded item takes no
+//! order and no payment. So a new surface that knows nothing of rooms is refused rather than forgotten.
 
 use onsale_domain::{
     ids::{RoomId, UserId},
@@ -52,7 +52,7 @@ impl WaitingRooms {
         user: Option<UserId>,
         token: Option<&str>,
     ) -> Result<Option<Entry>, EntryError> {
-        let Some(room) = self.room_in_front_of(offer) else { return Ok(None) };
+        let Some(room) = self.room_of(offer) else { return Ok(None) };
         let admitted = self.admit_to(room, user, token).await;
         admitted.map(Some).map_err(|reason| EntryError { room, reason })
     }
@@ -64,7 +64,7 @@ impl WaitingRooms {
         shopper: Shopper<'_>,
         held_until: Timestamp,
     ) -> Result<Option<PayingEntry<'_>>, EntryError> {
-        let Some(room) = self.room_in_front_of(offer) else { return Ok(None) };
+        let Some(room) = self.room_of(offer) else { return Ok(None) };
         let paying = async {
             let token = shopper.pass.ok_or(EntryRefusal::NoToken)?;
             let alone = self.paying_lock(&self.pass_for(room, Some(shopper.user), token)?.holder);

@@ -1,8 +1,9 @@
 //! Why something about a room was not done.
 
 use onsale_domain::{
-    ids::{PerformanceId, RoomId},
+    ids::RoomId,
     line::{ChangeError, Refusal, SettingsError},
+    offer::Offer,
 };
 
 use super::TokenError;
@@ -14,9 +15,9 @@ pub enum LineError {
     /// There is no such room.
     #[error("there is no waiting room {0}")]
     NoSuchRoom(RoomId),
-    /// The performance has no room, or does not exist: there is nothing to wait for.
-    #[error("performance {0} has no waiting room; nobody has to wait for it")]
-    NotGuarded(PerformanceId),
+    /// The performance or item has no room, or does not exist: there is nothing to wait for.
+    #[error("{0} has no waiting room; nobody has to wait for it")]
+    NotGuarded(Offer),
     /// The room is for accounts.
     #[error("this waiting room is for people who have logged in")]
     AccountNeeded,

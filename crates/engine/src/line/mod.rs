@@ -19,7 +19,7 @@ use std::{
 use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit, Mac};
 use onsale_domain::{
-    ids::{PerformanceId, RoomId, UserId},
+    ids::{RoomId, UserId},
     line::{Pass, Place, Refusal, RoomDocument, RoomSettings, Schedule, Standing, WaitRange, poll_after_ms},
     offer::Offer,
     time::Timestamp,
@@ -71,7 +71,7 @@ struct Shared {
 #[derive(Default)]
 struct Known {
     rooms: BTreeMap<RoomId, KnownRoom>,
-    by_performance: HashMap<PerformanceId, RoomId>,
+    by_offer: HashMap<Offer, RoomId>,
 }
 
 struct KnownRoom {
@@ -158,19 +158,14 @@ impl WaitingRooms {
         Self { shared: Arc::new(shared) }
     }
 
-    /// The room in front of an offer.
-    pub(crate) fn room_in_front_of(&self, offer: Offer) -> Option<RoomId> {
-        self.room_of(offer.performance()?)
-    }
-
-    /// The room in front of a performance. `None`: its sale is open to all.
+    /// The room in front of a performance or an item. `None`: its sale is open to all.
     #[must_use]
-    pub fn room_of(&self, performance: PerformanceId) -> Option<RoomId> {
+    pub fn room_of(&self, offer: impl Into<Offer>) -> Option<RoomId> {
         let known = self.shared.known.load();
-        if known.by_performance.is_empty() {
+        if known.by_offer.is_empty() {
             return None;
         }
-        known.by_performance.get(&performance).copied()
+        known.by_offer.get(&offer.into()).copied()
     }
 
     /// Gives somebody a place in line. Who has a live one gets it again: an account by itself, a
@@ -325,7 +320,7 @@ impl Known {
             let &StoredRoom { id, admits, .. } = room;
             let (settings, schedule) = (room.record.settings, room.record.schedule);
             known.rooms.insert(id, KnownRoom { admits, settings, schedule });
-            known.by_performance.extend(room.performances.iter().map(|performance| (*performance, id)));
+            known.by_offer.extend(room.offers.iter().map(|offer| (*offer, id)));
         }
         known
     }

@@ -1,8 +1,9 @@
 //! What organisers do to rooms.
 
 use onsale_domain::{
-    ids::{PerformanceId, RoomId},
+    ids::{OrderId, RoomId},
     line::{RoomChange, RoomRecord, RoomSettings, Schedule},
+    offer::Offer,
 };
 
 use super::{LineError, WaitingRooms};
@@ -11,8 +12,8 @@ use crate::ports::{Admits, NewRoom, StoreError, StoredRoom};
 /// The most rooms of an installation. Each is looked at once a second.
 const ROOMS_MAX: usize = 1_000;
 
-/// The most performances behind one room.
-const PERFORMANCES_MAX: usize = 1_000;
+/// The most performances and items behind one room.
+const OFFERS_MAX: usize = 1_000;
 
 /// The longest name, in characters.
 const NAME_CHARS_MAX: usize = 200;
@@ -24,8 +25,8 @@ pub struct RoomDetails {
     pub name: String,
     /// Whom it lets join.
     pub admits: Admits,
-    /// The performances behind it.
-    pub performances: Vec<PerformanceId>,
+    /// What is behind it.
+    pub offers: Vec<Offer>,
     /// How it works.
     pub settings: RoomSettings,
     /// When it opens and closes by itself.
@@ -37,8 +38,8 @@ pub struct RoomDetails {
 pub struct RoomEdit {
     /// Another name.
     pub name: Option<String>,
-    /// Other performances behind it. None at all opens their sales to everybody.
-    pub performances: Option<Vec<PerformanceId>>,
+    /// What is behind it from now on. None at all opens its sales to everybody.
+    pub offers: Option<Vec<Offer>>,
     /// What to do to it, in this order.
     pub changes: Vec<RoomChange>,
 }
@@ -60,22 +61,22 @@ impl WaitingRooms {
         self.shared.store.room(room).await?.ok_or(LineError::NoSuchRoom(room))
     }
 
-    /// Adds a room. From now on its performances are sold to those whom it lets in. Where no rooms
+    /// Adds a room. From now on what is behind it is sold to those whom it lets in. Where no rooms
     /// are run, a node takes it up within a second.
     ///
     /// # Errors
-    /// If a field is not acceptable, there is no such performance, or it has a room already.
+    /// If a field is not acceptable, there is no such performance or item, or it has a room already.
     pub async fn add(&self, details: RoomDetails) -> Result<StoredRoom, LineError> {
-        let RoomDetails { name, admits, performances, settings, schedule } = details;
+        let RoomDetails { name, admits, offers, settings, schedule } = details;
         check_name(&name)?;
         settings.validate()?;
         check_schedule(&schedule)?;
-        self.check_performances(&performances, &settings).await?;
+        self.check_offers(&offers, &settings).await?;
         if self.shared.store.rooms().await?.len() >= ROOMS_MAX {
             return Err(StoreError::Rejected(format!("there are {ROOMS_MAX} waiting rooms already")).into());
         }
         let record = RoomRecord::new(settings, schedule, rand::random());
-        let id = self.shared.store.add_room(&NewRoom { name, admits, performances, record }).await?;
+        let id = self.shared.store.add_room(&NewRoom { name, admits, offers, record }).await?;
         let room = self.stored(id).await?;
         self.run(&room, false).await?;
         self.look().await?;
@@ -92,7 +93,7 @@ impl WaitingRooms {
         for change in edit.changes {
             self.serving(room)?.change(room, change).await?;
         }
-        self.shared.store.change_room(room, edit.name.as_deref(), edit.performances.as_deref()).await?;
+        self.shared.store.change_room(room, edit.name.as_deref(), edit.offers.as_deref()).await?;
         self.look().await?;
         self.stored(room).await
     }
@@ -109,7 +110,7 @@ impl WaitingRooms {
         for change in &edit.changes {
             asked.push(store.ask_room_change(room, change, now).await?);
         }
-        store.change_room(room, edit.name.as_deref(), edit.performances.as_deref()).await?;
+        store.change_room(room, edit.name.as_deref(), edit.offers.as_deref()).await?;
         Ok(asked)
     }
 
@@ -138,33 +139,54 @@ impl WaitingRooms {
                 _ => {}
             }
         }
-        self.check_performances(edit.performances.as_ref().unwrap_or(&stored.performances), &settings).await
+        self.check_offers(edit.offers.as_ref().unwrap_or(&stored.offers), &settings).await
     }
 
-    async fn check_performances(
-        &self,
-        performances: &[PerformanceId],
-        settings: &RoomSettings,
-    ) -> Result<(), LineError> {
-        if performances.len() > PERFORMANCES_MAX {
-            return Err(invalid("performances", format!("at most {PERFORMANCES_MAX} behind one room")));
+    async fn check_offers(&self, offers: &[Offer], settings: &RoomSettings) -> Result<(), LineError> {
+        if let Some(last) = offers.last().filter(|_| offers.len() > OFFERS_MAX) {
+            return Err(invalid(field_of(*last), format!("at most {OFFERS_MAX} behind one room")));
         }
-        for (index, id) in performances.iter().enumerate() {
-            if performances[..index].contains(id) {
-                return Err(invalid("performances", format!("{id} is named twice")));
+        for (index, offer) in offers.iter().enumerate() {
+            if offers[..index].contains(offer) {
+                return Err(invalid(field_of(*offer), format!("{offer} is named twice")));
             }
-            let performance = self.shared.store.performance(*id).await?;
-            let hold_ms = performance.ok_or(StoreError::Missing("performance"))?.details.rules.hold_ms;
+            let hold_ms = self.hold_ms(*offer).await?;
             if hold_ms > settings.pass_ms {
                 let reason = format!(
                     "a pass must last as long as a hold, or it ends before its buyer can pay: \
-                     {} ms of a pass, {hold_ms} ms of a hold at performance {id}",
+                     {} ms of a pass, {hold_ms} ms of a hold for {offer}",
                     settings.pass_ms
                 );
                 return Err(invalid("pass_ms", reason));
             }
         }
         Ok(())
+    }
+
+    /// How long a hold of an offer lasts.
+    async fn hold_ms(&self, offer: Offer) -> Result<i64, LineError> {
+        let store = &self.shared.store;
+        Ok(match offer {
+            Offer::Performance(id) => {
+                let performance = store.performance(id).await?.ok_or(StoreError::Missing("performance"))?;
+                performance.details.rules.hold_ms
+            }
+            Offer::Item(id) => {
+                // Not as the public reads it: it may have been added a moment ago. Nobody who has
+                // ordered matters here.
+                let since = OrderId::first_at(self.shared.clock.now());
+                let sale = store.item_sale(id, since).await?.ok_or(StoreError::Missing("item"))?;
+                sale.terms.rules.hold_ms
+            }
+        })
+    }
+}
+
+/// Which field names an offer.
+const fn field_of(offer: Offer) -> &'static str {
+    match offer {
+        Offer::Performance(_) => "performances",
+        Offer::Item(_) => "items",
     }
 }
 

@@ -27,6 +27,9 @@ pub trait ItemStore: Send + Sync + 'static {
     /// All items, by id, at most `limit` after `after`.
     async fn items(&self, after: Option<ItemId>, limit: usize) -> Result<Vec<Item>, StoreError>;
 
+    /// These items, in the order of `ids`; what is not there is left out.
+    async fn items_with_ids(&self, ids: &[ItemId]) -> Result<Vec<Item>, StoreError>;
+
     /// An item's terms and stock at one moment, with everybody who has an order of it that is
     /// `since` or has a higher id. `None` if there is no such item.
     async fn item_sale(&self, id: ItemId, since: OrderId) -> Result<Option<ItemSale>, StoreError>;

@@ -89,7 +89,7 @@ pub enum OutboxSubject {
     Order(Box<OutboxOrder>),
     /// Something else, told in full when it happened.
     Told {
-        /// `performances/7`, `shows/7`, `items/7`.
+        /// `performances/7`, `shows/7`, `items/7`, `users/7`.
         subject: String,
         /// What there is to say, as a JSON object.
         data: String,

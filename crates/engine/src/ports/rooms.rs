@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use onsale_domain::{
-    ids::{PerformanceId, RoomId},
+    ids::RoomId,
     line::{RoomChange, RoomRecord},
+    offer::Offer,
     time::Timestamp,
 };
 
@@ -18,7 +19,7 @@ use super::{coordination::Admits, error::StoreError};
 pub trait RoomStore: Send + Sync + 'static {
     /// Adds a room that nobody runs yet.
     ///
-    /// Fails with [`StoreError::Missing`] if there is no such performance, and with
+    /// Fails with [`StoreError::Missing`] if there is no such performance or item, and with
     /// [`StoreError::Conflict`] if one of them has a room already.
     async fn add_room(&self, room: &NewRoom) -> Result<RoomId, StoreError>;
 
@@ -28,13 +29,13 @@ pub trait RoomStore: Send + Sync + 'static {
     /// A room.
     async fn room(&self, id: RoomId) -> Result<Option<StoredRoom>, StoreError>;
 
-    /// Changes a room's name, and which performances it guards. Fails as [`RoomStore::add_room`]
+    /// Changes a room's name, and which offers it guards. Fails as [`RoomStore::add_room`]
     /// does.
     async fn change_room(
         &self,
         id: RoomId,
         name: Option<&str>,
-        performances: Option<&[PerformanceId]>,
+        offers: Option<&[Offer]>,
     ) -> Result<(), StoreError>;
 
     /// From now on `node` runs a room; its last record. `None` if the room is run by another node
@@ -77,8 +78,8 @@ pub struct NewRoom {
     pub name: String,
     /// Whom it lets join.
     pub admits: Admits,
-    /// The performances behind it.
-    pub performances: Vec<PerformanceId>,
+    /// What is behind it.
+    pub offers: Vec<Offer>,
     /// Its first record.
     pub record: RoomRecord,
 }
@@ -92,8 +93,8 @@ pub struct StoredRoom {
     pub name: String,
     /// Whom it lets join.
     pub admits: Admits,
-    /// The performances behind it, ascending.
-    pub performances: Vec<PerformanceId>,
+    /// What is behind it, ascending: the performances, then the items.
+    pub offers: Vec<Offer>,
     /// The node that runs it; none before the first.
     pub run_by: Option<NodeId>,
     /// Its last record.

@@ -331,7 +331,7 @@ fn count(seats: usize) -> u32 {
 mod tests {
     use onsale_domain::{
         hall::{Row, Seat, SeatMap},
-        ids::{HallId, PerformanceId},
+        ids::{HallId, PerformanceId, ShowId},
         money::Currency,
         sale::{Price, SaleRules},
     };
@@ -355,6 +355,7 @@ mod tests {
         let categories = vec!["Standard".into(), "House".into()];
         SaleTerms {
             performance: PerformanceId(1),
+            show: ShowId(1),
             revision: 1,
             seats: Arc::new(SeatMap::new(HallId(1), vec![row], categories, (0..10).map(seat).collect())),
             prices: vec![Some(Price { grade: "S".into(), amount: 1_000 }), None],

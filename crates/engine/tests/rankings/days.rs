@@ -91,6 +91,29 @@ async fn the_chart_before_is_shown_until_five_past_midnight_at_most() {
 }
 
 #[tokio::test]
+async fn items_have_charts_of_their_own() {
+    let world = World::new("Asia/Seoul", "2026-11-21T12:00:00Z").await;
+    world.sell(1, 3, "2026-11-20T12:00:00Z").await;
+    world.sell(2, 5, "2026-11-19T12:00:00Z").await;
+    world.sell(1, 1, "2026-11-21T11:59:00Z").await;
+    assert!(world.node.make_charts().await.unwrap());
+    for (period, expected) in [
+        (Period::Day, vec![(1, 3.0)]),
+        (Period::Week, vec![(2, 5.0), (1, 3.0)]),
+        (Period::Month, vec![(2, 5.0), (1, 3.0)]),
+    ] {
+        assert_eq!(world.chart(period).await, (expected, "2026-11-20".to_owned()), "{period:?}");
+        for kind in [SubjectKind::Movie, SubjectKind::Concert] {
+            let chart = world.node.chart(kind, period, None).await.unwrap();
+            assert_eq!(chart.places, [], "nothing of {kind:?} was sold");
+        }
+    }
+    let now = world.node.now(SubjectKind::Item).await.unwrap();
+    assert_eq!(now.places[0].id, 1);
+    assert_eq!(world.node.now(SubjectKind::Movie).await.unwrap().places, []);
+}
+
+#[tokio::test]
 async fn charts_of_other_dates_are_within_bounds() {
     let world = World::new("Asia/Seoul", "2026-11-21T12:00:00Z").await;
     world.sell(1, 3, "2025-11-20T03:00:00Z").await;

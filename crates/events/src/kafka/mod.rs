@@ -25,7 +25,7 @@ const ASK_MAX: Duration = Duration::from_secs(10);
 pub struct KafkaSettings {
     /// `host:port`, several separated by commas.
     pub brokers: String,
-    /// Where events about orders go.
+    /// Where events about orders and points go.
     pub topic_orders: String,
     /// Where events about everything else go.
     pub topic_catalogue: String,
@@ -58,8 +58,9 @@ impl KafkaSettings {
     }
 
     fn topic_of(&self, event: &Event) -> &str {
-        let about_an_order = event.event_type.as_str().starts_with("onsale.order.");
-        if about_an_order { &self.topic_orders } else { &self.topic_catalogue }
+        let name = event.event_type.as_str();
+        let of_a_buyer = name.starts_with("onsale.order.") || name.starts_with("onsale.points.");
+        if of_a_buyer { &self.topic_orders } else { &self.topic_catalogue }
     }
 
     /// Makes the topics that are missing.

@@ -107,7 +107,7 @@ fn body(event: &Event) -> String {
 /// What is left of data that is too large: the ids, by which the rest can be asked for.
 fn omitted(data: &Value) -> Value {
     let mut left = json!({"omitted": true});
-    for name in ["orderId", "performanceId", "showId", "itemNumber", "userId", "status", "version"] {
+    for name in ["orderId", "performanceId", "showId", "itemId", "userId", "status", "version"] {
         if let Some(value) = data.get(name) {
             left[name] = value.clone();
         }

@@ -52,6 +52,13 @@ pub(super) async fn text(engine: &Engine, data: &Path, address: SocketAddr) -> R
     curl --json '{{\"performanceId\":{performance}}}' -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/queue/tokens"
         );
     }
+    if let Some((item, name)) = super::items::behind_a_room(engine).await? {
+        _ = writeln!(
+            text,
+            "\n  `{name}` is a time deal with a waiting room: whoever joins before it opens is drawn by lot
+    curl --json '{{\"itemNumber\":{item}}}' -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/queue/tokens"
+        );
+    }
     text += "\n  Log in\n";
     for account in [&ADMIN, &ORGANISER].into_iter().chain(&BUYERS) {
         _ = writeln!(text, "    {:<24}{}", account.email, account.password);

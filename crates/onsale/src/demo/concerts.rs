@@ -3,8 +3,9 @@
 use jiff::{ToSpan, Zoned, civil::Time};
 use onsale_domain::{
     catalogue::{Hall, PerformanceDetails, ShowDetails, ShowKind},
-    ids::{PerformanceId, ShowId},
+    ids::ShowId,
     line::{Mode, RoomChange, RoomSettings, Schedule},
+    offer::Offer,
     sale::SaleRules,
 };
 use onsale_engine::{
@@ -97,22 +98,19 @@ pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
             dates.push(engine.catalogue.add_performance(&details).await.map_err(failed())?.id);
         }
         if concert.waiting_room {
-            add_room(engine, concert, dates).await?;
+            let offers = dates.into_iter().map(Offer::from).collect();
+            open_room(engine, concert.title, offers).await?;
         }
     }
     Ok(())
 }
 
 /// A waiting room that is open.
-async fn add_room(
-    engine: &Engine,
-    concert: &DemoConcert,
-    performances: Vec<PerformanceId>,
-) -> Result<(), Failure> {
+async fn open_room(engine: &Engine, name: &str, offers: Vec<Offer>) -> Result<(), Failure> {
     let details = RoomDetails {
-        name: concert.title.to_owned(),
+        name: name.to_owned(),
         admits: Admits::Accounts,
-        performances,
+        offers,
         settings: RoomSettings::new(ROOM_MODE),
         schedule: Schedule::default(),
     };

@@ -1,17 +1,22 @@
-//! The demo's items: most are always on sale, one is a time deal that opens in a few minutes.
+//! The demo's items: most are always on sale, one is a time deal that opens in a few minutes, behind a
+//! waiting room whose lots are drawn at that moment.
 
 use onsale_domain::{
     ids::ItemId,
-    item::{ItemDetails, ItemKind, ItemRules},
+    item::{Item, ItemDetails, ItemKind, ItemRules},
+    line::{Mode, RoomSettings, Schedule},
     time::Timestamp,
 };
-use onsale_engine::Engine;
+use onsale_engine::{Engine, line::RoomDetails, ports::Admits};
 
 use super::{TIME_ZONE, failed};
 use crate::failure::Failure;
 
 /// How long after the first start the time deal opens, in milliseconds.
 const DEAL_OPENS_AFTER_MS: i64 = 5 * 60_000;
+
+/// How the time deal's waiting room lets buyers in: so many may be inside.
+const ROOM_MODE: Mode = Mode::BankWindow { inside_max: 50 };
 
 /// An item of the demo.
 struct DemoItem {
@@ -63,11 +68,40 @@ pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
     let there = all(engine).await?;
     let deal_opens_at = engine.clock().now().plus_ms(DEAL_OPENS_AFTER_MS);
     for item in &ITEMS {
-        if there.iter().all(|(_, details)| details.name != item.name) {
-            engine.catalogue.add_item(details(item, deal_opens_at), item.units).await.map_err(failed())?;
+        if there.iter().any(|(_, details)| details.name == item.name) {
+            continue;
+        }
+        let added = engine.catalogue.add_item(details(item, deal_opens_at), item.units).await;
+        let added = added.map_err(failed())?;
+        if let Some(start_at) = added.details.kind.start_at() {
+            add_room(engine, &added, start_at).await?;
         }
     }
     Ok(())
+}
+
+/// A waiting room that can be joined at once and opens with the deal.
+async fn add_room(engine: &Engine, deal: &Item, start_at: Timestamp) -> Result<(), Failure> {
+    let details = RoomDetails {
+        name: deal.details.name.clone(),
+        admits: Admits::Accounts,
+        offers: vec![deal.id.into()],
+        settings: RoomSettings::new(ROOM_MODE),
+        schedule: Schedule {
+            pre_queue_at: Some(engine.clock().now()),
+            opens_at: Some(start_at),
+            closes_at: None,
+        },
+    };
+    engine.rooms.add(details).await.map_err(failed())?;
+    Ok(())
+}
+
+/// A time deal with a waiting room.
+pub(super) async fn behind_a_room(engine: &Engine) -> Result<Option<(ItemId, String)>, Failure> {
+    let all = all(engine).await?;
+    let guarded = all.into_iter().find(|(id, _)| engine.rooms.room_of(*id).is_some());
+    Ok(guarded.map(|(id, details)| (id, details.name)))
 }
 
 /// The first item that everybody can order now.

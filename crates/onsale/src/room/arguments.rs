@@ -4,14 +4,15 @@ use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Subcommand};
 use onsale_domain::{
-    ids::{PerformanceId, RoomId},
+    ids::{ItemId, PerformanceId, RoomId},
     line::{Mode, Schedule},
+    offer::Offer,
     time::Timestamp,
 };
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Room {
-    /// Put a waiting room in front of performances
+    /// Put a waiting room in front of performances and items
     Add(AddRoom),
     /// List the waiting rooms
     List,
@@ -44,8 +45,11 @@ pub(crate) struct AddRoom {
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// A performance behind it; may be given several times
-    #[arg(long = "performance", value_name = "ID", required = true, value_parser = performance_id)]
+    #[arg(long = "performance", value_name = "ID", required_unless_present = "items", value_parser = performance_id)]
     pub(crate) performances: Vec<PerformanceId>,
+    /// An item behind it; may be given several times
+    #[arg(long = "item", value_name = "NUMBER", value_parser = item_id)]
+    pub(crate) items: Vec<ItemId>,
     /// Let people join who have not logged in
     #[arg(long)]
     pub(crate) anybody: bool,
@@ -69,9 +73,15 @@ pub(crate) struct SetRoom {
     /// The performances behind it from now on; may be given several times
     #[arg(long = "performance", value_name = "ID", value_parser = performance_id)]
     pub(crate) performances: Vec<PerformanceId>,
-    /// Nothing behind it any more: the sales are open to everybody
+    /// No performances behind it any more: their sales are open to everybody
     #[arg(long, conflicts_with = "performances")]
     pub(crate) no_performances: bool,
+    /// The items behind it from now on; may be given several times
+    #[arg(long = "item", value_name = "NUMBER", value_parser = item_id)]
+    pub(crate) items: Vec<ItemId>,
+    /// No items behind it any more: their sales are open to everybody
+    #[arg(long, conflicts_with = "items")]
+    pub(crate) no_items: bool,
     /// How visitors are let in; see `onsale room add --help`
     #[arg(long, value_name = "MODE")]
     pub(crate) mode: Option<ModeArgument>,
@@ -82,6 +92,26 @@ pub(crate) struct SetRoom {
     /// What is mixed into the draw, in hexadecimal; before the opening only
     #[arg(long, value_name = "HEX")]
     pub(crate) public_randomness: Option<HexArgument>,
+}
+
+impl SetRoom {
+    /// What is to be behind the room, if that changes.
+    pub(crate) fn offers(&self, now: &[Offer]) -> Option<Vec<Offer>> {
+        let set_performances = self.no_performances || !self.performances.is_empty();
+        let set_items = self.no_items || !self.items.is_empty();
+        let stays = now.iter().copied().filter(|offer| match offer {
+            Offer::Performance(_) => !set_performances,
+            Offer::Item(_) => !set_items,
+        });
+        (set_performances || set_items)
+            .then(|| stays.chain(offers(&self.performances, &self.items)).collect())
+    }
+}
+
+/// Performances and items.
+pub(crate) fn offers(performances: &[PerformanceId], items: &[ItemId]) -> impl Iterator<Item = Offer> {
+    let performances = performances.iter().copied().map(Offer::from);
+    performances.chain(items.iter().copied().map(Offer::from))
 }
 
 /// When a room opens and closes by itself.
@@ -192,6 +222,10 @@ fn room_id(text: &str) -> Result<RoomId, String> {
 
 fn performance_id(text: &str) -> Result<PerformanceId, String> {
     text.parse().map(PerformanceId).map_err(|_| "a performance's id is a whole number".to_owned())
+}
+
+fn item_id(text: &str) -> Result<ItemId, String> {
+    text.parse().map(ItemId).map_err(|_| "an item's number is a whole number".to_owned())
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use onsale_domain::{
     ids::RoomId,
     line::{Phase, RoomChange, RoomSettings, Schedule},
+    offer::Offer,
     time::Timestamp,
 };
 use onsale_engine::{
@@ -23,7 +24,7 @@ use onsale_engine::{
 pub(crate) use arguments::Room;
 pub(crate) use verify::verify_draw;
 
-use self::arguments::{AddRoom, SetRoom, TimesArguments, mode_text};
+use self::arguments::{AddRoom, SetRoom, TimesArguments, mode_text, offers};
 use crate::failure::Failure;
 
 /// How long to wait until the server has done what was asked, in steps.
@@ -51,7 +52,7 @@ async fn add(rooms: &WaitingRooms, arguments: &AddRoom) -> Result<(), Failure> {
     let details = RoomDetails {
         name: arguments.name.clone(),
         admits: if arguments.anybody { Admits::Anybody } else { Admits::Accounts },
-        performances: arguments.performances.clone(),
+        offers: offers(&arguments.performances, &arguments.items).collect(),
         settings,
         schedule: arguments.schedule.apply(Schedule::default()),
     };
@@ -62,27 +63,27 @@ async fn add(rooms: &WaitingRooms, arguments: &AddRoom) -> Result<(), Failure> {
 
 async fn list(rooms: &WaitingRooms) -> Result<(), Failure> {
     for room in rooms.list().await.map_err(Failure::of("cannot list the waiting rooms"))? {
-        let StoredRoom { id, name, performances, record, .. } = room;
-        let behind: Vec<_> = performances.iter().map(ToString::to_string).collect();
+        let StoredRoom { id, name, offers, record, .. } = room;
         println!(
-            "{id}\t{}\t{}\tperformances {}\t{name}",
+            "{id}\t{}\t{}\tperformances {}\titems {}\t{name}",
             phase_text(record.phase),
             mode_text(record.settings.mode),
-            behind.join(",")
+            performances_text(&offers),
+            items_text(&offers)
         );
     }
     Ok(())
 }
 
 async fn show(rooms: &WaitingRooms, room: RoomId) -> Result<(), Failure> {
-    let StoredRoom { name, admits, performances, record, .. } =
+    let StoredRoom { name, admits, offers, record, .. } =
         rooms.stored(room).await.map_err(Failure::of("cannot show the waiting room"))?;
-    let behind: Vec<_> = performances.iter().map(ToString::to_string).collect();
     let RoomSettings { mode, unseen_ms, claim_ms, pass_ms, poll } = record.settings;
     println!("name           {name}");
     println!("phase          {}", phase_text(record.phase));
     println!("mode           {}", mode_text(mode));
-    println!("performances   {}", behind.join(","));
+    println!("performances   {}", performances_text(&offers));
+    println!("items          {}", items_text(&offers));
     println!("admits         {}", if admits == Admits::Anybody { "anybody" } else { "accounts" });
     println!("pre-queue at   {}", time_text(record.schedule.pre_queue_at));
     println!("opens at       {}", time_text(record.schedule.opens_at));
@@ -98,7 +99,8 @@ async fn show(rooms: &WaitingRooms, room: RoomId) -> Result<(), Failure> {
 
 async fn set(rooms: &WaitingRooms, arguments: &SetRoom) -> Result<(), Failure> {
     let room = arguments.room.room;
-    let record = rooms.stored(room).await.map_err(Failure::of("cannot change the waiting room"))?.record;
+    let stored = rooms.stored(room).await.map_err(Failure::of("cannot change the waiting room"))?;
+    let record = stored.record;
     let mut settings = record.settings;
     settings.mode = arguments.mode.map_or(settings.mode, |mode| mode.0);
     apply(&arguments.times, &mut settings);
@@ -111,9 +113,8 @@ async fn set(rooms: &WaitingRooms, arguments: &SetRoom) -> Result<(), Failure> {
         changes.push(RoomChange::Schedule(schedule));
     }
     changes.extend(arguments.public_randomness.clone().map(|bytes| RoomChange::PublicRandomness(bytes.0)));
-    let behind = !arguments.performances.is_empty() || arguments.no_performances;
-    let performances = behind.then(|| arguments.performances.clone());
-    ask(rooms, room, RoomEdit { name: arguments.name.clone(), performances, changes }).await
+    let offers = arguments.offers(&stored.offers);
+    ask(rooms, room, RoomEdit { name: arguments.name.clone(), offers, changes }).await
 }
 
 /// Asks the server to change a room, and waits until it has.
@@ -143,6 +144,16 @@ fn apply(times: &TimesArguments, settings: &mut RoomSettings) {
     let ms = |seconds: u32| i64::from(seconds) * 1_000;
     settings.pass_ms = times.pass_seconds.map_or(settings.pass_ms, ms);
     settings.unseen_ms = times.unseen_seconds.map_or(settings.unseen_ms, ms);
+}
+
+fn performances_text(offers: &[Offer]) -> String {
+    let ids = offers.iter().filter_map(|offer| offer.performance());
+    ids.map(|id| id.to_string()).collect::<Vec<_>>().join(",")
+}
+
+fn items_text(offers: &[Offer]) -> String {
+    let ids = offers.iter().filter_map(|offer| offer.item());
+    ids.map(|id| id.to_string()).collect::<Vec<_>>().join(",")
 }
 
 const fn phase_text(phase: Phase) -> &'static str {

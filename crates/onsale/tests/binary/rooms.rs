@@ -40,27 +40,31 @@ async fn a_room_is_looked_after_from_the_command_line() {
     let join = json!({"performanceId": performance.parse::<i64>().unwrap()});
     let add = ["room", "add", "Spring", "--performance", &performance, "--mode", "bank:2"];
     let added = place.done(&add);
-    assert_eq!(added, "added the waiting room 2 (`Spring`)\n", "the demo has one");
-    assert!(place.done(&["room", "list"]).contains(&format!("bank:2\tperformances {performance}\tSpring")));
+    assert_eq!(added, "added the waiting room 3 (`Spring`)\n", "the demo has two");
+    assert!(
+        place
+            .done(&["room", "list"])
+            .contains(&format!("bank:2\tperformances {performance}\titems \tSpring"))
+    );
     assert_eq!(place.run(&add).code, 1, "the performance has a room now");
 
     // The running server has taken it up within a second or so, and the sale is shut.
     let token = server.log_in("buyer1@demo.example", PASSWORD).await;
-    document_when(&server, "2", "scheduled").await;
+    document_when(&server, "3", "scheduled").await;
     let (status, _) = server.get(&format!("/api/v1/performances/{performance}/seats"), None).await;
     assert_eq!(status, 403);
-    assert_eq!(place.done(&["room", "pre-queue", "2"]), "changed the waiting room 2\n");
+    assert_eq!(place.done(&["room", "pre-queue", "3"]), "changed the waiting room 3\n");
     let joined = server.call(Method::POST, "/api/v1/queue/tokens", Some(&token), None, Some(join)).await;
     let (status, joined) = joined.unwrap();
     assert_eq!((status, &joined["status"]), (201, &json!("waiting")), "{joined}");
-    let early = document_when(&server, "2", "preQueue").await;
+    let early = document_when(&server, "3", "preQueue").await;
     let early_file = place.file("early.json", early.to_string());
     let refused = place.run(&["room", "verify-draw", &early_file]);
     assert!(refused.code == 1 && refused.stderr.contains("after the opening"), "{refused:?}");
-    place.done(&["room", "set", "2", "--public-randomness", "0badcafe", "--name", "Spring tour"]);
-    place.done(&["room", "open", "2"]);
+    place.done(&["room", "set", "3", "--public-randomness", "0badcafe", "--name", "Spring tour"]);
+    place.done(&["room", "open", "3"]);
 
-    let drawn = document_when(&server, "2", "open").await;
+    let drawn = document_when(&server, "3", "open").await;
     let file = place.file("room.json", drawn.to_string());
     let commitment = early["draw"]["commitment"].as_str().unwrap();
     let verified = place.done(&["room", "verify-draw", &file, "--commitment", commitment, "--number", "0"]);
@@ -75,23 +79,34 @@ async fn a_room_is_looked_after_from_the_command_line() {
     let changed = place.run(&["room", "verify-draw", &place.file("changed.json", changed.to_string())]);
     assert_eq!(changed.code, 1, "{changed:?}");
 
-    place.done(&["room", "set", "2", "--mode", "theme-park:100/10s"]);
-    place.done(&["room", "pause", "2"]);
-    let refused = place.run(&["room", "pause", "2"]);
+    place.done(&["room", "set", "3", "--mode", "theme-park:100/10s"]);
+    place.done(&["room", "pause", "3"]);
+    let refused = place.run(&["room", "pause", "3"]);
     assert!(refused.code == 1 && refused.stderr.contains("Paused"), "{refused:?}");
-    let shown = place.done(&["room", "show", "2"]);
+    let shown = place.done(&["room", "show", "3"]);
     assert!(shown.contains("Spring tour") && shown.contains("theme-park:100/10s"), "{shown}");
     assert_eq!(place.run(&["room", "show", "9"]).code, 1);
     assert_eq!(place.run(&["room", "open", "9"]).code, 1);
-    assert_eq!(place.run(&["room", "set", "2", "--mode", "tunnel:1"]).code, 2);
+    assert_eq!(place.run(&["room", "set", "3", "--mode", "tunnel:1"]).code, 2);
 
     // Without a server it is noted, and done when one starts.
     server.stop();
-    assert!(place.done(&["room", "open", "2"]).contains("noted"));
+    assert!(place.done(&["room", "open", "3"]).contains("noted"));
     let server = place.serve(&["--demo"]);
-    document_when(&server, "2", "open").await;
-    place.done(&["room", "close", "2"]);
-    place.done(&["room", "set", "2", "--no-performances"]);
+    document_when(&server, "3", "open").await;
+    place.done(&["room", "close", "3"]);
+    // Items may be behind it, too, each behind one room.
+    place.done(&["room", "set", "3", "--item", "1", "--item", "2"]);
+    let listed = place.done(&["room", "list"]);
+    assert!(listed.contains(&format!("\tperformances {performance}\titems 1,2\t")), "{listed}");
+    assert!(place.done(&["room", "show", "3"]).contains("items          1,2\n"));
+    let taken = place.run(&["room", "add", "Other", "--item", "2", "--mode", "bank:2"]);
+    assert!(taken.code == 1 && taken.stderr.contains("a waiting room for one of these"), "{taken:?}");
+    assert_eq!(place.run(&["room", "add", "Other", "--item", "99", "--mode", "bank:2"]).code, 1);
+    assert_eq!(place.run(&["room", "add", "Nothing", "--mode", "bank:2"]).code, 2);
+    place.done(&["room", "set", "3", "--no-items"]);
+    assert!(place.done(&["room", "list"]).contains(&format!("\tperformances {performance}\titems \t")));
+    place.done(&["room", "set", "3", "--no-performances"]);
     for _ in 0..100 {
         let (status, _) = server.get(&format!("/api/v1/performances/{performance}/availability"), None).await;
         if status == 200 {

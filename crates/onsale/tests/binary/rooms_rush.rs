@@ -20,7 +20,7 @@ use crate::{
 const TOKENS: &str = "/api/v1/queue/tokens";
 const ME: &str = "/api/v1/queue/tokens/me";
 
-const ROOM: i64 = 2;
+const ROOM: i64 = 3;
 
 const CLIENTS: u64 = 200;
 
@@ -35,7 +35,7 @@ async fn room(place: &Place, mode: &str) -> Server {
     let server = place.serve(&["--demo"]);
     let performance = performance(&server).await.to_string();
     let add = ["room", "add", "Rush", "--anybody", "--mode", mode, "--performance", &performance];
-    assert!(place.done(&add).contains(&format!("waiting room {ROOM} ")), "the demo has one");
+    assert!(place.done(&add).contains(&format!("waiting room {ROOM} ")), "the demo has two");
     place.done(&["room", "open", &ROOM.to_string()]);
     for _ in 0..100 {
         if server.get(&format!("/api/v1/queue/rooms/{ROOM}"), None).await.1["phase"] == "open" {

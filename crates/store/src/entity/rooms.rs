@@ -23,15 +23,16 @@ pub(crate) mod room {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A performance behind a room.
-pub(crate) mod room_performance {
+/// What is behind a room. The names in the database are from when it was performances alone.
+pub(crate) mod room_offer {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
     #[sea_orm(table_name = "room_performances")]
     pub(crate) struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(crate) performance_id: i64,
+        /// See [`onsale_domain::offer::Offer::code`].
+        #[sea_orm(primary_key, auto_increment = false, column_name = "performance_id")]
+        pub(crate) offer: i64,
         pub(crate) room_id: i64,
     }
 

@@ -181,6 +181,8 @@ statements! {
     insert_keys,
     /// `[["type", "order in hex", version, created], ...]`
     insert_events,
+    /// `[["type", "nil in hex", 0, created, "subject", data], ...]`
+    insert_notes,
     /// `[[performance, version before or null for any, version], ...]`
     update_versions,
     /// `[[item, version before or null for any, version, difference of the total, of what is left],

@@ -264,6 +264,19 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
         ),
     ),
 
+    insert_notes: concat!(
+        "INSERT INTO outbox (type, order_id, version, created_at, subject, data)
+        SELECT k.type, UNHEX(k.order_id), k.version, k.created, k.subject, k.data FROM ",
+        rows!(
+            "type VARCHAR(32) PATH '$[0]'",
+            "order_id CHAR(32) PATH '$[1]'",
+            "version BIGINT PATH '$[2]'",
+            "created BIGINT PATH '$[3]'",
+            "subject VARCHAR(64) PATH '$[4]'",
+            "data JSON PATH '$[5]'"
+        ),
+    ),
+
     update_versions: concat!(
         "UPDATE ",
         rows!("performance BIGINT PATH '$[0]'", "version_before BIGINT PATH '$[1]'", "version BIGINT PATH '$[2]'"),

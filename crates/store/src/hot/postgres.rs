@@ -167,6 +167,10 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         INSERT INTO outbox (type, order_id, version, created_at)
         SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[])",
 
+    insert_notes: "
+        INSERT INTO outbox (type, order_id, version, created_at, subject, data)
+        SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::text[])",
+
     update_versions: "
         UPDATE performances SET version = k.version
         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS k(id, version_before, version)

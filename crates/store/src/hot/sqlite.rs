@@ -134,6 +134,11 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3
         FROM jsonb_each(?)",
 
+    insert_notes: "
+        INSERT OR FAIL INTO outbox (type, order_id, version, created_at, subject, data)
+        SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5
+        FROM jsonb_each(?)",
+
     update_versions: "
         UPDATE OR FAIL performances SET version = k.value ->> 2
         FROM jsonb_each(?) k

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use onsale_domain::{
-    ids::{PerformanceId, RoomId},
+    ids::RoomId,
     line::{RoomChange, RoomRecord},
+    offer::Offer,
     time::Timestamp,
 };
 use onsale_engine::ports::{Admits, AskedChange, NewRoom, NodeId, RoomStore, StoreError, StoredRoom};
@@ -19,7 +20,7 @@ use sea_orm::{
 
 use crate::{
     SqlStore,
-    entity::{performance, room, room_change, room_performance},
+    entity::{performance, room, room_change, room_offer, stock},
     error::{broken, conflict_on, store_error},
 };
 
@@ -42,7 +43,7 @@ impl RoomStore for SqlStore {
         };
         let write = self.begin_write().await?;
         let id = room::Entity::insert(model).exec(&write).await.map_err(store_error)?.last_insert_id;
-        guard(&write, id, &new.performances).await?;
+        guard(&write, id, &new.offers).await?;
         write.commit().await.map_err(store_error)?;
         Ok(RoomId(id))
     }
@@ -50,20 +51,16 @@ impl RoomStore for SqlStore {
     async fn rooms(&self) -> Result<Vec<StoredRoom>, StoreError> {
         let read = self.begin_read().await?;
         let rooms = room::Entity::find().order_by_asc(room::Column::Id).all(&read).await;
-        let behind = room_performance::Entity::find()
-            .order_by_asc(room_performance::Column::PerformanceId)
-            .all(&read)
-            .await
-            .map_err(store_error)?;
-        let mut by_room: HashMap<i64, Vec<PerformanceId>> = HashMap::new();
+        let behind = room_offer::Entity::find().all(&read).await.map_err(store_error)?;
+        let mut by_room: HashMap<i64, Vec<Offer>> = HashMap::new();
         for row in behind {
-            by_room.entry(row.room_id).or_default().push(PerformanceId(row.performance_id));
+            by_room.entry(row.room_id).or_default().push(Offer::from_code(row.offer));
         }
         let rooms = rooms.map_err(store_error)?.into_iter();
         rooms
             .map(|model| {
-                let performances = by_room.remove(&model.id).unwrap_or_default();
-                stored(model, performances)
+                let offers = by_room.remove(&model.id).unwrap_or_default();
+                stored(model, offers)
             })
             .collect()
     }
@@ -73,21 +70,17 @@ impl RoomStore for SqlStore {
         let Some(model) = room::Entity::find_by_id(id.0).one(&read).await.map_err(store_error)? else {
             return Ok(None);
         };
-        let performances = room_performance::Entity::find()
-            .filter(room_performance::Column::RoomId.eq(id.0))
-            .order_by_asc(room_performance::Column::PerformanceId)
-            .all(&read)
-            .await
-            .map_err(store_error)?;
-        let performances = performances.iter().map(|row| PerformanceId(row.performance_id)).collect();
-        stored(model, performances).map(Some)
+        let behind = room_offer::Entity::find().filter(room_offer::Column::RoomId.eq(id.0));
+        let behind = behind.all(&read).await.map_err(store_error)?;
+        let offers = behind.iter().map(|row| Offer::from_code(row.offer)).collect();
+        stored(model, offers).map(Some)
     }
 
     async fn change_room(
         &self,
         id: RoomId,
         name: Option<&str>,
-        performances: Option<&[PerformanceId]>,
+        offers: Option<&[Offer]>,
     ) -> Result<(), StoreError> {
         let write = self.begin_write().await?;
         let known = room::Entity::find_by_id(id.0).one(&write).await.map_err(store_error)?;
@@ -100,13 +93,13 @@ impl RoomStore for SqlStore {
                 .await
                 .map_err(store_error)?;
         }
-        if let Some(performances) = performances {
-            room_performance::Entity::delete_many()
-                .filter(room_performance::Column::RoomId.eq(id.0))
+        if let Some(offers) = offers {
+            room_offer::Entity::delete_many()
+                .filter(room_offer::Column::RoomId.eq(id.0))
                 .exec(&write)
                 .await
                 .map_err(store_error)?;
-            guard(&write, id.0, performances).await?;
+            guard(&write, id.0, offers).await?;
         }
         write.commit().await.map_err(store_error)
     }
@@ -205,25 +198,34 @@ impl RoomStore for SqlStore {
     }
 }
 
-/// Puts performances behind a room.
-async fn guard(
-    write: &impl ConnectionTrait,
-    room: i64,
-    performances: &[PerformanceId],
-) -> Result<(), StoreError> {
-    for id in performances {
-        let known = performance::Entity::find_by_id(id.0).one(write).await.map_err(store_error)?;
-        known.ok_or(StoreError::Missing("performance"))?;
-        let row = room_performance::ActiveModel { performance_id: Set(id.0), room_id: Set(room) };
-        room_performance::Entity::insert(row)
+/// Puts offers behind a room.
+async fn guard(write: &impl ConnectionTrait, room: i64, offers: &[Offer]) -> Result<(), StoreError> {
+    for offer in offers {
+        check_exists(write, *offer).await?;
+        let row = room_offer::ActiveModel { offer: Set(offer.code()), room_id: Set(room) };
+        room_offer::Entity::insert(row)
             .exec_without_returning(write)
             .await
-            .map_err(conflict_on("a waiting room for one of these performances"))?;
+            .map_err(conflict_on("a waiting room for one of these performances or items"))?;
     }
     Ok(())
 }
 
-fn stored(model: room::Model, performances: Vec<PerformanceId>) -> Result<StoredRoom, StoreError> {
+async fn check_exists(write: &impl ConnectionTrait, offer: Offer) -> Result<(), StoreError> {
+    match offer {
+        Offer::Performance(id) => {
+            let known = performance::Entity::find_by_id(id.0).one(write).await.map_err(store_error)?;
+            known.map(drop).ok_or(StoreError::Missing("performance"))
+        }
+        Offer::Item(id) => {
+            let known = stock::Entity::find_by_id(id.0).one(write).await.map_err(store_error)?;
+            known.map(drop).ok_or(StoreError::Missing("item"))
+        }
+    }
+}
+
+fn stored(model: room::Model, mut offers: Vec<Offer>) -> Result<StoredRoom, StoreError> {
+    offers.sort_unstable();
     let admits = match model.admits.as_str() {
         ACCOUNTS => Admits::Accounts,
         ANYBODY => Admits::Anybody,
@@ -233,7 +235,7 @@ fn stored(model: room::Model, performances: Vec<PerformanceId>) -> Result<Stored
         id: RoomId(model.id),
         name: model.name,
         admits,
-        performances,
+        offers,
         run_by: (model.run_by != 0).then_some(NodeId(model.run_by)),
         record: json::record(&model.record)?,
     })

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use onsale_domain::{
     decide::{Changes, FactKeys},
     ids::{OrderId, PerformanceId, SeatId, UserId},
+    money::Currency,
     offer::{Offer, OfferKind},
     order::{Order, OrderStatus, SeatStatus},
     sale::SaleTerms,
@@ -45,6 +46,8 @@ struct SqlSaleTransaction {
     transaction: DatabaseTransaction,
     dialect: Dialect,
     guard: Guard,
+    /// The wallets'.
+    currency: Currency,
 }
 
 #[async_trait]
@@ -54,7 +57,7 @@ impl SaleTransaction for SqlSaleTransaction {
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), TransactionError> {
-        write::write(&self.transaction, self.dialect, self.guard, changes).await
+        write::write(&self.transaction, self.dialect, self.guard, self.currency, changes).await
     }
 
     async fn commit(self: Box<Self>) -> Result<(), CommitError> {
@@ -74,7 +77,8 @@ impl SaleStore for SqlStore {
 
     async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError> {
         let transaction = connect::begin_write(&self.sale, self.dialect, &self.options).await?;
-        Ok(Box::new(SqlSaleTransaction { transaction, dialect: self.dialect, guard }))
+        let (dialect, currency) = (self.dialect, self.options.currency);
+        Ok(Box::new(SqlSaleTransaction { transaction, dialect, guard, currency }))
     }
 
     async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError> {

@@ -45,6 +45,7 @@ pub(super) async fn sale_terms(
     }
     Ok(Some(SaleTerms {
         performance: performance.id,
+        show: performance.details.show,
         revision,
         seats,
         prices,

@@ -3,11 +3,15 @@
 use std::fmt::Display;
 
 use onsale_domain::{
-    decide::{Changes, ClaimChange, Event, KeyTarget, NewKey, WalletChange},
+    decide::{Changes, ClaimChange, Event, KeyTarget, NewKey, Note, WalletChange},
+    money::Currency,
     order::{Claim, Goods, Order},
     wallet::Transfer,
 };
-use onsale_engine::ports::{Guard, TransactionError};
+use onsale_engine::{
+    events::{note_data, note_subject},
+    ports::{Guard, TransactionError},
+};
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
@@ -23,6 +27,7 @@ pub(super) async fn write(
     connection: &impl ConnectionTrait,
     dialect: Dialect,
     guard: Guard,
+    currency: Currency,
     changes: &Changes,
 ) -> Result<(), TransactionError> {
     let checked = guard != Guard::None;
@@ -36,6 +41,7 @@ pub(super) async fn write(
     writer.wallets(changes);
     writer.keys(changes);
     writer.events(changes);
+    writer.notes(changes, currency);
     writer.script.execute(connection, checked).await
 }
 
@@ -146,6 +152,11 @@ impl Writer {
         let new = |to| Batch::rows(to, &changes.events, event_row);
         self.script.add(self.hot.insert_events, changes.events.len(), new);
     }
+
+    fn notes(&mut self, changes: &Changes, currency: Currency) {
+        let new = |to| Batch::rows(to, &changes.notes, |row, note| note_row(row, note, currency));
+        self.script.add(self.hot.insert_notes, changes.notes.len(), new);
+    }
 }
 
 fn order_row(row: &mut Row<'_>, order: &Order) {
@@ -227,4 +238,14 @@ fn event_row(row: &mut Row<'_>, event: &Event) {
     row.uuid(event.order.id.0);
     row.integer(event.order.version);
     row.integer(event.at.0);
+}
+
+/// It is about no order, and has no version: its number tells it from the others of its subject.
+fn note_row(row: &mut Row<'_>, note: &Note, currency: Currency) {
+    row.text(note.what.as_str());
+    row.uuid(Uuid::nil());
+    row.integer(0);
+    row.integer(note.at.0);
+    row.text(&note_subject(&note.what));
+    row.json(|text| push(text, note_data(&note.what, currency)));
 }
