@@ -123,7 +123,7 @@ impl RedisLimiter {
             clock,
             resting_until: Mutex::default(),
             nodes: Nodes::new(),
-            in_doubt: AtomicBool::new(true),
+            in_doubt: AtomicBool::new(false),
             owed: Mutex::default(),
         });
         let beating = tokio::spawn(keep(Arc::downgrade(&shared)));
@@ -163,7 +163,8 @@ impl Shared {
             self.in_doubt.store(true, Ordering::Release);
             return false;
         };
-        if *settled_in != beat.memory {
+        // A node that has just begun owes nothing.
+        if !settled_in.is_empty() && *settled_in != beat.memory {
             self.in_doubt.store(true, Ordering::Release);
         }
         // From here on nothing more is let through without it.

@@ -106,8 +106,12 @@ pub(super) async fn follow(shared: Arc<Shared>) {
 async fn wait(shared: &Shared, looks: &mut Looks) -> Suspects {
     let tick = shared.settings.look_every.min(TICK_MAX);
     loop {
-        let looked =
-            async { if shared.store.is_shared() { sleep(tick).await } else { std::future::pending().await } };
+        // Also if there is always something told.
+        if shared.store.is_shared() && looks.are_due(shared) {
+            looks.last = Instant::now();
+            looks.heard = shared.broadcast.get().is_some_and(|others| others.works());
+            return Suspects::All;
+        }
         let told = async {
             match shared.broadcast.get() {
                 Some(others) => others.heard().await,
@@ -117,13 +121,7 @@ async fn wait(shared: &Shared, looks: &mut Looks) -> Suspects {
         tokio::select! {
             () = shared.behind.more.notified() => return Suspects::These(HashSet::new()),
             offers = told => return Suspects::These(offers),
-            () = looked => {
-                if looks.are_due(shared) {
-                    looks.last = Instant::now();
-                    looks.heard = shared.broadcast.get().is_some_and(|others| others.works());
-                    return Suspects::All;
-                }
-            }
+            () = sleep(tick) => {}
         }
     }
 }

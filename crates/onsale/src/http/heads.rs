@@ -193,6 +193,13 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Body;
+    use hyper::{Response, server::conn::http1, service::service_fn};
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     /// What is left of bytes that come in pieces of so many.
@@ -248,5 +255,38 @@ mod tests {
         }
         let text = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned() + GET;
         assert_eq!(followed(&text, 10_000), text.as_bytes());
+    }
+
+    /// What hyper answers, with nothing in front of it.
+    async fn answered_by_hyper(text: &str) -> String {
+        let (mut client, server) = tokio::io::duplex(4_096);
+        let fine = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
+        let serving = async {
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(server), fine).await;
+        };
+        let asking = async {
+            client.write_all(text.as_bytes()).await.unwrap();
+            client.shutdown().await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        tokio::join!(serving, asking).1
+    }
+
+    /// The negative control, and that a spoiled head is refused.
+    #[tokio::test]
+    async fn hyper_takes_what_is_spoiled_here_or_says_nothing_and_refuses_it_spoiled() {
+        let post = "POST / HTTP/1.1\r\nHost: x\r\n";
+        let both = format!("{post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+        let turned = format!("{post}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n");
+        let http_2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        for (text, without) in [(&*both, "HTTP/1.1 200"), (&turned, "HTTP/1.1 200"), (http_2, "")] {
+            let answer = answered_by_hyper(text).await;
+            assert!(answer.starts_with(without) && answer.is_empty() == without.is_empty(), "{answer}");
+            let spoiled = String::from_utf8(followed(text, 10_000)).unwrap();
+            let answer = answered_by_hyper(&spoiled).await;
+            assert!(answer.starts_with("HTTP/1.1 400") && answer.matches("HTTP/").count() == 1, "{answer}");
+        }
     }
 }

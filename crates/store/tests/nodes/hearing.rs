@@ -47,7 +47,7 @@ impl Pair {
         let (performance, seats) = add_performance(&here, setup(), SystemClock.now()).await;
         let item = ItemDetails {
             name: "Bear".to_owned(),
-            content: String::new(),
+            content: "A bear.".to_owned(),
             price: 1_000,
             kind: ItemKind::General,
             time_zone: "Asia/Seoul".to_owned(),
