@@ -121,7 +121,7 @@ impl Load {
         }
         let span = WAITING_AGAIN_S.end - WAITING_AGAIN_S.start;
         let dice = i64::from(self.dice.fetch_add(0x9E37_79B9, Ordering::Relaxed));
-        WAITING_AGAIN_S.start + (dice * span >> u32::BITS)
+        WAITING_AGAIN_S.start + ((dice * span) >> u32::BITS)
     }
 }
 

@@ -266,7 +266,6 @@ mod tests {
         };
         let asking = async {
             client.write_all(text.as_bytes()).await.unwrap();
-            client.shutdown().await.unwrap();
             let mut answer = String::new();
             client.read_to_string(&mut answer).await.unwrap();
             answer

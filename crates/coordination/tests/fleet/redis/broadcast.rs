@@ -43,6 +43,8 @@ mod cluster {
     onsale_contract::broadcast_contract!(fresh);
 }
 
+type Act = fn(&RedisServer);
+
 const OFFER: Offer = Offer::Performance(PerformanceId(1));
 
 async fn until(nodes: &[Arc<dyn Broadcast>], work: bool) {
@@ -71,12 +73,12 @@ async fn installations_do_not_hear_each_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_know_whether_they_hear_and_hear_again() {
     let redis = Arc::new(tokio::task::spawn_blocking(RedisServer::new).await.expect("Redis starts"));
-    let with_redis = async |act: fn(&RedisServer)| {
+    let with_redis = async |act: Act| {
         let redis = redis.clone();
         tokio::task::spawn_blocking(move || act(&redis)).await.expect("the server obeys");
     };
     let nodes = Nodes(redis.url()).start(2).await;
-    let ways: [(fn(&RedisServer), fn(&RedisServer)); 2] =
+    let ways: [(Act, Act); 2] =
         [(RedisServer::freeze, RedisServer::thaw), (RedisServer::kill, RedisServer::start)];
     for (goes, comes) in ways {
         until(&nodes, true).await;
