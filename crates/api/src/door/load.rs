@@ -47,6 +47,8 @@ pub struct Load {
     shed_waiting: AtomicUsize,
     buyers: AtomicBool,
     dice: AtomicU32,
+    /// Dice of their own, or those of the next request would not be even any more.
+    again_dice: AtomicU32,
     counters: [Counter; PRIORITIES.len()],
 }
 
@@ -65,6 +67,7 @@ impl Load {
             shed_waiting: AtomicUsize::new(0),
             buyers: AtomicBool::new(false),
             dice: AtomicU32::new(0),
+            again_dice: AtomicU32::new(0),
             counters,
         })
     }
@@ -120,7 +123,7 @@ impl Load {
             return 1;
         }
         let span = WAITING_AGAIN_S.end - WAITING_AGAIN_S.start;
-        let dice = i64::from(self.dice.fetch_add(0x9E37_79B9, Ordering::Relaxed));
+        let dice = i64::from(self.again_dice.fetch_add(0x9E37_79B9, Ordering::Relaxed));
         WAITING_AGAIN_S.start + ((dice * span) >> u32::BITS)
     }
 }
