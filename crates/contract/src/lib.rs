@@ -273,6 +273,21 @@ macro_rules! locks_contract {
     };
 }
 
+/// Makes a `#[tokio::test]` of every case of the broadcast's contract. `$fresh` is an async function
+/// that gives `(Arc<dyn BroadcastAdapter>, guard)`, see [`coordination::broadcast::BroadcastAdapter`].
+#[macro_export]
+macro_rules! broadcast_contract {
+    ($fresh:ident) => {
+        $crate::contract_cases! { $fresh, coordination;
+            broadcast {
+                what_one_tells_all_others_hear,
+                what_is_told_in_a_short_time_is_heard_once,
+                who_was_not_listening_hears_what_was_told_meanwhile,
+            }
+        }
+    };
+}
+
 /// Makes a `#[tokio::test]` of every case of the contract of the way that events go. `$fresh` is an
 /// async function that gives `(Arc<dyn Way>, guard)`, see [`events::Way`].
 #[macro_export]

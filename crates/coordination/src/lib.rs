@@ -1,10 +1,11 @@
 //! Adapters of the coordination ports: state that nodes share and that may be lost.
 //!
-//! [`LocalCoordination`], [`LocalLimiter`], [`LocalCache`] and [`LocalLocks`] keep it in the process,
-//! for a single node; [`RedisCoordination`], [`RedisLimiter`], [`RedisCache`] and [`RedisLocks`] let
-//! any number of nodes share it.
+//! [`LocalCoordination`], [`LocalLimiter`], [`LocalCache`], [`LocalLocks`] and [`LocalBroadcast`] keep it in the process,
+//! for a single node; [`RedisCoordination`], [`RedisLimiter`], [`RedisCache`], [`RedisLocks`] and
+//! [`RedisBroadcast`] let any number of nodes share it.
 
 mod accounts;
+mod broadcast;
 mod cache;
 mod limiter;
 mod local;
@@ -14,8 +15,9 @@ mod redis;
 mod room;
 
 pub use accounts::Accounts;
+pub use broadcast::LocalBroadcast;
 pub use cache::LocalCache;
 pub use limiter::LocalLimiter;
 pub use local::LocalCoordination;
 pub use locks::LocalLocks;
-pub use redis::{RedisCache, RedisCoordination, RedisLimiter, RedisLocks, RedisOptions};
+pub use redis::{RedisBroadcast, RedisCache, RedisCoordination, RedisLimiter, RedisLocks, RedisOptions};

@@ -13,7 +13,10 @@ use crate::{
     ids::Ids,
     line::{LineError, WaitingRooms},
     media::{Media, MediaError},
-    ports::{Coordination, Locks, MediaFiles, ReplicaHealth, RoomJournal, SharedCache, Store, StoreError},
+    ports::{
+        Broadcast, Coordination, Locks, MediaFiles, ReplicaHealth, RoomJournal, SharedCache, Store,
+        StoreError,
+    },
     rankings::{LocalRankings, RankingSettings, Rankings},
     sales::{SaleSettings, Sales},
     webhooks::{WebhookSettings, Webhooks},
@@ -158,6 +161,12 @@ impl Engine {
     pub fn share(&self, cache: Arc<dyn SharedCache>, locks: Arc<dyn Locks>) {
         self.catalogue.share(cache);
         self.sales.share(locks);
+    }
+
+    /// Has this engine tell those of other nodes what it changes, and hear them. To be called once,
+    /// before the first request.
+    pub fn tell_changes(&self, broadcast: Arc<dyn Broadcast>) {
+        self.sales.tell_changes(broadcast);
     }
 
     /// Keeps pictures in these files, and removes those that nobody refers to any more.

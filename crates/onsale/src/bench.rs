@@ -30,6 +30,8 @@ struct Contender {
 enum GuardName {
     Pessimistic,
     Optimistic,
+    /// Only where there is a Redis.
+    Distributed,
     None,
 }
 
@@ -50,12 +52,12 @@ enum Contention {
 }
 
 impl Contender {
-    /// All, in the order of the table.
-    fn all() -> Vec<Self> {
+    /// All of these guards, in the order of the table.
+    fn all(guards: &[GuardName]) -> Vec<Self> {
         let mut all = Vec::new();
         for batching in [Batching::One, Batching::Many] {
             for contention in [Contention::Low, Contention::High] {
-                all.extend(GuardName::ALL.map(|guard| Self { guard, batching, contention }));
+                all.extend(guards.iter().map(|guard| Self { guard: *guard, batching, contention }));
             }
         }
         all
@@ -63,12 +65,18 @@ impl Contender {
 }
 
 impl GuardName {
-    const ALL: [Self; 3] = [Self::Pessimistic, Self::Optimistic, Self::None];
+    const ALL: [Self; 4] = [Self::Pessimistic, Self::Optimistic, Self::Distributed, Self::None];
+
+    /// Those that can be measured, with a Redis or without.
+    fn measurable(redis: bool) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|guard| redis || *guard != Self::Distributed).collect()
+    }
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Pessimistic => "pessimistic",
             Self::Optimistic => "optimistic",
+            Self::Distributed => "distributed",
             Self::None => "none",
         }
     }

@@ -142,6 +142,10 @@ pub(crate) struct BenchGuards {
     /// The database beside which it makes its own; yours is not touched [default: database.url]
     #[arg(long, value_name = "URL")]
     pub(crate) database: Option<String>,
+    /// The Redis in which the distributed guard takes its locks, under names of their own; without one
+    /// that guard is left out [default: coordination.url]
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis: Option<String>,
     /// How long each round is measured, in seconds
     #[arg(long, value_name = "N", default_value_t = 2.0, value_parser = seconds)]
     pub(crate) seconds: f64,

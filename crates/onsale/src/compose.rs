@@ -9,7 +9,8 @@ use std::{
 };
 
 use onsale_coordination::{
-    LocalCoordination, LocalLimiter, RedisCache, RedisCoordination, RedisLimiter, RedisLocks, RedisOptions,
+    LocalCache, LocalCoordination, LocalLimiter, RedisBroadcast, RedisCache, RedisCoordination, RedisLimiter,
+    RedisLocks, RedisOptions,
 };
 use onsale_engine::{
     Engine, Settings,
@@ -18,7 +19,7 @@ use onsale_engine::{
     clock::{Clock as _, SystemClock},
     ids::{Ids as _, RandomIds},
     line::WaitingRooms,
-    ports::{Limiter, MediaFiles, NodeId, SaleStore as _, StoreError},
+    ports::{Limiter, Locks, MediaFiles, NodeId, SaleStore as _, StoreError},
     sales::SaleSettings,
 };
 use onsale_events::{Consumer, Events, Journal, LocalTransport, Parts, Popularity, Transport};
@@ -121,12 +122,14 @@ impl Base {
         let not_understood = || rejected_or("coordination.url", "cannot use Redis");
         let cache = RedisCache::start(url, &options, clock.clone()).map_err(not_understood())?;
         let locks = RedisLocks::start(url, &options).map_err(not_understood())?;
+        let broadcast = RedisBroadcast::start(url, &options).map_err(not_understood())?;
         let engine = Engine::start_with_rooms(self.store.clone(), clock.clone(), ids, settings, |journal| {
             let rooms = RedisCoordination::start(url, options, journal, clock);
             Arc::new(rooms.expect("the URL was understood a moment ago"))
         });
         let engine = engine.await.map_err(Failure::of("cannot start"))?;
         engine.share(Arc::new(cache), Arc::new(locks));
+        engine.tell_changes(Arc::new(broadcast));
         Ok(engine)
     }
 
@@ -136,7 +139,7 @@ impl Base {
         if url.is_empty() {
             return Ok(Arc::new(LocalLimiter::new(Arc::new(SystemClock))));
         }
-        let limiter = RedisLimiter::new(url, &RedisOptions::default(), Arc::new(SystemClock));
+        let limiter = RedisLimiter::start(url, &RedisOptions::default(), Arc::new(SystemClock));
         Ok(Arc::new(limiter.map_err(rejected_or("coordination.url", "cannot use Redis"))?))
     }
 
@@ -303,16 +306,28 @@ pub(crate) async fn open_scratch(config: &Config, url: &str) -> Result<Arc<SqlSt
     store.map(Arc::new).map_err(Failure::of("cannot open the measurement's database"))
 }
 
+/// Locks for a measurement in the Redis at `url`, under names of its own. They are gone an hour later.
+pub(crate) fn scratch_locks(url: &str, prefix: &str) -> Result<Arc<dyn Locks>, Failure> {
+    let options = RedisOptions { prefix: prefix.to_owned(), ..RedisOptions::default() };
+    let locks = RedisLocks::start(url, &options).map_err(rejected_or("--redis", "cannot use Redis"))?;
+    Ok(Arc::new(locks))
+}
+
 /// An engine that sells from a scratch database. Nobody logs in there.
 pub(crate) async fn scratch_engine(
     config: &Config,
     store: Arc<SqlStore>,
     sales: SaleSettings,
+    locks: Option<Arc<dyn Locks>>,
 ) -> Result<Arc<Engine>, Failure> {
     let settings = Settings { sales, ..config.engine_settings(vec![0; 32]) };
     let ids = Arc::new(RandomIds::default());
     let engine = Engine::start(store, Arc::new(SystemClock), ids, settings);
-    engine.await.map(Arc::new).map_err(Failure::of("cannot start"))
+    let engine = engine.await.map_err(Failure::of("cannot start"))?;
+    if let Some(locks) = locks {
+        engine.share(Arc::new(LocalCache::new(Arc::new(SystemClock))), locks);
+    }
+    Ok(Arc::new(engine))
 }
 
 fn database_url(config: &Config, folder: &DataFolder) -> Result<String, Failure> {

@@ -16,6 +16,13 @@ const SECURE: [(HeaderName, HeaderValue); 3] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
 ];
 
+/// As above, for the pages that show the documentation: they load their own scripts and pictures, call
+/// the API, and their library writes styles into the page.
+const PAGES: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
 /// How long a browser may remember that a site may call.
 const PREFLIGHT_KEPT: Duration = Duration::from_secs(600);
 
@@ -24,6 +31,12 @@ pub(crate) fn secure(headers: &mut HeaderMap) {
     for (name, value) in &SECURE {
         headers.entry(name).or_insert_with(|| value.clone());
     }
+}
+
+/// As [`secure`], for the pages that show the documentation.
+pub(crate) fn secure_page(headers: &mut HeaderMap) {
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(PAGES);
+    secure(headers);
 }
 
 /// Lets pages of other sites call, if any may. There are no cookies, so no credentials are sent

@@ -26,6 +26,11 @@ const SHED_AFTER: Duration = Duration::from_millis(500);
 /// While somebody buys or pays, work counts as late so many times sooner.
 const BUYERS_STRICTNESS: f64 = 10.0;
 
+/// After how many seconds people are to come back who only look around or wait in line: more rarely
+/// than they ask of themselves, or shedding them would make more requests than it turns away, and not
+/// all at once.
+const WAITING_AGAIN_S: std::ops::Range<i64> = 2..8;
+
 /// The most shed requests that wait; more are answered at once.
 const SHED_WAITING_MAX: usize = 100_000;
 
@@ -42,6 +47,8 @@ pub struct Load {
     shed_waiting: AtomicUsize,
     buyers: AtomicBool,
     dice: AtomicU32,
+    /// Dice of their own, or those of the next request would not be even any more.
+    again_dice: AtomicU32,
     counters: [Counter; PRIORITIES.len()],
 }
 
@@ -60,6 +67,7 @@ impl Load {
             shed_waiting: AtomicUsize::new(0),
             buyers: AtomicBool::new(false),
             dice: AtomicU32::new(0),
+            again_dice: AtomicU32::new(0),
             counters,
         })
     }
@@ -102,9 +110,21 @@ impl Load {
         let permit = Permit::new(self.clone());
         if dice < share || permit.before >= room.max(1) {
             self.counters[priority as usize].increment(1);
-            return Err(Shed { load: self.clone() });
+            return Err(Shed { load: self.clone(), again_s: self.again_s(priority) });
         }
         Ok(permit)
+    }
+}
+
+impl Load {
+    /// When somebody is to come back whose request was shed, in seconds.
+    fn again_s(&self, priority: Priority) -> i64 {
+        if priority >= Priority::Buying {
+            return 1;
+        }
+        let span = WAITING_AGAIN_S.end - WAITING_AGAIN_S.start;
+        let dice = i64::from(self.again_dice.fetch_add(0x9E37_79B9, Ordering::Relaxed));
+        WAITING_AGAIN_S.start + ((dice * span) >> u32::BITS)
     }
 }
 
@@ -130,6 +150,7 @@ impl Drop for Permit {
 /// A request that is turned away.
 pub(crate) struct Shed {
     load: Arc<Load>,
+    again_s: i64,
 }
 
 impl Shed {
@@ -148,6 +169,7 @@ impl Shed {
             drop(Waiting(self.load));
         }
         Problem::new(Kind::Overloaded, "too many requests at this moment; try again in a moment")
+            .retry_after(self.again_s)
     }
 }
 
@@ -195,6 +217,20 @@ mod tests {
         }
         assert!(!(0..1_000).any(|_| is_shed(Priority::Browsing)), "it is over");
         keeper.abort();
+    }
+
+    #[test]
+    fn who_waits_comes_back_later_than_who_buys_and_not_with_everybody_else() {
+        let load = Load::new(1, None);
+        let _full = load.enter(Priority::Paying);
+        let mut times = [0; WAITING_AGAIN_S.end as usize];
+        for _ in 0..600 {
+            let shed = load.enter(Priority::Arriving).err().expect("it is full");
+            times[usize::try_from(shed.again_s).unwrap()] += 1;
+            assert_eq!(load.enter(Priority::Buying).err().expect("it is full").again_s, 1);
+        }
+        assert_eq!(times[..2], [0; 2]);
+        assert!(times[2..].iter().all(|times| (90..=110).contains(times)), "{times:?}");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use load::Load;
 
 pub(crate) use booking::Booking;
 pub(crate) use guarded::Guarded;
-pub(crate) use headers::{cors, secure};
+pub(crate) use headers::{cors, secure, secure_page};
 pub(crate) use limits::Limits;
 pub(crate) use routes::route;
 

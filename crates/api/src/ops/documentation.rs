@@ -1,10 +1,11 @@
 //! `GET /openapi.json` and `GET /docs`
 
-use axum::{Router, extract::Request, routing::get};
+use axum::{Router, extract::Request, middleware::map_response, response::Response, routing::get};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
+    door,
     encoded::{Encoded, Freshness},
     observe::Observe,
 };
@@ -17,5 +18,9 @@ pub(super) fn router(document: &OpenApi) -> Router {
         document.answer(&headers).await
     };
     let pages = SwaggerUi::new("/docs").config(Config::from("/openapi.json").try_it_out_enabled(true));
+    let pages = Router::new().merge(pages).layer(map_response(async |mut response: Response| {
+        door::secure_page(response.headers_mut());
+        response
+    }));
     Router::new().route("/openapi.json", get(Observe::route("/openapi.json").handler(answer))).merge(pages)
 }

@@ -140,4 +140,19 @@ async fn documentation_is_served() {
     assert!(page.status.is_success() && page.json.as_str().unwrap().contains("swagger-ui"));
     let initializer = walk.get("/docs/swagger-initializer.js").await;
     assert!(initializer.json.as_str().unwrap().contains("/openapi.json"));
+    // Only what its own origin serves may run there: no script stands in the page itself.
+    let html = page.json.as_str().unwrap();
+    for script in html.split("<script").skip(1) {
+        let (attributes, rest) = script.split_once('>').unwrap();
+        assert!(attributes.contains("src=\"./"), "{attributes}");
+        assert!(rest.trim_start().starts_with("</script>"), "a script in the page: {rest}");
+    }
+    for answer in [&page, &initializer, &walk.get("/docs").await, &walk.get("/docs/nothing.js").await] {
+        let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().unwrap());
+        let policy = header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self';"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert_eq!(header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(header("referrer-policy"), Some("no-referrer"));
+    }
 }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "a case's name says what it demands")]
 
 pub mod bank;
+pub mod broadcast;
 pub mod cache;
 pub mod limits;
 pub mod locks;

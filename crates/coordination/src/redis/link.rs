@@ -27,6 +27,11 @@ impl Away {
     pub(crate) fn resting() -> Self {
         Self("it did not a moment ago".to_owned())
     }
+
+    /// Its answer to something makes no sense.
+    pub(crate) fn odd(to: &str) -> Self {
+        Self(format!("its answer to {to} is not understood"))
+    }
 }
 
 impl From<RedisError> for Away {

@@ -6,12 +6,14 @@
 //! another node takes when it ends. Redis may forget everything at any moment: who runs a room
 //! writes the copy anew, and without both the room goes on from its record in the database.
 
+mod broadcast;
 mod cache;
 mod keys;
 mod limiter;
 mod link;
 mod locks;
 mod mailbox;
+mod nodes;
 mod room_copy;
 mod runner;
 mod wire;
@@ -50,6 +52,7 @@ use self::{
 };
 use crate::room::LocalRoom;
 
+pub use broadcast::RedisBroadcast;
 pub use cache::RedisCache;
 pub use limiter::RedisLimiter;
 pub use locks::RedisLocks;
@@ -63,11 +66,14 @@ pub struct RedisOptions {
     pub lease_ms: u64,
     /// Off for negative controls only: whether a node that was replaced is told so.
     pub fenced: bool,
+    /// Off for negative controls only: whether nodes share a limit among themselves while Redis is
+    /// away.
+    pub shares: bool,
 }
 
 impl Default for RedisOptions {
     fn default() -> Self {
-        Self { prefix: "onsale".to_owned(), lease_ms: 2_000, fenced: true }
+        Self { prefix: "onsale".to_owned(), lease_ms: 2_000, fenced: true, shares: true }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The coordination's contract on the adapter in the process.
 
+mod broadcast;
 mod cache;
 mod limiter;
 mod locks;

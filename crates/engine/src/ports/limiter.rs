@@ -12,8 +12,8 @@ pub const BLOCKS_LISTED_MAX: usize = 1_000;
 /// Counts, exactly, however many ask at the same moment.
 ///
 /// Counters are losable: one that was lost begins anew. They are never open: an adapter that cannot
-/// reach what it shares with other nodes counts by itself meanwhile, so that `n` nodes together let
-/// at most `n` times as much through. A key is a rule's name and a subject; rules with different
+/// reach what it shares with other nodes counts by itself meanwhile, up to its share of a rule, so
+/// that all nodes together let at most the rule through once more. A key is a rule's name and a subject; rules with different
 /// names know nothing of one another. How many keys are remembered is bounded.
 #[async_trait]
 pub trait Limiter: Send + Sync + 'static {

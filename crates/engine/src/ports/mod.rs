@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod broadcast;
 mod catalogue;
 mod coordination;
 mod deliveries;
@@ -20,6 +21,7 @@ mod webhooks;
 
 pub use accounts::{AccountStore, NewUser, Session, User, UserChange};
 pub use audit::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow, StockRow};
+pub use broadcast::Broadcast;
 pub use catalogue::{
     CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, PerformanceListing, PerformanceSummary,
     SeatSelector, ShowListing,

@@ -228,6 +228,7 @@ impl Lane {
                     if let Err(error) = other_nodes::read_anew(&self.shared, offer).await {
                         tracing::warn!(%error, %offer, "cannot read changed terms; a later batch will");
                     }
+                    self.shared.tell(offer);
                     let _ = done.send(());
                 }
             }
@@ -361,19 +362,21 @@ impl Lane {
         held
     }
 
-    /// Tells the gate, the watchers and the timers what has changed.
+    /// Tells the gate, the watchers, the timers and the other nodes what has changed.
     fn announce(&self, views: &BatchViews, changes: &Changes) {
         self.shared.deadlines.follow(changes);
         for order in &changes.orders_new {
             views.add_buyer(order.offer(), order.user);
         }
         for (performance, version) in &changes.versions {
+            self.shared.tell((*performance).into());
             let Some(view) = views.performances.get(performance) else { continue };
             if !view.apply(*version, &changes.seats[performance]) {
                 self.shared.behind.add((*performance).into());
             }
         }
         for change in &changes.stocks {
+            self.shared.tell(change.item.into());
             let Some(view) = views.items.get(&change.item) else { continue };
             if !view.apply(change) {
                 self.shared.behind.add(change.item.into());
@@ -434,8 +437,11 @@ impl Lane {
     /// Has what may have been written read again. What cannot be read is found later: holds by the
     /// sweep, seats by whoever refreshes what is behind.
     async fn find_out(&self, keys: &FactKeys) {
-        keys.performances.iter().for_each(|performance| self.shared.behind.add((*performance).into()));
-        keys.items.iter().for_each(|item| self.shared.behind.add((*item).into()));
+        let performances = keys.performances.iter().map(|performance| Offer::from(*performance));
+        for offer in performances.chain(keys.items.iter().map(|item| Offer::from(*item))) {
+            self.shared.behind.add(offer);
+            self.shared.tell(offer);
+        }
         if let Err(error) = deadlines::recover(&self.shared).await {
             tracing::warn!(%error, "cannot look for new holds; the sweep will");
         }

@@ -16,6 +16,7 @@ mod views;
 use std::{
     collections::BTreeSet,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use onsale_domain::{
@@ -50,7 +51,7 @@ use crate::{
     engine::Settings,
     ids::Ids,
     line::{Entry, EntryError, Shopper, WaitingRooms},
-    ports::{Guard, Locks, OrderPage, Store, StoreError, TransactionError},
+    ports::{Broadcast, Guard, Locks, OrderPage, Store, StoreError, TransactionError},
 };
 
 pub use item_view::ItemView;
@@ -74,11 +75,20 @@ pub struct SaleSettings {
     pub gate: bool,
     /// How a batch defends itself against other nodes.
     pub guard: Guard,
+    /// How often the database is asked what other nodes have changed, if it has others. While they tell
+    /// it themselves, an eighth as often.
+    pub look_every: Duration,
 }
 
 impl Default for SaleSettings {
     fn default() -> Self {
-        Self { batch_max: 1_024, queue_max: 8_192, gate: true, guard: Guard::default() }
+        Self {
+            batch_max: 1_024,
+            queue_max: 8_192,
+            gate: true,
+            guard: Guard::default(),
+            look_every: Duration::from_millis(250),
+        }
     }
 }
 
@@ -166,6 +176,8 @@ struct Shared {
     lanes: Vec<mpsc::Sender<Message>>,
     /// What nodes share, if they do.
     locks: OnceLock<Arc<dyn Locks>>,
+    /// How nodes tell each other what they change, if they do.
+    broadcast: OnceLock<Arc<dyn Broadcast>>,
 }
 
 /// The background tasks.
@@ -182,6 +194,12 @@ impl Sales {
     pub(crate) fn share(&self, locks: Arc<dyn Locks>) {
         // The first ones stay.
         let _ = self.shared.locks.set(locks);
+    }
+
+    /// From now on other nodes are told what changes here, and heard.
+    pub(crate) fn tell_changes(&self, broadcast: Arc<dyn Broadcast>) {
+        // The first one stays.
+        let _ = self.shared.broadcast.set(broadcast);
     }
 
     pub(crate) async fn start(
@@ -209,6 +227,7 @@ impl Sales {
             rooms,
             lanes,
             locks: OnceLock::new(),
+            broadcast: OnceLock::new(),
         });
         deadlines::recover(&shared).await?;
         let lanes = queues.into_iter().map(|queue| lane::spawn(shared.clone(), queue));
@@ -562,6 +581,13 @@ impl Sales {
 }
 
 impl Shared {
+    /// Tells the other nodes that an offer has changed.
+    fn tell(&self, offer: Offer) {
+        if let Some(broadcast) = self.broadcast.get() {
+            broadcast.tell(offer);
+        }
+    }
+
     fn next_id(&self) -> uuid::Uuid {
         self.ids.next(self.clock.now())
     }
@@ -626,7 +652,7 @@ async fn forget_old_keys(shared: Arc<Shared>) {
         let now = shared.clock.now();
         match shared.store.prune_keys(now.plus_ms(-KEY_KEPT_MS), PRUNE_CHUNK).await {
             // There may be more; the pause lets the sale through.
-            Ok(PRUNE_CHUNK) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            Ok(PRUNE_CHUNK) => tokio::time::sleep(Duration::from_millis(50)).await,
             Ok(_) => shared.clock.sleep_until(now.plus_ms(PRUNE_EVERY_MS)).await,
             Err(error) => {
                 tracing::warn!(%error, "cannot forget old idempotency keys");

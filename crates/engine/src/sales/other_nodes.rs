@@ -1,24 +1,38 @@
 //! Learning what other nodes have changed.
 //!
 //! A view follows the batches of its own node by itself. Where other processes write to the same
-//! database, the versions of the offers in use are looked up from time to time, and whatever
-//! has moved on is read anew. A view that is behind costs no correctness: it may refuse a seat that
-//! has just become free, or pass on a hold that the pipeline then refuses.
+//! database, nodes that share something tell each other which offers they have changed; besides, the
+//! versions of the offers in use are looked up from time to time. Whatever has moved on is read anew.
+//! A view that is behind costs no correctness: it may refuse a seat that has just become free, or pass
+//! on a hold that the pipeline then refuses.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use onsale_domain::{
     ids::{ItemId, PerformanceId},
     offer::Offer,
 };
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
 
 use super::Shared;
 use crate::ports::StoreError;
 
-/// How often the database is asked what has changed.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// While nodes tell each other what they change, the database is asked so many times more rarely.
+const RARELY: u32 = 8;
+
+/// How often it is looked whether it is time to ask.
+const TICK_MAX: Duration = Duration::from_millis(250);
+
+/// How long to wait after the database has failed.
+const AFTER_FAILURE: Duration = Duration::from_millis(250);
 
 /// The largest share of its time that a node spends on reading performances anew is one in this
 /// many: the larger the halls, the longer it waits in between.
@@ -48,54 +62,112 @@ impl Behind {
     }
 }
 
+/// When the database is to be asked about all offers in use.
+struct Looks {
+    last: Instant,
+    /// Whether others were heard the last time.
+    heard: bool,
+}
+
+impl Looks {
+    fn are_due(&self, shared: &Shared) -> bool {
+        let hears = shared.broadcast.get().is_some_and(|others| others.works());
+        let every = shared.settings.look_every;
+        // What was told before others were heard again has been missed.
+        let every = if hears && self.heard { every * RARELY } else { every };
+        self.last.elapsed() >= every
+    }
+}
+
+/// What may have changed.
+enum Suspects {
+    All,
+    These(HashSet<Offer>),
+}
+
 /// Reads again what has moved on, until the task is aborted.
 pub(super) async fn follow(shared: Arc<Shared>) {
+    let mut looks = Looks { last: Instant::now(), heard: false };
     loop {
-        wait(&shared).await;
-        let begun = tokio::time::Instant::now();
-        if let Err(error) = catch_up(&shared).await {
-            tracing::warn!(%error, "cannot read what other nodes have changed");
+        let suspects = wait(&shared, &mut looks).await;
+        let begun = Instant::now();
+        match catch_up(&shared, &suspects).await {
+            Ok(()) => sleep(begun.elapsed() * PAUSES_PER_READING).await,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read what other nodes have changed");
+                // What was told and not looked up is found among all.
+                looks.heard = false;
+                sleep(AFTER_FAILURE).await;
+            }
         }
-        tokio::time::sleep(begun.elapsed() * PAUSES_PER_READING).await;
     }
 }
 
-async fn wait(shared: &Shared) {
-    if shared.store.is_shared() {
-        tokio::time::sleep(LOOK_EVERY).await;
-    } else {
-        shared.behind.more.notified().await;
+async fn wait(shared: &Shared, looks: &mut Looks) -> Suspects {
+    let tick = shared.settings.look_every.min(TICK_MAX);
+    loop {
+        // Also if there is always something told.
+        if shared.store.is_shared() && looks.are_due(shared) {
+            looks.last = Instant::now();
+            looks.heard = shared.broadcast.get().is_some_and(|others| others.works());
+            return Suspects::All;
+        }
+        let told = async {
+            match shared.broadcast.get() {
+                Some(others) => others.heard().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = shared.behind.more.notified() => return Suspects::These(HashSet::new()),
+            offers = told => return Suspects::These(offers),
+            () = sleep(tick) => {}
+        }
     }
 }
 
-async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
+async fn catch_up(shared: &Shared, suspects: &Suspects) -> Result<(), StoreError> {
     let mut behind = shared.behind.take();
-    if shared.store.is_shared() {
-        behind.extend(moved_on(shared).await?);
-    }
-    for offer in behind {
-        if let Err(error) = read_anew(shared, offer).await {
-            shared.behind.add(offer);
-            return Err(error);
-        }
+    let read = read_behind(shared, suspects, &mut behind).await;
+    // What could not be read is read later.
+    behind.into_iter().for_each(|offer| shared.behind.add(offer));
+    read
+}
+
+async fn read_behind(
+    shared: &Shared,
+    suspects: &Suspects,
+    behind: &mut HashSet<Offer>,
+) -> Result<(), StoreError> {
+    behind.extend(moved_on(shared, suspects).await?);
+    while let Some(offer) = behind.iter().next().copied() {
+        read_anew(shared, offer).await?;
+        behind.remove(&offer);
     }
     Ok(())
 }
 
-/// The offers in use whose versions differ from those in the database.
-async fn moved_on(shared: &Shared) -> Result<Vec<Offer>, StoreError> {
+/// The suspects in use whose versions differ from those in the database.
+async fn moved_on(shared: &Shared, suspects: &Suspects) -> Result<Vec<Offer>, StoreError> {
+    let is_suspect = |offer: Offer| match suspects {
+        Suspects::All => true,
+        Suspects::These(offers) => offers.contains(&offer),
+    };
     let since = shared.clock.now().plus_ms(-IDLE_MS);
     let mut moved: Vec<Offer> = Vec::new();
     let performances = shared.performances.used_since(since);
+    let performances: HashMap<_, _> =
+        performances.into_iter().filter(|(id, _)| is_suspect((*id).into())).collect();
     if !performances.is_empty() {
-        let ids: Vec<PerformanceId> = performances.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<PerformanceId> = performances.keys().copied().collect();
         let stored = shared.store.versions(&ids).await?;
         let differs = performances.iter().filter(|(id, view)| is_later(stored.get(id), view.tag()));
         moved.extend(differs.map(|(id, _)| Offer::Performance(*id)));
     }
     let items = shared.items.used_since(since);
+    let items: HashMap<_, _> = items.into_iter().filter(|(id, _)| is_suspect((*id).into())).collect();
     if !items.is_empty() {
-        let ids: Vec<ItemId> = items.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<ItemId> = items.keys().copied().collect();
         let stored = shared.store.item_versions(&ids).await?;
         let differs = items.iter().filter(|(id, view)| is_later(stored.get(id), view.tag()));
         moved.extend(differs.map(|(id, _)| Offer::Item(*id)));

@@ -8,12 +8,13 @@ use std::fmt::{Display, Write as _};
 use super::{BUYERS, Batching, Contention, GuardName, Measured, PROCESSES, guards::Conditions};
 
 const WIDTH: f64 = 800.0;
-const HEIGHT: f64 = 485.0;
+const HEIGHT: f64 = 507.0;
 /// Where the bars stand and how high they may be.
 const FLOOR: f64 = 367.0;
 const CEILING: f64 = 143.0;
-const BAR: f64 = 40.0;
-const BAR_GAP: f64 = 10.0;
+/// A group's width, the gaps between its bars among it.
+const GROUP: f64 = 140.0;
+const BAR_GAP: f64 = 8.0;
 const PANEL: f64 = 330.0;
 
 const INK: &str = "#1f2933";
@@ -46,19 +47,19 @@ pub(super) fn draw(conditions: &Conditions, measured: &[Measured]) -> String {
         [(62.0, Batching::One, "One hold in each transaction"), (454.0, Batching::Many, "Batched")]
     {
         let bars = measured.iter().filter(|row| row.contender.batching == batching);
-        panel(&mut svg, left, title, &bars.collect::<Vec<_>>());
+        panel(&mut svg, (left, title), &conditions.guards, &bars.collect::<Vec<_>>());
     }
     let label = format!("translate(14 {}) rotate(-90)", f64::midpoint(FLOOR, CEILING));
     let _ = writeln!(
         svg.0,
         r#"<text transform="{label}" text-anchor="middle" font-size="12" fill="{FAINT}">holds a second</text>"#
     );
-    legend(&mut svg, measured.iter().any(|row| row.sold_twice > 0));
+    legend(&mut svg, &conditions.guards, measured.iter().any(|row| row.sold_twice > 0));
     svg.finish()
 }
 
 /// Two groups of bars over one scale; the scales of the panels differ, and say so.
-fn panel(svg: &mut Svg, left: f64, title: &str, bars: &[&Measured]) {
+fn panel(svg: &mut Svg, (left, title): (f64, &str), guards: &[GuardName], bars: &[&Measured]) {
     let most = bars.iter().map(|row| row.range().1).fold(1.0, f64::max);
     let (step, top) = scale(most);
     let y = |value: f64| FLOOR - (FLOOR - CEILING) * value / top;
@@ -69,36 +70,36 @@ fn panel(svg: &mut Svg, left: f64, title: &str, bars: &[&Measured]) {
         svg.text(left - 6.0, y(tick) + 4.0, ("end", 11, 400, FAINT), thousands(tick));
         tick += step;
     }
-    let group = 3.0 * BAR + 2.0 * BAR_GAP;
-    let margin = (PANEL - 2.0 * group) / 4.0;
+    let width = (GROUP + BAR_GAP) / guards.len() as f64 - BAR_GAP;
+    let margin = (PANEL - 2.0 * GROUP) / 4.0;
     for (place, contention) in [Contention::Low, Contention::High].into_iter().enumerate() {
-        let from = left + margin + place as f64 * (group + 2.0 * margin);
-        for (index, guard) in GuardName::ALL.into_iter().enumerate() {
+        let from = left + margin + place as f64 * (GROUP + 2.0 * margin);
+        for (index, guard) in guards.iter().enumerate() {
             let row = bars
                 .iter()
-                .find(|row| (row.contender.guard, row.contender.contention) == (guard, contention));
+                .find(|row| (row.contender.guard, row.contender.contention) == (*guard, contention));
             if let Some(row) = row {
-                bar(svg, from + index as f64 * (BAR + BAR_GAP), row, y);
+                bar(svg, (from + index as f64 * (width + BAR_GAP), width), row, y);
             }
         }
         let (name, what) = match contention {
             Contention::Low => ("low contention", "64 performances on sale"),
             Contention::High => ("high contention", "one performance on sale"),
         };
-        let middle = from + group / 2.0;
+        let middle = from + GROUP / 2.0;
         svg.text(middle, FLOOR + 38.0, ("middle", 12, 600, INK), name);
         svg.text(middle, FLOOR + 54.0, ("middle", 11, 400, FAINT), what);
     }
 }
 
-fn bar(svg: &mut Svg, x: f64, row: &Measured, y: impl Fn(f64) -> f64) {
+fn bar(svg: &mut Svg, (x, width): (f64, f64), row: &Measured, y: impl Fn(f64) -> f64) {
     let value = row.median(|round| round.held_a_second);
     let (least, most) = row.range();
-    let middle = x + BAR / 2.0;
+    let middle = x + width / 2.0;
     let (fill, edge) = colours(row.contender.guard);
     let _ = writeln!(
         svg.0,
-        r#"<rect x="{x:.1}" y="{:.1}" width="{BAR}" height="{:.1}" fill="{fill}" stroke="{edge}"/>"#,
+        r#"<rect x="{x:.1}" y="{:.1}" width="{width:.1}" height="{:.1}" fill="{fill}" stroke="{edge}"/>"#,
         y(value),
         FLOOR - y(value)
     );
@@ -119,23 +120,24 @@ fn bar(svg: &mut Svg, x: f64, row: &Measured, y: impl Fn(f64) -> f64) {
     }
 }
 
-fn legend(svg: &mut Svg, tells_double_sales: bool) {
+fn legend(svg: &mut Svg, guards: &[GuardName], tells_double_sales: bool) {
     let entries = [
-        (62.0, GuardName::Pessimistic, "pessimistic: rows are locked"),
-        (262.0, GuardName::Optimistic, "optimistic: versions are checked"),
-        (492.0, GuardName::None, "none, as a control"),
+        (62.0, 0.0, GuardName::Pessimistic, "pessimistic: rows are locked"),
+        (292.0, 0.0, GuardName::Optimistic, "optimistic: versions are checked"),
+        (532.0, 0.0, GuardName::Distributed, "distributed: locked in Redis before"),
+        (62.0, 22.0, GuardName::None, "none, as a control"),
     ];
-    for (x, guard, text) in entries {
+    for (x, down, guard, text) in entries.into_iter().filter(|(_, _, guard, _)| guards.contains(guard)) {
         let (fill, edge) = colours(guard);
         let _ = writeln!(
             svg.0,
             r#"<rect x="{x}" y="{}" width="13" height="13" fill="{fill}" stroke="{edge}"/>"#,
-            HEIGHT - 37.0
+            HEIGHT - 59.0 + down
         );
-        svg.text(x + 20.0, HEIGHT - 26.0, ("start", 12, 400, INK), text);
+        svg.text(x + 20.0, HEIGHT - 48.0 + down, ("start", 12, 400, INK), text);
     }
     if tells_double_sales {
-        svg.text(646.0, HEIGHT - 26.0, ("start", 12, 600, ALARM), "seats sold twice");
+        svg.text(292.0, HEIGHT - 26.0, ("start", 12, 600, ALARM), "seats sold twice");
     }
 }
 
@@ -144,6 +146,7 @@ const fn colours(guard: GuardName) -> (&'static str, &'static str) {
     match guard {
         GuardName::Pessimistic => ("#2f6690", "#2f6690"),
         GuardName::Optimistic => ("#f2a541", "#f2a541"),
+        GuardName::Distributed => ("#7a9e7e", "#4f7353"),
         GuardName::None => ("url(#hatched)", "#9aa5b1"),
     }
 }
@@ -228,7 +231,13 @@ mod tests {
 
     #[test]
     fn every_contender_has_its_bar_and_double_sales_are_told() {
-        let measured: Vec<Measured> = Contender::all()
+        for (redis, bars) in [(true, 16), (false, 12)] {
+            draws_all(&GuardName::measurable(redis), bars);
+        }
+    }
+
+    fn draws_all(guards: &[GuardName], bars: usize) {
+        let measured: Vec<Measured> = Contender::all(guards)
             .into_iter()
             .map(|contender| Measured {
                 contender,
@@ -237,10 +246,16 @@ mod tests {
                 other_violations: 0,
             })
             .collect();
-        let conditions =
-            Conditions { database: "A<B 1.0".to_owned(), single_writer: false, rounds: 1, seconds: 1.0 };
+        let conditions = Conditions {
+            database: "A<B 1.0".to_owned(),
+            single_writer: false,
+            guards: guards.to_vec(),
+            rounds: 1,
+            seconds: 1.0,
+        };
         let svg = draw(&conditions, &measured);
-        assert_eq!(svg.matches(">1,234<").count(), 12);
+        assert_eq!(svg.matches(">1,234<").count(), bars);
+        assert_eq!(svg.contains("distributed"), guards.contains(&GuardName::Distributed));
         assert_eq!(svg.matches(">77 twice<").count(), 4);
         assert!(svg.contains("A&lt;B 1.0"));
     }

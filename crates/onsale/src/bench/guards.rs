@@ -1,11 +1,19 @@
 //! `onsale bench guards`: the guards side by side, two processes on one database.
 
-use onsale_engine::{audit::Violation, ports::SaleStore as _};
+use std::time::Duration;
 
-use super::{Contender, Measured, chart, stage::Stage, table};
+use onsale_engine::{
+    audit::Violation,
+    ports::{LockError, SaleStore as _},
+};
+
+use super::{Contender, GuardName, Measured, chart, stage::Stage, table};
 use crate::{
     cli::BenchGuards, compose, config::Config, data_folder::DataFolder, failure::Failure, progress::Progress,
 };
+
+/// How long Redis may take to give a lock.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Measures every guard, prints a table and draws a chart. Everything happens in databases of
 /// its own, which are removed at the end, also when it is interrupted.
@@ -17,6 +25,10 @@ pub(crate) async fn compare_guards(
     if let Some(url) = &arguments.database {
         config.database.url.clone_from(url);
     }
+    if let Some(url) = &arguments.redis {
+        config.coordination.url.clone_from(url);
+    }
+    expect_redis(&config.coordination.url).await?;
     let mut stages = Vec::new();
     let measured = tokio::select! {
         measured = Box::pin(measure(arguments, &config, folder, &mut stages)) => measured,
@@ -41,8 +53,21 @@ pub(super) struct Conditions {
     pub(super) database: String,
     /// Whether one transaction at a time writes, so that there is nothing to guard against.
     pub(super) single_writer: bool,
+    pub(super) guards: Vec<GuardName>,
     pub(super) rounds: u32,
     pub(super) seconds: f64,
+}
+
+/// Without it the distributed guard would do without locks and be measured as if it were optimistic.
+async fn expect_redis(url: &str) -> Result<(), Failure> {
+    if url.is_empty() {
+        return Ok(());
+    }
+    let locks = compose::scratch_locks(url, "onsale-bench")?;
+    match locks.acquire("anything", PATIENCE).await {
+        Ok(_) | Err(LockError::Held) => Ok(()),
+        Err(error) => Err(Failure::Usage(format!("--redis: {error}"))),
+    }
 }
 
 async fn measure(
@@ -51,7 +76,9 @@ async fn measure(
     folder: &DataFolder,
     stages: &mut Vec<Stage>,
 ) -> Result<(Conditions, Vec<Measured>), Failure> {
-    let contenders = Contender::all();
+    let redis = Some(config.coordination.url.as_str()).filter(|url| !url.is_empty());
+    let guards = GuardName::measurable(redis.is_some());
+    let contenders = Contender::all(&guards);
     let steps = contenders.len() as u64 * (u64::from(arguments.rounds) + 2);
     let (mut done, progress) = (0, Progress::new("guards"));
     let mut step = || {
@@ -75,7 +102,7 @@ async fn measure(
     // all alike.
     for _ in 0..arguments.rounds {
         for (stage, rounds) in stages.iter().zip(&mut rounds) {
-            rounds.push(Box::pin(stage.round(arguments.seconds)).await?);
+            rounds.push(Box::pin(stage.round(arguments.seconds, redis)).await?);
             step();
         }
     }
@@ -92,6 +119,7 @@ async fn measure(
     let conditions = Conditions {
         database: store.name().await.map_err(Failure::of("cannot ask the database"))?,
         single_writer: store.lanes() == 1 && config.database.lanes > 1,
+        guards,
         rounds: arguments.rounds,
         seconds: arguments.seconds,
     };

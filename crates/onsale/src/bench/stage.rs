@@ -57,14 +57,19 @@ impl Stage {
     }
 
     /// Has all processes sell for one round.
-    pub(super) async fn round(&self, seconds: f64) -> Result<Round, Failure> {
+    pub(super) async fn round(&self, seconds: f64, redis: Option<&str>) -> Result<Round, Failure> {
         let performances = self.add_performances(seconds).await;
         let performances = performances.map_err(Failure::of("cannot add performances"))?;
+        // The database's name is nobody else's.
+        let name = self.scratch.url().rsplit('/').next().unwrap_or_default();
+        let locks = redis.filter(|_| self.contender.guard == GuardName::Distributed);
+        let locks = locks.map(|redis| (redis.to_owned(), name.to_owned()));
         let mut workers = Vec::with_capacity(PROCESSES);
         for process in 0..PROCESSES {
             let task = Task {
                 url: self.scratch.url().to_owned(),
                 guard: self.contender.guard,
+                locks: locks.clone(),
                 batch_max: match self.contender.batching {
                     Batching::One => 1,
                     Batching::Many => onsale_engine::sales::SaleSettings::default().batch_max,

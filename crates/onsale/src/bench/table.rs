@@ -24,7 +24,7 @@ pub(super) fn render(conditions: &Conditions, measured: &[Measured]) -> String {
         "sold twice",
     );
     for (index, row) in measured.iter().enumerate() {
-        if index > 0 && index % GuardName::ALL.len() == 0 {
+        if index > 0 && index % conditions.guards.len() == 0 {
             text.push('\n');
         }
         text.push_str(&line(row));
@@ -36,6 +36,9 @@ pub(super) fn render(conditions: &Conditions, measured: &[Measured]) -> String {
          after several retries. sold twice: seats that\nthe audit found with two buyers. `none` has no guard \
          and no unique key on its seats; it cannot be configured.\n",
     );
+    if !conditions.guards.contains(&GuardName::Distributed) {
+        text.push_str("`distributed` is left out: its locks need a Redis, named with --redis URL.\n");
+    }
     if conditions.single_writer {
         text.push_str(
             "Here one process at a time writes, and the other waits: there is nothing to guard against, and all \

@@ -41,6 +41,8 @@ pub(super) const COVETED: usize = 1_000;
 pub(super) struct Task {
     pub(super) url: String,
     pub(super) guard: GuardName,
+    /// Where the distributed guard takes its locks, and how their names begin.
+    pub(super) locks: Option<(String, String)>,
     pub(super) batch_max: usize,
     pub(super) contention: Contention,
     /// The performances to sell from.
@@ -84,10 +86,12 @@ pub(crate) async fn run_worker(config: Config) -> Result<(), Failure> {
         guard: task.guard.guard(),
         ..SaleSettings::default()
     };
-    let engine = compose::scratch_engine(&config, store.clone(), sales).await?;
+    let locks =
+        task.locks.as_ref().map(|(redis, prefix)| compose::scratch_locks(redis, prefix)).transpose()?;
+    let engine = compose::scratch_engine(&config, store.clone(), sales, locks.clone()).await?;
     // Where nobody waits in front: so those who want the same seat at the same moment at different
     // processes are carried out at the same moment, too, however long the queues are.
-    let express = compose::scratch_engine(&config, store, sales).await?;
+    let express = compose::scratch_engine(&config, store, sales, locks).await?;
     for performance in &task.performances {
         for engine in [&engine, &express] {
             let view = engine.sales.view(PerformanceId(*performance)).await;
@@ -114,6 +118,7 @@ impl GuardName {
         match self {
             Self::Pessimistic => Guard::Pessimistic,
             Self::Optimistic => Guard::Optimistic,
+            Self::Distributed => Guard::Distributed,
             Self::None => Guard::None,
         }
     }

@@ -1,6 +1,7 @@
 //! The HTTP server: connections in, requests to the router, with a bound on all that a client can
 //! make it wait for.
 
+mod heads;
 mod patience;
 mod proxy_protocol;
 

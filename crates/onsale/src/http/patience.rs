@@ -1,4 +1,4 @@
-//! A connection whose client must read.
+//! A connection whose client must read, and must say clearly where its requests end.
 
 use std::{
     future::Future,
@@ -14,6 +14,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::heads::Heads;
+
 /// Fails a write that makes no progress for some time: without it, clients that ask and never
 /// read would keep their answers in memory for ever.
 pub(super) struct Patience {
@@ -21,11 +23,12 @@ pub(super) struct Patience {
     write_time_max: Duration,
     /// Set while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    heads: Heads,
 }
 
 impl Patience {
     pub(super) fn new(stream: TcpStream, write_time_max: Duration) -> Self {
-        Self { stream, write_time_max, waiting: None }
+        Self { stream, write_time_max, waiting: None, heads: Heads::default() }
     }
 
     fn with_patience<T>(
@@ -50,7 +53,10 @@ impl AsyncRead for Patience {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.heads.follow(&mut buffer.filled_mut()[before..]);
+        polled
     }
 }
 

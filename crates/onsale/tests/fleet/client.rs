@@ -33,6 +33,8 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
     /// The token that the waiting room gives in place of the one shown.
     pub(crate) pass: Option<String>,
+    /// When to come back.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Caller {
@@ -63,10 +65,13 @@ impl Caller {
         }
         let answer = request.send().await.ok()?;
         let status = answer.status().as_u16();
-        let pass = answer.headers().get("queue-token").and_then(|token| token.to_str().ok());
-        let pass = pass.map(str::to_owned);
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let pass = header("queue-token").map(str::to_owned);
+        let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
+        let retry_after = retry_after.map(Duration::from_secs);
         let text = answer.text().await.ok()?;
-        Some(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)), pass })
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Some(Answer { status, body, pass, retry_after })
     }
 
     pub(crate) async fn get(&self, path: &str, with: With<'_>) -> Option<Answer> {

@@ -2,6 +2,7 @@
 //! same moment: nothing is sold twice and no money is lost, whatever the guard; without one, both
 //! happen.
 
+mod hearing;
 mod node;
 mod scenario;
 

@@ -4,7 +4,7 @@
 use std::{process::Stdio, sync::Arc};
 
 use onsale_contract::sale::stage::{Setup, start};
-use onsale_coordination::{LocalCache, RedisLocks, RedisOptions};
+use onsale_coordination::{LocalCache, RedisBroadcast, RedisLocks, RedisOptions};
 use onsale_domain::money::Currency;
 use onsale_engine::{Engine, clock::SystemClock, ports::Guard, sales::SaleSettings};
 use onsale_store::{SqlStore, StoreOptions};
@@ -39,7 +39,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// With `redis`, the nodes on one database share their locks there.
+    /// With `redis`, the nodes on one database share their locks there, and tell each other what they
+    /// change.
     pub(crate) async fn start(url: &str, guard: Guard, batch_max: usize, redis: Option<&str>) -> Self {
         let store = SqlStore::open(url, &StoreOptions::new(Currency::KRW)).await;
         let store = Arc::new(store.expect("the database opens"));
@@ -51,6 +52,8 @@ impl Node {
             let options = RedisOptions { prefix: database.to_owned(), ..RedisOptions::default() };
             let locks = RedisLocks::start(redis, &options).expect("the URL is understood");
             engine.share(Arc::new(LocalCache::new(Arc::new(SystemClock))), Arc::new(locks));
+            let broadcast = RedisBroadcast::start(redis, &options).expect("the URL is understood");
+            engine.tell_changes(Arc::new(broadcast));
         }
         Self { store, engine }
     }

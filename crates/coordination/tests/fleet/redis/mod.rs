@@ -1,6 +1,7 @@
 //! The adapter on real Redis servers: the contract with one node, with three, and with three on a
 //! Cluster; then what nodes and servers do to it when they fail.
 
+mod broadcast;
 mod cache;
 mod faults;
 mod fleet;

@@ -20,8 +20,8 @@ const LINE: &str = "/api/v1/queue/tokens";
 const POLL_MAX: Duration = Duration::from_secs(2);
 /// How long somebody whose request was not answered waits before they repeat it.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// What `Retry-After` says.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long somebody waits who is told that it is not possible now, and not when it will be.
+const UNSAID_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long somebody who finds no free seat, or is too late for one, waits before they look again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(400);
 /// After so many attempts at one request something is wrong.
@@ -251,13 +251,16 @@ impl Buyer {
         for _ in 0..ATTEMPTS_MAX {
             let answer = self.calls.call(method.clone(), path, with, body).await;
             let status = answer.as_ref().map_or(0, |answer| answer.status);
+            let retry_after = answer.as_ref().and_then(|answer| answer.retry_after);
             match answer {
                 Some(answer) if status < 500 => return answer,
                 _ => self.stage.timeline.saw(Seen::NotNow(status)),
             }
-            // Those who are told to come back in a second do, not all at the same moment.
+            // Those who are told to come back later do, not all at the same moment.
             let spread = Duration::from_millis(self.number as u64 * 7 % 500);
-            sleep(if status == 503 { RETRY_AFTER + spread } else { AGAIN_AFTER }).await;
+            // The proxy's own 503 says nothing.
+            let told = retry_after.or((status == 503).then_some(UNSAID_RETRY_AFTER));
+            sleep(told.map_or(AGAIN_AFTER, |told| told + spread)).await;
         }
         panic!("{path} was not answered in {ATTEMPTS_MAX} attempts");
     }
