@@ -50,7 +50,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let api = Shared::from_ref(state);
         if parts.headers.contains_key(header::AUTHORIZATION) {
-            return Ok(Self(api.engine.accounts.authenticate(bearer(&parts.headers)?)?));
+            return Ok(Self(api.engine.accounts.caller(bearer(&parts.headers)?).await?));
         }
         match api.door.gateway_user(parts) {
             None => Err(not_authenticated()),

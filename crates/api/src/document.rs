@@ -106,7 +106,7 @@ pub(crate) fn base() -> OpenApi {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some("The access token of a log-in"))
+        .description(Some("The access token of a log-in, or a token of the identity provider"))
         .build();
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
     if let Some(RefOr::T(Schema::Object(problem))) = components.schemas.get_mut("Problem")

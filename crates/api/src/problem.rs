@@ -78,7 +78,7 @@ kinds! {
 
     /// The call needs an access token in `Authorization: Bearer`.
     NotAuthenticated = UNAUTHORIZED "not-authenticated" "Log in first";
-    /// The token is not one of ours, has run out, or its session has ended.
+    /// The token is neither ours nor the identity provider's, has run out, or its session has ended.
     InvalidToken = UNAUTHORIZED "invalid-token" "The token is not valid";
     /// The e-mail address or the password is wrong.
     WrongCredentials = UNAUTHORIZED "wrong-credentials" "Wrong e-mail address or password";
@@ -453,6 +453,7 @@ impl From<AccountError> for Problem {
             AccountError::EmailTaken => Self::new(Kind::EmailTaken, text),
             AccountError::WrongCredentials => Self::new(Kind::WrongCredentials, text),
             AccountError::InvalidToken => Self::new(Kind::InvalidToken, text),
+            AccountError::ProviderAway => Self::new(Kind::Unavailable, text).retry_after(10),
             AccountError::NoSuchUser => Self::new(Kind::NoSuchUser, text),
             AccountError::Overloaded => Self::new(Kind::Overloaded, text),
             AccountError::Store(error) => error.into(),

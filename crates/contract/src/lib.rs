@@ -48,6 +48,12 @@ macro_rules! store_contract {
                 sessions_end_once,
                 ended_sessions_are_listed,
             }
+            identities {
+                a_subject_has_one_account,
+                an_address_that_is_taken_stays_its_owners,
+                first_tokens_at_the_same_moment_make_one_account,
+                a_closed_account_gives_way_to_a_new_one_only_if_asked,
+            }
             sales {
                 a_hold_is_kept_in_every_part,
                 a_payment_moves_money_and_a_refund_moves_it_back,
@@ -94,6 +100,7 @@ macro_rules! store_contract {
             }
             media {
                 a_show_has_the_picture_that_it_was_given,
+                an_item_has_the_picture_that_it_was_given,
                 only_what_nobody_refers_to_is_removed,
                 a_picture_in_use_is_never_marked,
             }

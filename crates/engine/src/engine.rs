@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use onsale_domain::{decide::ClaimCheck, ids::ShowId, money::Currency};
+use onsale_domain::{decide::ClaimCheck, money::Currency};
 
 use crate::{
-    accounts::{AccountSettings, Accounts},
+    accounts::{AccountSettings, Accounts, IdentitySettings},
     background::Background,
     catalogue::Catalogue,
     clock::Clock,
@@ -14,8 +14,8 @@ use crate::{
     line::{LineError, WaitingRooms},
     media::{Media, MediaError},
     ports::{
-        Broadcast, Coordination, Locks, MediaFiles, ReplicaHealth, RoomJournal, SharedCache, Store,
-        StoreError,
+        Broadcast, Coordination, IdentityKeys, Locks, MediaFiles, Pictured, ReplicaHealth, RoomJournal,
+        SharedCache, Store, StoreError,
     },
     rankings::{LocalRankings, RankingSettings, Rankings},
     sales::{SaleSettings, Sales},
@@ -169,6 +169,13 @@ impl Engine {
         self.sales.tell_changes(broadcast);
     }
 
+    /// Takes the tokens of an OpenID provider beside our own. Must be called inside a Tokio runtime.
+    #[must_use]
+    pub fn with_identity_provider(mut self, keys: Arc<dyn IdentityKeys>, settings: IdentitySettings) -> Self {
+        self.accounts.trust(keys, settings);
+        self
+    }
+
     /// Keeps pictures in these files, and removes those that nobody refers to any more.
     #[must_use]
     pub fn with_media(mut self, files: Arc<dyn MediaFiles>) -> Self {
@@ -178,23 +185,28 @@ impl Engine {
         self
     }
 
-    /// Takes a picture that is said to be of a media type, and makes it a show's; see
-    /// [`Media::set_show_image`].
+    /// Takes a picture that is said to be of a media type, and makes it a show's or an item's; see
+    /// [`Media::set_image`].
     ///
     /// # Errors
     /// [`MediaError::None`] if no files are kept, else as there.
-    pub async fn set_show_image(&self, show: ShowId, said: &str, bytes: Bytes) -> Result<(), MediaError> {
-        self.media.as_ref().ok_or(MediaError::None)?.set_show_image(show, said, bytes).await?;
+    pub async fn set_image(
+        &self,
+        of: impl Into<Pictured>,
+        said: &str,
+        bytes: Bytes,
+    ) -> Result<(), MediaError> {
+        self.media.as_ref().ok_or(MediaError::None)?.set_image(of.into(), said, bytes).await?;
         self.catalogue.changed();
         Ok(())
     }
 
-    /// Takes a show's picture away.
+    /// Takes a show's or an item's picture away.
     ///
     /// # Errors
-    /// [`MediaError::None`] if no files are kept, else as [`Media::remove_show_image`].
-    pub async fn remove_show_image(&self, show: ShowId) -> Result<(), MediaError> {
-        self.media.as_ref().ok_or(MediaError::None)?.remove_show_image(show).await?;
+    /// [`MediaError::None`] if no files are kept, else as [`Media::remove_image`].
+    pub async fn remove_image(&self, of: impl Into<Pictured>) -> Result<(), MediaError> {
+        self.media.as_ref().ok_or(MediaError::None)?.remove_image(of.into()).await?;
         self.catalogue.changed();
         Ok(())
     }

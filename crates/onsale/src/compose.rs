@@ -23,6 +23,7 @@ use onsale_engine::{
     sales::SaleSettings,
 };
 use onsale_events::{Consumer, Events, Journal, LocalTransport, Parts, Popularity, Transport};
+use onsale_identity::OpenIdProvider;
 use onsale_media::MediaFolder;
 use onsale_store::{ScratchDatabase, SqlStore, StoreOptions, check_replica_urls, negative_control};
 
@@ -102,7 +103,9 @@ impl Base {
             "" => self.engine_of_one_node().await?,
             url => self.engine_of_many_nodes(url).await?,
         };
-        Ok(Arc::new(engine.with_media(self.media().await?)))
+        let engine = engine.with_media(self.media().await?);
+        let Some(settings) = self.config.identity_settings() else { return Ok(Arc::new(engine)) };
+        Ok(Arc::new(engine.with_identity_provider(self.identity_provider()?, settings)))
     }
 
     async fn engine_of_one_node(&self) -> Result<Engine, Failure> {
@@ -186,14 +189,25 @@ impl Base {
         Ok(consumers)
     }
 
+    /// Where the keys of the identity provider are.
+    fn identity_provider(&self) -> Result<Arc<OpenIdProvider>, Failure> {
+        let identity = &self.config.identity;
+        let keys = Some(&*identity.jwks_url).filter(|url| !url.is_empty());
+        let provider = OpenIdProvider::new(&identity.issuer, keys);
+        Ok(Arc::new(provider.map_err(|error| Failure::Usage(format!("identity: {error}")))?))
+    }
+
     /// Where the files of pictures are.
     async fn media(&self) -> Result<Arc<dyn MediaFiles>, Failure> {
         let url = &self.config.media.url;
+        if url.starts_with("s3:") {
+            return bucket(url).await;
+        }
         let path = match url.strip_prefix("file:") {
             Some(path) if !path.is_empty() => PathBuf::from(path),
             None if url.is_empty() => self.folder.media(),
             _ => {
-                let hint = "a folder is named as `file:PATH`";
+                let hint = "a folder is named as `file:PATH`, a bucket as `s3://BUCKET/PREFIX`";
                 return Err(Failure::Usage(format!("media.url: `{url}` is not understood; {hint}")));
             }
         };
@@ -254,6 +268,24 @@ fn kafka(config: &Config, brokers: String) -> Result<Arc<dyn Transport>, Failure
 #[cfg(not(feature = "kafka"))]
 fn kafka(_: &Config, _: String) -> Result<Arc<dyn Transport>, Failure> {
     let reason = "events.url: this build does not speak to Kafka; build with `--features kafka`";
+    Err(Failure::Usage(reason.to_owned()))
+}
+
+/// Pictures in a bucket; where it is and as whom is said by the usual variables.
+#[cfg(feature = "s3")]
+async fn bucket(url: &str) -> Result<Arc<dyn MediaFiles>, Failure> {
+    use onsale_media::{BucketError, MediaBucket};
+    match MediaBucket::open(url, crate::config::aws_variables()).await {
+        Ok(bucket) => Ok(Arc::new(bucket)),
+        Err(BucketError::Settings(reason)) => Err(Failure::Usage(format!("media.url: {reason}"))),
+        Err(error) => Err(Failure::of("cannot use the bucket of pictures")(error)),
+    }
+}
+
+#[cfg(not(feature = "s3"))]
+#[expect(clippy::unused_async, reason = "the other one waits")]
+async fn bucket(_: &str) -> Result<Arc<dyn MediaFiles>, Failure> {
+    let reason = "media.url: this build does not speak to S3; build with `--features s3`";
     Err(Failure::Usage(reason.to_owned()))
 }
 

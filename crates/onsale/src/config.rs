@@ -14,13 +14,14 @@ use jiff::tz::TimeZone;
 use onsale_domain::money::Currency;
 use onsale_engine::{
     Settings,
-    accounts::AccountSettings,
+    accounts::{AccountSettings, IdentitySettings},
     ports::Guard,
     rankings::RankingSettings,
     sales::SaleSettings,
     webhooks::{TargetPolicy, WebhookSettings},
 };
 use onsale_events::{EventType, notifications::Language};
+use onsale_identity::check_url;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -47,6 +48,7 @@ pub(crate) struct Config {
     pub(crate) coordination: Coordination,
     pub(crate) sales: Sales,
     pub(crate) accounts: Accounts,
+    pub(crate) identity: Identity,
     pub(crate) media: Media,
     pub(crate) rankings: Rankings,
     pub(crate) webhooks: Webhooks,
@@ -131,6 +133,15 @@ pub(crate) struct Accounts {
     pub(crate) argon2_passes: u32,
     pub(crate) hashing_threads: usize,
     pub(crate) hashing_queue_max: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Identity {
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+    pub(crate) jwks_url: String,
+    pub(crate) role_claim: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -393,6 +404,7 @@ impl Config {
             return Err("notifications: `smtp` needs smtp_url and from".to_owned());
         }
         self.check_door()?;
+        self.check_identity()?;
         self.events.parsed_url()?;
         self.events.properties()?;
         let at_least_one = [
@@ -450,6 +462,35 @@ impl Config {
             Ok(key) => Err(format!("accounts.signing_key: {} bytes; at least 32 are needed", key.len())),
             Err(error) => Err(format!("accounts.signing_key: not base64: {error}")),
         }
+    }
+
+    fn check_identity(&self) -> Result<(), String> {
+        let Identity { issuer, audience, jwks_url, role_claim } = &self.identity;
+        if issuer.is_empty() {
+            let others = [audience, jwks_url, role_claim];
+            let is_alone = others.iter().all(|other| other.is_empty());
+            return is_alone.then_some(()).ok_or_else(|| "identity.issuer: is missing".to_owned());
+        }
+        check_url(issuer).map_err(|error| format!("identity.issuer: {error}"))?;
+        if !jwks_url.is_empty() {
+            check_url(jwks_url).map_err(|error| format!("identity.jwks_url: {error}"))?;
+        }
+        if audience.is_empty() {
+            let reason = "is missing; without it tokens for other applications would be taken";
+            return Err(format!("identity.audience: {reason}"));
+        }
+        Ok(())
+    }
+
+    /// Log-ins with an identity provider, if there is one.
+    pub(crate) fn identity_settings(&self) -> Option<IdentitySettings> {
+        let Identity { issuer, audience, role_claim, .. } = &self.identity;
+        (!issuer.is_empty()).then(|| IdentitySettings {
+            issuer: issuer.clone(),
+            audience: audience.clone(),
+            role_claim: Some(role_claim.clone()).filter(|claim| !claim.is_empty()),
+            unchecked: Vec::new(),
+        })
     }
 
     /// Which addresses webhooks may be sent to.
@@ -523,6 +564,15 @@ impl Config {
         }
         toml::to_string_pretty(&shown).expect("the configuration is plain values")
     }
+}
+
+/// The variables that say where a bucket is and as whom it is used, as everything does that speaks S3.
+#[cfg(feature = "s3")]
+pub(crate) fn aws_variables() -> impl Iterator<Item = (String, String)> {
+    let variables = std::env::vars_os();
+    let texts =
+        variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts.filter(|(name, _)| name.starts_with("AWS_"))
 }
 
 /// Whether a key is one that somebody may know: 32 random bytes have at least 16 different ones and
@@ -664,6 +714,11 @@ mod tests {
         assert!(error("[accounts]\nsigning_key = \"c2hvcnQ=\"", &[]).contains("at least 32"));
         assert!(error("[rankings]\nzone = \"Mars/Base\"", &[]).contains("Asia/Seoul"));
         assert!(error("[log]\nformat = \"xml\"", &[]).contains("`text` or `json`"));
+        assert!(error("[identity]\naudience = \"x\"", &[]).contains("identity.issuer"));
+        assert!(error("[identity]\nissuer = \"https://x\"", &[]).contains("identity.audience"));
+        let identity = |more: &str| error(&format!("[identity]\naudience = \"x\"\n{more}"), &[]);
+        assert!(identity("issuer = \"http://x\"").contains("https://"));
+        assert!(identity("issuer = \"https://x\"\njwks_url = \"http://x\"").contains("identity.jwks_url"));
         assert!(error("[events]\nurl = \"amqp://x\"", &[]).contains("kafka://HOST:PORT"));
         assert!(error("[events]\nkafka_properties = [\"x\"]", &[]).contains("key=value"));
     }

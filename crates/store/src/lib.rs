@@ -14,6 +14,7 @@ mod dialect;
 mod entity;
 mod error;
 mod hot;
+mod identities;
 mod items;
 mod media;
 mod migrations;

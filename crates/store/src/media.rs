@@ -3,20 +3,21 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use onsale_domain::{ids::ShowId, time::Timestamp};
+use onsale_domain::time::Timestamp;
 use onsale_engine::{
     media::{MEDIA_PATH, MediaName},
-    ports::{MediaStore, StoreError},
+    ports::{MediaStore, Pictured, StoreError},
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
-    sea_query::{Expr, ExprTrait, Query},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    SqlErr,
+    sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
 
 use crate::{
     SqlStore,
-    entity::{picture, show},
+    entity::{item, picture, show},
     error::{broken, store_error},
 };
 
@@ -38,9 +39,9 @@ impl MediaStore for SqlStore {
         }
     }
 
-    async fn set_show_image(
+    async fn set_image(
         &self,
-        id: ShowId,
+        of: Pictured,
         image: Option<&MediaName>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -51,19 +52,12 @@ impl MediaStore for SqlStore {
         {
             return Ok(false);
         }
-        let model = show::Entity::find_by_id(id.0).lock_exclusive().one(&write).await.map_err(store_error)?;
-        let model = model.ok_or(StoreError::Missing("show"))?;
-        let before = model.thumbnail_image.as_deref().and_then(|url| url.strip_prefix(MEDIA_PATH));
+        let before = exchange(&write, of, image.map(MediaName::path)).await?;
+        let before = before.as_deref().and_then(|url| url.strip_prefix(MEDIA_PATH));
         if let Some(before) = before.and_then(|name| name.parse().ok()) {
             // Pages that show it are still about.
             touch(&write, &before, now).await?;
         }
-        show::Entity::update_many()
-            .col_expr(show::Column::ThumbnailImage, Expr::val(image.map(MediaName::path)))
-            .filter(show::Column::Id.eq(id.0))
-            .exec(&write)
-            .await
-            .map_err(store_error)?;
         let _note = self.replicas.note_change();
         write.commit().await.map_err(store_error)?;
         Ok(true)
@@ -86,6 +80,7 @@ impl MediaStore for SqlStore {
                 .filter(Column::Name.eq(picture.name.as_str()))
                 .filter(Column::UsedAt.lt(before.0))
                 .filter(Expr::exists(shows_with(&picture.name)).not())
+                .filter(Expr::exists(items_with(&picture.name)).not())
                 .exec(&self.writer)
                 .await
                 .map_err(store_error)?;
@@ -107,9 +102,9 @@ impl MediaStore for SqlStore {
 }
 
 impl SqlStore {
-    /// The names of pictures that shows have.
+    /// The names of pictures that shows and items have.
     async fn used_media(&self) -> Result<HashSet<String>, StoreError> {
-        let urls: Vec<Option<String>> = show::Entity::find()
+        let shows: Vec<Option<String>> = show::Entity::find()
             .select_only()
             .column(show::Column::ThumbnailImage)
             .filter(show::Column::ThumbnailImage.starts_with(MEDIA_PATH))
@@ -117,7 +112,16 @@ impl SqlStore {
             .all(&self.readers)
             .await
             .map_err(store_error)?;
-        Ok(urls.iter().flatten().filter_map(|url| Some(url.strip_prefix(MEDIA_PATH)?.to_owned())).collect())
+        let items: Vec<Option<String>> = item::Entity::find()
+            .select_only()
+            .column(item::Column::ImageUrl)
+            .filter(item::Column::ImageUrl.starts_with(MEDIA_PATH))
+            .into_tuple()
+            .all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        let urls = shows.iter().chain(&items).flatten();
+        Ok(urls.filter_map(|url| Some(url.strip_prefix(MEDIA_PATH)?.to_owned())).collect())
     }
 }
 
@@ -133,10 +137,40 @@ async fn touch(write: &impl ConnectionTrait, name: &MediaName, now: Timestamp) -
     Ok(touched.rows_affected == 1)
 }
 
-fn shows_with(name: &str) -> sea_orm::sea_query::SelectStatement {
-    Query::select()
-        .expr(Expr::val(1))
-        .from(show::Entity)
-        .and_where(show::Column::ThumbnailImage.eq(format!("{MEDIA_PATH}{name}")))
-        .take()
+/// Gives a show or an item the address of a picture; the one it had.
+async fn exchange(
+    write: &DatabaseTransaction,
+    of: Pictured,
+    url: Option<String>,
+) -> Result<Option<String>, StoreError> {
+    let url = Expr::val(url);
+    match of {
+        Pictured::Show(id) => {
+            let model = show::Entity::find_by_id(id.0).lock_exclusive().one(write).await;
+            let model = model.map_err(store_error)?.ok_or(StoreError::Missing("show"))?;
+            let update = show::Entity::update_many().col_expr(show::Column::ThumbnailImage, url);
+            update.filter(show::Column::Id.eq(id.0)).exec(write).await.map_err(store_error)?;
+            Ok(model.thumbnail_image)
+        }
+        Pictured::Item(id) => {
+            let model = item::Entity::find_by_id(id.0).lock_exclusive().one(write).await;
+            let model = model.map_err(store_error)?.ok_or(StoreError::Missing("item"))?;
+            let update = item::Entity::update_many().col_expr(item::Column::ImageUrl, url);
+            update.filter(item::Column::Id.eq(id.0)).exec(write).await.map_err(store_error)?;
+            Ok(model.image_url)
+        }
+    }
+}
+
+fn shows_with(name: &str) -> SelectStatement {
+    with(show::Entity, show::Column::ThumbnailImage, name)
+}
+
+fn items_with(name: &str) -> SelectStatement {
+    with(item::Entity, item::Column::ImageUrl, name)
+}
+
+fn with<E: EntityTrait>(entity: E, image: E::Column, name: &str) -> SelectStatement {
+    let has_it = image.eq(format!("{MEDIA_PATH}{name}"));
+    Query::select().expr(Expr::val(1)).from(entity).and_where(has_it).take()
 }

@@ -8,6 +8,8 @@
 //! - [`PostgresServer`], [`PostgresReplica`], [`MariaDbServer`], [`KafkaBroker`]: a server of one's own, to stop and restart.
 //! - [`RedisServer`], [`RedisCluster`]: likewise; [`redis()`] is one server for all tests of a process,
 //!   where each test has a prefix of its own.
+//! - [`S3Server`]: a store for objects, with one account; [`s3()`] is one for all tests of a process.
+//! - [`openid`]: a provider of identities, and keys that sign tokens, good and forged.
 //! - [`Relay`]: stands between a client and any server and cuts or holds up what they say.
 //! - [`HaProxy`], [`Prometheus`]: what stands in front of a fleet and what watches it.
 //! - [`Port`]: a port for a server that the test starts itself.
@@ -16,6 +18,7 @@
 mod haproxy;
 mod kafka;
 mod mariadb;
+pub mod openid;
 mod postgres;
 mod process;
 mod programs;
@@ -24,6 +27,7 @@ mod proxy;
 mod redis;
 mod relay;
 mod replica;
+mod s3;
 mod shared;
 mod tls;
 mod url;
@@ -38,4 +42,5 @@ pub use proxy::{FaultProxy, Protocol};
 pub use redis::{RedisCluster, RedisServer, redis};
 pub use relay::Relay;
 pub use replica::PostgresReplica;
+pub use s3::{S3Server, s3};
 pub use shared::{SharedServer, mariadb, postgres};

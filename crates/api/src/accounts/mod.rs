@@ -55,7 +55,7 @@ struct UserBody {
     /// The account's id.
     #[schema(minimum = 1, example = 1)]
     id: i64,
-    /// The e-mail address, in lower case.
+    /// The e-mail address, in lower case; empty if the identity provider tells none.
     #[schema(example = "mina@example.com")]
     email: String,
     /// As they want to be called.

@@ -188,7 +188,7 @@ impl Api {
         let now = self.engine.clock().now();
         let mut counted = Counted::default();
         for counter in &limits.by_group[group as usize] {
-            let subject = self.subject(counter.by, parts);
+            let subject = self.subject(counter.by, parts).await;
             match limits.limiter.count(&counter.rule, subject).await {
                 Verdict::Allowed { left, more_at } => counted.add(counter, left, more_at, now),
                 Verdict::Refused { until, blocked } => {
@@ -202,13 +202,13 @@ impl Api {
         Ok(counted)
     }
 
-    fn subject(&self, by: By, parts: &Parts) -> Subject {
+    async fn subject(&self, by: By, parts: &Parts) -> Subject {
         let account = match by {
             By::Ip => None,
-            By::Account => {
-                let caller = bearer(&parts.headers).ok();
-                caller.and_then(|token| self.engine.accounts.authenticate(token).ok())
-            }
+            By::Account => match bearer(&parts.headers) {
+                Ok(token) => self.engine.accounts.caller(token).await.ok(),
+                Err(_) => None,
+            },
         };
         match account {
             Some(caller) => Subject::Account(caller.user),

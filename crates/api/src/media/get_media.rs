@@ -23,7 +23,7 @@ const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; sandb
 
 /// Get a picture
 #[utoipa::path(get, path = "/media/{name}", tag = "catalogue",
-    params(("name" = String, Path, description = "The picture's name, as a show's `thumbnailImage` has it")),
+    params(("name" = String, Path, description = "The picture's name, as a show's `thumbnailImage` or an item's `imageUrl` has it")),
     responses(
         (status = 200, description = "The picture", body = Vec<u8>, content_type = "image/*"),
         (status = 304, description = "Not changed since `If-None-Match`")))]

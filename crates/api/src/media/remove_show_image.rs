@@ -14,6 +14,6 @@ pub(super) async fn remove_show_image(
     _: Organiser,
     ApiPath(id): ApiPath<i64>,
 ) -> Result<StatusCode, Problem> {
-    api.engine.remove_show_image(ShowId(id)).await?;
+    api.engine.remove_image(ShowId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -87,6 +87,8 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("get", "/api/v1/admin/items/{id}", Organisers),
     ("put", "/api/v1/admin/items/{id}", Organisers),
     ("put", "/api/v1/admin/items/{id}/stock", Organisers),
+    ("put", "/api/v1/admin/items/{id}/image", Organisers),
+    ("delete", "/api/v1/admin/items/{id}/image", Organisers),
     ("post", "/api/v1/admin/performances", Organisers),
     ("get", "/api/v1/admin/performances/{id}", Organisers),
     ("put", "/api/v1/admin/performances/{id}", Organisers),

@@ -1,8 +1,9 @@
-//! Pictures of shows.
+//! Pictures of shows and items.
 
 use std::{fs, path::Path, time::Duration};
 
 use reqwest::{Method, StatusCode};
+use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::server::{Answer, Server, Walk};
@@ -74,6 +75,49 @@ async fn a_picture_is_set_served_replaced_and_removed() {
     }
     assert_eq!(files(&walk), [] as [String; 0]);
     assert_eq!(walk.get(&path).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_item_has_a_picture_likewise() {
+    const IMAGE: &str = "/api/v1/admin/items/1/image";
+    let mut walk = Server::start().await.walk().await;
+    let (organiser, buyer) = (walk.organiser.clone(), walk.buyer.clone());
+    let soup = json!({"stock": 10, "item": {"name": "라면", "content": "라면입니다.", "price": 1_000,
+        "type": "GENERAL", "imageUrl": "https://example.com/soup.jpg"}});
+    walk.post(&organiser, "/api/v1/admin/items", soup).await;
+    let image = async |walk: &mut Walk| {
+        let (item, list) = (walk.get("/api/item/1").await.json, walk.get("/api/item").await.json);
+        let image = item["data"]["imageUrl"].clone();
+        let listed = &list["data"][0]["imageUrl"];
+        assert!(*listed == image, "{list} says otherwise than {item}");
+        image.as_str().unwrap_or("none").to_owned()
+    };
+    assert_eq!(image(&mut walk).await, "https://example.com/soup.jpg");
+    let put = async |walk: &mut Walk, path: &str, token: &str, bytes: Vec<u8>| {
+        let request = walk.server.request(Method::PUT, path).bearer_auth(token);
+        let request = request.header("content-type", "image/png").body(bytes);
+        let answer = walk.send(&Method::PUT, path, request).await;
+        (answer.status.as_u16(), answer.json["type"].as_str().unwrap_or_default().to_owned())
+    };
+    let png = picture("small.png");
+    assert_eq!(put(&mut walk, IMAGE, &organiser, png.clone()).await.0, 204);
+    let path = image(&mut walk).await;
+    assert!(path.starts_with("/media/"), "the catalogue's cache knows: {path}");
+    let served = walk.server.request(Method::GET, &path).send().await.unwrap();
+    assert_eq!(served.headers()["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(served.bytes().await.unwrap(), png);
+
+    let other = "/api/v1/admin/items/99/image";
+    let missing = "/problems/no-such-item".to_owned();
+    assert_eq!(put(&mut walk, other, &organiser, png.clone()).await, (404, missing.clone()));
+    assert_eq!(put(&mut walk, IMAGE, &buyer, png).await.0, 403);
+    assert_eq!(put(&mut walk, IMAGE, &organiser, b"<svg/>".to_vec()).await.0, 415);
+    let refused = walk.call(Method::DELETE, other, Some(&organiser), None).await;
+    assert_eq!((refused.status, &refused.json["type"]), (StatusCode::NOT_FOUND, &missing.into()));
+    assert_eq!(image(&mut walk).await, path, "as it was");
+
+    let removed = walk.call(Method::DELETE, IMAGE, Some(&organiser), None).await;
+    assert_eq!((removed.status, image(&mut walk).await), (StatusCode::NO_CONTENT, "none".to_owned()));
 }
 
 #[tokio::test]

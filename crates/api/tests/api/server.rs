@@ -49,6 +49,15 @@ impl Server {
     pub(crate) async fn start_with_clock(
         change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
     ) -> Self {
+        // Apart: futures in futures have a limit.
+        Box::pin(Self::start_with_engine(change, |engine| engine)).await
+    }
+
+    /// Starts with an engine that may have more to it.
+    pub(crate) async fn start_with_engine(
+        change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
+        complete: impl FnOnce(Engine) -> Engine,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
         let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
@@ -60,7 +69,7 @@ impl Server {
             Arc::new(LocalCoordination::new(journal, time))
         });
         let media = MediaFolder::open(&folder.path().join("media")).await.unwrap();
-        let engine = Arc::new(engine.await.unwrap().with_media(Arc::new(media)));
+        let engine = Arc::new(complete(engine.await.unwrap().with_media(Arc::new(media))));
         let stopping = watch::Sender::new(false);
         let mut api = change(ApiSettings::new(Currency::KRW), clock.clone());
         api.stopping = Some(stopping.subscribe());

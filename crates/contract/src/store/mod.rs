@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod audits;
 pub mod catalogue;
 pub mod deliveries;
+pub mod identities;
 pub mod items;
 pub mod listings;
 pub mod media;

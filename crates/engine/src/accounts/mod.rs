@@ -1,6 +1,7 @@
 //! People, log-ins and tokens.
 
 mod password;
+mod provider;
 mod revocation;
 mod tokens;
 
@@ -13,15 +14,17 @@ use onsale_domain::{
 };
 use tokio::task::JoinHandle;
 
+pub use self::provider::{IdentitySettings, TokenCheck};
 use self::{
     password::Passwords,
+    provider::Provider,
     revocation::Revocations,
     tokens::{AccessTokens, RefreshToken},
 };
 use crate::{
     clock::Clock,
     ids::Ids,
-    ports::{NewUser, Session, Store, StoreError, User, UserChange},
+    ports::{IdentityKeys, NewUser, Session, Store, StoreError, User, UserChange},
 };
 
 /// The settings of accounts.
@@ -60,9 +63,15 @@ pub enum AccountError {
     /// Wrong e-mail address or password; which one is not told.
     #[error("the e-mail address or the password is wrong")]
     WrongCredentials,
-    /// The token is not one of ours, has been changed, has run out, or its session has ended.
+    /// The token is neither ours nor the identity provider's, has been changed, has run out, or its
+    /// session has ended.
     #[error("the token is not valid; log in again")]
     InvalidToken,
+    /// The token may be good, but its key is not known and the identity provider does not tell it.
+    #[error(
+        "the identity provider cannot be reached, and the token's key is not known; try again in a moment"
+    )]
+    ProviderAway,
     /// No such account.
     #[error("there is no such account")]
     NoSuchUser,
@@ -119,6 +128,7 @@ pub struct Accounts {
     access_tokens: AccessTokens,
     revocations: Arc<Revocations>,
     refresher: JoinHandle<()>,
+    provider: Option<Provider>,
 }
 
 impl Drop for Accounts {
@@ -154,7 +164,13 @@ impl Accounts {
             access_tokens: AccessTokens::new(&settings.signing_key, settings.access_s),
             refresher: revocations.keep_fresh(),
             revocations,
+            provider: None,
         })
+    }
+
+    /// Takes the tokens of an OpenID provider, too.
+    pub(crate) fn trust(&mut self, keys: Arc<dyn IdentityKeys>, settings: IdentitySettings) {
+        self.provider = Some(Provider::start(self.store.clone(), self.clock.clone(), keys, settings));
     }
 
     /// Makes an account.
@@ -189,7 +205,7 @@ impl Accounts {
             Ok(email) => self.store.user_by_email(&email).await?,
             Err(_) => None,
         };
-        let hash = user.as_ref().map(|user| user.password_hash.as_str());
+        let hash = user.as_ref().and_then(password_hash);
         let right = self.passwords.verify(password, hash).await?;
         let user = user.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
 
@@ -245,7 +261,20 @@ impl Accounts {
         self.end_session(caller.session).await
     }
 
-    /// Who an access token stands for. Reads no database.
+    /// Who a token stands for: one of ours, or one of the identity provider's. The provider's first
+    /// token of somebody makes an account.
+    ///
+    /// # Errors
+    /// [`AccountError::InvalidToken`] or [`AccountError::ProviderAway`], or if the database fails.
+    pub async fn caller(&self, token: &str) -> Result<Caller, AccountError> {
+        match (self.authenticate(token), &self.provider) {
+            // Apart, so that requests with our own tokens do not carry room for it.
+            (Err(AccountError::InvalidToken), Some(provider)) => Box::pin(provider.caller(token)).await,
+            (ours, _) => ours,
+        }
+    }
+
+    /// Who one of our own access tokens stands for. Reads no database.
     ///
     /// # Errors
     /// [`AccountError::InvalidToken`].
@@ -279,8 +308,13 @@ impl Accounts {
         }
         let user = self.profile(caller.user).await?;
         if change.email.is_some() || change.password.is_some() {
+            let Some(hash) = password_hash(&user) else {
+                let field = if change.email.is_some() { "email" } else { "password" };
+                let reason = "belongs to the identity provider that this account logs in with";
+                return Err(AccountError::Invalid { field, reason });
+            };
             let current = change.current_password.as_deref().unwrap_or_default();
-            if !self.passwords.verify(current, Some(&user.password_hash)).await? {
+            if !self.passwords.verify(current, Some(hash)).await? {
                 return Err(AccountError::WrongCredentials);
             }
         }
@@ -304,6 +338,9 @@ impl Accounts {
         self.revocations.add(ended);
         if !self.store.close_user(user, now).await? {
             return Err(AccountError::NoSuchUser);
+        }
+        if let Some(provider) = &self.provider {
+            provider.forget();
         }
         // Closing also ended what began in between; the account is closed even if this fails.
         if let Err(error) = self.revocations.refresh().await {
@@ -397,6 +434,11 @@ fn checked_name(name: &str) -> Result<String, AccountError> {
         return invalid("must not contain control characters");
     }
     Ok(name.to_owned())
+}
+
+/// The hash of a person's password, if they have one: whoever logs in with an identity provider has none.
+fn password_hash(user: &User) -> Option<&str> {
+    Some(&*user.password_hash).filter(|hash| !hash.is_empty())
 }
 
 /// The only thing of a person that can be taken already is the e-mail address.

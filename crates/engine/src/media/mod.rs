@@ -1,18 +1,18 @@
-//! Pictures of shows: taken from organisers, kept under a name that says what is in them.
+//! Pictures of shows and items: taken from organisers, kept under a name that says what is in them.
 
 mod image;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use bytes::Bytes;
-use onsale_domain::{ids::ShowId, time::Timestamp};
+use onsale_domain::time::Timestamp;
 use sha2::{Digest, Sha256};
 
 pub use image::{Image, ImageFormat, NotAnImage, PIXELS_MAX, SIDE_MAX, inspect};
 
 use crate::{
     clock::Clock,
-    ports::{MediaFiles, MediaFilesError, MediaStore, StoreError},
+    ports::{MediaFiles, MediaFilesError, MediaStore, Pictured, StoreError},
 };
 
 /// The most bytes of a picture.
@@ -130,7 +130,7 @@ pub enum MediaError {
     Store(#[from] StoreError),
 }
 
-/// Pictures of shows. Cheap to clone.
+/// Pictures of shows and items. Cheap to clone.
 #[derive(Clone)]
 pub struct Media {
     store: Arc<dyn MediaStore>,
@@ -145,17 +145,12 @@ impl Media {
         Self { store, files, clock }
     }
 
-    /// Takes a picture that is said to be of a media type, and makes it a show's. What follows the
-    /// picture in the bytes is cut off.
+    /// Takes a picture that is said to be of a media type, and makes it a show's or an item's. What
+    /// follows the picture in the bytes is cut off.
     ///
     /// # Errors
-    /// See [`MediaError`]; then the show has the picture that it had.
-    pub async fn set_show_image(
-        &self,
-        show: ShowId,
-        said: &str,
-        bytes: Bytes,
-    ) -> Result<MediaName, MediaError> {
+    /// See [`MediaError`]; then it has the picture that it had.
+    pub async fn set_image(&self, of: Pictured, said: &str, bytes: Bytes) -> Result<MediaName, MediaError> {
         if bytes.len() > IMAGE_BYTES_MAX {
             return Err(MediaError::TooLarge);
         }
@@ -168,7 +163,7 @@ impl Media {
         for _ in 0..KEEP_TRIES_MAX {
             if self.store.note_media(&name, self.clock.now()).await? {
                 self.files.put(&name, bytes.clone()).await?;
-                if self.store.set_show_image(show, Some(&name), self.clock.now()).await? {
+                if self.store.set_image(of, Some(&name), self.clock.now()).await? {
                     return Ok(name);
                 }
             }
@@ -178,12 +173,12 @@ impl Media {
         Err(StoreError::Unavailable("this picture is being removed; try again in a moment".to_owned()).into())
     }
 
-    /// Takes a show's picture away.
+    /// Takes a show's or an item's picture away.
     ///
     /// # Errors
-    /// If there is no such show, or the database fails.
-    pub async fn remove_show_image(&self, show: ShowId) -> Result<(), MediaError> {
-        self.store.set_show_image(show, None, self.clock.now()).await?;
+    /// If there is no such show or item, or the database fails.
+    pub async fn remove_image(&self, of: Pictured) -> Result<(), MediaError> {
+        self.store.set_image(of, None, self.clock.now()).await?;
         Ok(())
     }
 

@@ -80,13 +80,13 @@ pub struct NewUser {
 pub struct User {
     /// The id.
     pub id: UserId,
-    /// In lower case.
+    /// In lower case; empty if none is known.
     pub email: String,
     /// As they want to be called.
     pub name: String,
     /// What they may do.
     pub role: Role,
-    /// The password's hash, in PHC string format.
+    /// The password's hash, in PHC string format; empty if there is no password.
     pub password_hash: String,
     /// Since when.
     pub created_at: Timestamp,

@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use onsale_domain::{ids::ShowId, time::Timestamp};
+use onsale_domain::{
+    ids::{ItemId, ShowId},
+    time::Timestamp,
+};
 
 use super::error::StoreError;
 use crate::media::MediaName;
@@ -26,20 +29,41 @@ pub trait MediaFiles: Send + Sync + 'static {
 #[error("{0}")]
 pub struct MediaFilesError(pub String);
 
-/// Keeps which pictures there are, and which one a show has.
+/// Who has a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pictured {
+    /// A show.
+    Show(ShowId),
+    /// An item.
+    Item(ItemId),
+}
+
+impl From<ShowId> for Pictured {
+    fn from(show: ShowId) -> Self {
+        Self::Show(show)
+    }
+}
+
+impl From<ItemId> for Pictured {
+    fn from(item: ItemId) -> Self {
+        Self::Item(item)
+    }
+}
+
+/// Keeps which pictures there are, and which one a show or an item has.
 ///
 /// A picture that nobody refers to is removed: first it is marked, then its file goes, then its row.
-/// While it is marked nobody can refer to it, so no show is left with a picture that is gone.
+/// While it is marked nobody can refer to it, so nobody is left with a picture that is gone.
 #[async_trait]
 pub trait MediaStore: Send + Sync + 'static {
     /// Notes a picture whose file is about to be kept, used `now`. `false` if it is being removed.
     async fn note_media(&self, name: &MediaName, now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Gives a show its picture, or none; `false` if the picture is not there or being removed. Fails
-    /// with [`StoreError::Missing`] if there is no such show.
-    async fn set_show_image(
+    /// Gives a show or an item its picture, or none; `false` if the picture is not there or being
+    /// removed. Fails with [`StoreError::Missing`] if there is no such show or item.
+    async fn set_image(
         &self,
-        show: ShowId,
+        of: Pictured,
         image: Option<&MediaName>,
         now: Timestamp,
     ) -> Result<bool, StoreError>;

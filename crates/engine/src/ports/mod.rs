@@ -8,6 +8,7 @@ mod coordination;
 mod deliveries;
 mod error;
 mod health;
+mod identities;
 mod items;
 mod limiter;
 mod locks;
@@ -33,10 +34,11 @@ pub use deliveries::{
 };
 pub use error::{CommitError, StoreError, TransactionError};
 pub use health::{ReplicaCondition, ReplicaHealth};
+pub use identities::{Identity, IdentityKey, IdentityKeys, IdentityKeysError, IdentityStore, NewIdentity};
 pub use items::{ItemSale, ItemStore};
 pub use limiter::{BLOCKS_LISTED_MAX, Block, Limiter, LimiterError};
 pub use locks::{Held, LockError, Locks, with_lock};
-pub use media::{MediaFiles, MediaFilesError, MediaStore};
+pub use media::{MediaFiles, MediaFilesError, MediaStore, Pictured};
 pub use outbox::{
     Backlog, EventLogStore, EventTask, LogEntry, LoggedEvent, OutboxOrder, OutboxRow, OutboxStore,
     OutboxSubject,
@@ -55,6 +57,7 @@ pub trait Store:
     + CatalogueStore
     + ItemStore
     + AccountStore
+    + IdentityStore
     + AuditStore
     + RoomStore
     + OutboxStore
@@ -71,6 +74,7 @@ impl<T> Store for T where
         + CatalogueStore
         + ItemStore
         + AccountStore
+        + IdentityStore
         + AuditStore
         + RoomStore
         + OutboxStore

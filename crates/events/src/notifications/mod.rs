@@ -37,7 +37,7 @@ pub struct Message {
     pub user: UserId,
     /// Their name.
     pub name: String,
-    /// Their e-mail address.
+    /// Their e-mail address; empty if none is known.
     pub email: String,
     /// What it is about.
     pub subject: String,
@@ -54,4 +54,7 @@ pub enum NotifyError {
     /// It will never succeed.
     #[error("{0}")]
     Never(String),
+    /// There is nowhere to send it, and nothing wrong with that.
+    #[error("no e-mail address is known")]
+    Nowhere,
 }

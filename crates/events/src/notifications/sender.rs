@@ -89,6 +89,7 @@ impl Carrier for NotificationSender {
         match self.notifier.notify(&message).await {
             Ok(()) => Carried { verdict: Verdict::Delivered, status: None, answer: String::new() },
             Err(NotifyError::Later(why)) => Carried::failed(why),
+            Err(error @ NotifyError::Nowhere) => Carried::unneeded(error),
             Err(NotifyError::Never(why)) => Carried { verdict: Verdict::Refused, ..Carried::failed(why) },
         }
     }

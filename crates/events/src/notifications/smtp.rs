@@ -51,6 +51,9 @@ impl SmtpNotifier {
     }
 
     fn email(&self, message: &Message) -> Result<Email, NotifyError> {
+        if message.email.is_empty() {
+            return Err(NotifyError::Nowhere);
+        }
         let never = |why: String| NotifyError::Never(why);
         let address: Address =
             message.email.parse().map_err(|error: AddressError| never(error.to_string()))?;
@@ -76,5 +79,32 @@ impl Notifier for SmtpNotifier {
             Err(error) if error.is_permanent() => Err(NotifyError::Never(error.to_string())),
             Err(error) => Err(NotifyError::Later(error.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onsale_domain::ids::UserId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whose_address_is_not_known_is_sent_nothing() {
+        // Nobody listens there.
+        let notifier = SmtpNotifier::new("smtp://127.0.0.1:9", "tickets@example.com").unwrap();
+        let message = |email: &str| Message {
+            id: "1".to_owned(),
+            user: UserId(1),
+            name: "Ann".to_owned(),
+            email: email.to_owned(),
+            subject: "Paid".to_owned(),
+            text: "Thank you".to_owned(),
+        };
+        let nowhere = notifier.notify(&message("")).await;
+        assert!(matches!(nowhere, Err(NotifyError::Nowhere)), "{nowhere:?}");
+        let later = notifier.notify(&message("ann@example.com")).await;
+        assert!(matches!(later, Err(NotifyError::Later(_))), "{later:?}");
+        let never = notifier.notify(&message("no address")).await;
+        assert!(matches!(never, Err(NotifyError::Never(_))), "{never:?}");
     }
 }

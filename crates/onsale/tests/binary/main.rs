@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod command_line;
 mod hostile;
+mod identity;
 mod import;
 mod replicas;
 mod rooms;

@@ -23,6 +23,25 @@ pub(crate) mod user {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Whose account a subject of an identity provider has.
+pub(crate) mod identity {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "identities")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) digest: Vec<u8>,
+        pub(crate) user_id: i64,
+        pub(crate) created_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// A log-in.
 pub(crate) mod session {
     use sea_orm::entity::prelude::*;

@@ -11,7 +11,7 @@ mod rooms;
 mod sales;
 mod webhooks;
 
-pub(crate) use accounts::{session, user};
+pub(crate) use accounts::{identity, session, user};
 pub(crate) use catalogue::{
     hall, hall_category, hall_row, id_run, performance, price_level, seat, show, show_gram, venue,
 };

@@ -1,0 +1,104 @@
+//! The port under log-ins with an identity provider.
+
+use async_trait::async_trait;
+use onsale_domain::{ids::UserId, time::Timestamp};
+use onsale_engine::ports::{Identity, IdentityKey, IdentityStore, NewIdentity, StoreError, User};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, SqlErr,
+    sea_query::Expr,
+};
+
+use crate::{
+    SqlStore,
+    entity::{identity, user},
+    error::{broken, is_lost_race, store_error},
+};
+
+#[async_trait]
+impl IdentityStore for SqlStore {
+    async fn identity(&self, key: &IdentityKey) -> Result<Option<Identity>, StoreError> {
+        let found = identity::Entity::find_by_id(key.0.to_vec()).one(&self.readers).await;
+        let Some(found) = found.map_err(store_error)? else { return Ok(None) };
+        let user = user::Entity::find_by_id(found.user_id).one(&self.readers).await.map_err(store_error)?;
+        let user = user.ok_or_else(|| broken(format!("there is no account {}", found.user_id)))?;
+        Ok(Some(Identity {
+            user: UserId(user.id),
+            role: user.role.parse().map_err(broken)?,
+            closed_at: user.closed_at.map(Timestamp),
+        }))
+    }
+
+    async fn add_identity(&self, new: NewIdentity) -> Result<User, StoreError> {
+        let write = self.begin_write().await?;
+        let email = match new.email {
+            Some(email) if !is_taken(&write, &email).await? => Some(email),
+            _ => None,
+        };
+        let model = user::ActiveModel {
+            id: NotSet,
+            email: Set(email.clone()),
+            name: Set(new.name.clone()),
+            role: Set(new.role.as_str().to_owned()),
+            password_hash: Set(String::new()),
+            created_at: Set(new.created_at.0),
+            closed_at: Set(None),
+        };
+        let id = user::Entity::insert(model).exec(&write).await.map_err(faster)?.last_insert_id;
+        match new.replaces {
+            Some(closed) => replace(&write, &new.key, closed, id, new.created_at).await?,
+            None => {
+                let model = identity::ActiveModel {
+                    digest: Set(new.key.0.to_vec()),
+                    user_id: Set(id),
+                    created_at: Set(new.created_at.0),
+                };
+                identity::Entity::insert(model).exec_without_returning(&write).await.map_err(faster)?;
+            }
+        }
+        write.commit().await.map_err(faster)?;
+        Ok(User {
+            id: UserId(id),
+            email: email.unwrap_or_default(),
+            name: new.name,
+            role: new.role,
+            password_hash: String::new(),
+            created_at: new.created_at,
+        })
+    }
+}
+
+async fn is_taken(write: &DatabaseTransaction, email: &str) -> Result<bool, StoreError> {
+    let owner = user::Entity::find().filter(user::Column::Email.eq(email)).one(write).await;
+    Ok(owner.map_err(faster)?.is_some())
+}
+
+/// Gives a subject a new account in place of the closed one.
+async fn replace(
+    write: &DatabaseTransaction,
+    key: &IdentityKey,
+    closed: UserId,
+    id: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let replaced = identity::Entity::update_many()
+        .col_expr(identity::Column::UserId, Expr::val(id))
+        .col_expr(identity::Column::CreatedAt, Expr::val(now.0))
+        .filter(identity::Column::Digest.eq(key.0.to_vec()))
+        .filter(identity::Column::UserId.eq(closed.0))
+        .exec(write)
+        .await
+        .map_err(faster)?;
+    if replaced.rows_affected == 0 { Err(StoreError::Conflict(WHAT)) } else { Ok(()) }
+}
+
+const WHAT: &str = "an account of this subject";
+
+/// As for an insert that somebody else may have been faster with.
+fn faster(error: DbErr) -> StoreError {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => StoreError::Conflict(WHAT),
+        _ if is_lost_race(&error) => StoreError::Conflict(WHAT),
+        _ => store_error(error),
+    }
+}
