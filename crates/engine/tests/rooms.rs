@@ -58,11 +58,11 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(store);
         let section =
             SectionSpec { name: "A".into(), rows: 1, seats_per_row: 10, category: "Standard".into() };
-        let venue = store.add_venue("Arena", "UTC").await.unwrap();
+        let venue = store.add_venue("Arena", "UTC", None).await.unwrap();
         let hall = store.add_hall(venue, "Main", &Plan::generate(&[section]).unwrap()).await.unwrap();
         let show = ShowDetails::new(ShowKind::Concert, "Opening night");
         let details = PerformanceDetails {
-            show: store.add_show(show).await.unwrap(),
+            show: store.add_show(show, None).await.unwrap(),
             hall,
             starts_at: START.plus_ms(86_400_000),
             ends_at: START.plus_ms(90_000_000),
@@ -95,6 +95,7 @@ impl World {
     /// An open room in front of the performance.
     async fn room(&self, node: &Engine, mode: Mode) -> RoomId {
         let details = RoomDetails {
+            owner: None,
             name: "Room".into(),
             admits: Admits::Accounts,
             performances: vec![self.performance],
@@ -225,6 +226,7 @@ async fn a_room_that_is_found_while_it_is_added_is_taken_once() {
     let node = world.node().await;
     for _ in 0..20 {
         let details = RoomDetails {
+            owner: None,
             name: "Room".into(),
             admits: Admits::Anybody,
             performances: Vec::new(),

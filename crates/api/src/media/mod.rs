@@ -1,7 +1,7 @@
 //! Pictures.
 
 use crate::{
-    operation::{BODY, ORGANISER, Operations, PARAMETERS, STORE, operation},
+    operation::{BODY, OWNER, Operations, PARAMETERS, STORE, operation},
     problem::Kind,
 };
 
@@ -15,6 +15,6 @@ const NOT_FOUND: &[Kind] = &[Kind::NotFound];
 pub(crate) fn operations() -> Operations {
     Operations::new()
         .routes(operation!(get_media::get_media, &[PARAMETERS, STORE, NOT_FOUND]))
-        .routes(operation!(set_show_image::set_show_image, &[ORGANISER, BODY, STORE, NOT_FOUND]))
-        .routes(operation!(remove_show_image::remove_show_image, &[ORGANISER, PARAMETERS, STORE, NOT_FOUND]))
+        .routes(operation!(set_show_image::set_show_image, &[OWNER, BODY, STORE, NOT_FOUND]))
+        .routes(operation!(remove_show_image::remove_show_image, &[OWNER, PARAMETERS, STORE, NOT_FOUND]))
 }

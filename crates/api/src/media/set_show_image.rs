@@ -10,8 +10,7 @@ use onsale_engine::media::{IMAGE_BYTES_MAX, ImageFormat};
 
 use crate::{
     Shared,
-    caller::Organiser,
-    extract::ApiPath,
+    caller::OwnerOf,
     json,
     problem::{Kind, Problem},
 };
@@ -27,11 +26,10 @@ use crate::{
     responses((status = 204, description = "The show has the picture")))]
 pub(super) async fn set_show_image(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_, id): OwnerOf<ShowId>,
     picture: Picture,
 ) -> Result<StatusCode, Problem> {
-    api.engine.set_show_image(ShowId(id), picture.media_type, picture.bytes).await?;
+    api.engine.set_show_image(id, picture.media_type, picture.bytes).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

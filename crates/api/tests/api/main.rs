@@ -12,6 +12,7 @@ mod door;
 mod events;
 mod items;
 mod media;
+mod owners;
 mod popular;
 mod queue;
 mod readiness;

@@ -6,7 +6,7 @@ use onsale_api::ApiSettings;
 use onsale_coordination::LocalCoordination;
 use onsale_domain::{money::Currency, time::Timestamp, user::Role};
 use onsale_engine::{
-    Engine, Settings, accounts::AccountSettings, clock::ManualClock, ids::CountingIds,
+    Engine, Settings, accounts::AccountSettings, clock::ManualClock, ids::CountingIds, owners::OwnerCheck,
     webhooks::WebhookSettings,
 };
 use onsale_media::MediaFolder;
@@ -49,11 +49,19 @@ impl Server {
     pub(crate) async fn start_with_clock(
         change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
     ) -> Self {
+        Self::start_checking(OwnerCheck::On, change).await
+    }
+
+    /// Starts a server that may not ask whose things are.
+    pub(crate) async fn start_checking(
+        owner_check: OwnerCheck,
+        change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
         let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
         let clock = Arc::new(ManualClock::new(START));
-        let settings = Settings { webhooks: webhooks(), ..Settings::new(accounts()) };
+        let settings = Settings { webhooks: webhooks(), owner_check, ..Settings::new(accounts()) };
         let ids = Arc::new(CountingIds::default());
         let time = clock.clone();
         let engine = Engine::start_with_rooms(Arc::new(store), clock.clone(), ids, settings, |journal| {

@@ -15,7 +15,7 @@ fn picture(number: u8) -> MediaName {
 }
 
 async fn film(store: &dyn Store) -> ShowId {
-    store.add_show(show(ShowKind::Movie, "Parasite")).await.unwrap()
+    store.add_show(show(ShowKind::Movie, "Parasite"), None).await.unwrap()
 }
 
 async fn image_of(store: &dyn Store, show: ShowId) -> Option<String> {

@@ -76,7 +76,7 @@ pub async fn what_organisers_change_is_told(store: Arc<dyn Store>) {
     store.change_performance(&changed).await.unwrap();
     changed.cancelled = true;
     store.change_performance(&changed).await.unwrap();
-    let item_id = store.add_item(&item("Poster"), 5).await.unwrap();
+    let item_id = store.add_item(&item("Poster"), 5, None).await.unwrap();
     store.change_item(&Item { id: item_id, details: item("Print") }).await.unwrap();
     // A change that is refused tells nothing.
     store.change_item(&Item { id: ItemId(999), details: item("None") }).await.unwrap_err();

@@ -45,6 +45,7 @@ fn records() -> Vec<RoomRecord> {
 fn new_room(performances: &[PerformanceId]) -> NewRoom {
     NewRoom {
         name: "대기실 \"A\"".to_owned(),
+        owner: None,
         admits: Admits::Accounts,
         performances: performances.to_vec(),
         record: records().remove(0),

@@ -1,7 +1,7 @@
 //! What organisers do to rooms.
 
 use onsale_domain::{
-    ids::{PerformanceId, RoomId},
+    ids::{PerformanceId, RoomId, UserId},
     line::{RoomChange, RoomRecord, RoomSettings, Schedule},
 };
 
@@ -22,6 +22,8 @@ const NAME_CHARS_MAX: usize = 200;
 pub struct RoomDetails {
     /// What organisers call it.
     pub name: String,
+    /// Who makes it; nobody, if it is a tool.
+    pub owner: Option<UserId>,
     /// Whom it lets join.
     pub admits: Admits,
     /// The performances behind it.
@@ -66,7 +68,7 @@ impl WaitingRooms {
     /// # Errors
     /// If a field is not acceptable, there is no such performance, or it has a room already.
     pub async fn add(&self, details: RoomDetails) -> Result<StoredRoom, LineError> {
-        let RoomDetails { name, admits, performances, settings, schedule } = details;
+        let RoomDetails { name, owner, admits, performances, settings, schedule } = details;
         check_name(&name)?;
         settings.validate()?;
         check_schedule(&schedule)?;
@@ -75,7 +77,7 @@ impl WaitingRooms {
             return Err(StoreError::Rejected(format!("there are {ROOMS_MAX} waiting rooms already")).into());
         }
         let record = RoomRecord::new(settings, schedule, rand::random());
-        let id = self.shared.store.add_room(&NewRoom { name, admits, performances, record }).await?;
+        let id = self.shared.store.add_room(&NewRoom { name, owner, admits, performances, record }).await?;
         let room = self.stored(id).await?;
         self.run(&room, false).await?;
         self.look().await?;

@@ -12,6 +12,7 @@ mod limiter;
 mod locks;
 mod media;
 mod outbox;
+mod owners;
 mod popularity;
 mod rooms;
 mod sale;
@@ -39,6 +40,7 @@ pub use outbox::{
     Backlog, EventLogStore, EventTask, LogEntry, LoggedEvent, OutboxOrder, OutboxRow, OutboxStore,
     OutboxSubject,
 };
+pub use owners::{Owned, OwnerStore};
 pub use popularity::{Chart, ChartKey, CountedSale, PopularityStore, Ranked, Sold};
 pub use rooms::{AskedChange, NewRoom, NodeId, RoomStore, StoredRoom};
 pub use sale::{
@@ -55,6 +57,7 @@ pub trait Store:
     + AccountStore
     + AuditStore
     + RoomStore
+    + OwnerStore
     + OutboxStore
     + EventLogStore
     + PopularityStore
@@ -71,6 +74,7 @@ impl<T> Store for T where
         + AccountStore
         + AuditStore
         + RoomStore
+        + OwnerStore
         + OutboxStore
         + EventLogStore
         + PopularityStore

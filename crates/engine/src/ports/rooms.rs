@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use onsale_domain::{
-    ids::{PerformanceId, RoomId},
+    ids::{PerformanceId, RoomId, UserId},
     line::{RoomChange, RoomRecord},
     time::Timestamp,
 };
@@ -75,6 +75,8 @@ pub struct NodeId(pub i64);
 pub struct NewRoom {
     /// What organisers call it.
     pub name: String,
+    /// Whose it is while no performances are behind it; nobody's, if none.
+    pub owner: Option<UserId>,
     /// Whom it lets join.
     pub admits: Admits,
     /// The performances behind it.

@@ -3,7 +3,7 @@
 use jiff::{ToSpan, Zoned, civil::Time};
 use onsale_domain::{
     catalogue::{Hall, PerformanceDetails, ShowDetails, ShowKind},
-    ids::{PerformanceId, ShowId},
+    ids::{PerformanceId, ShowId, UserId},
     line::{Mode, RoomChange, RoomSettings, Schedule},
     sale::SaleRules,
 };
@@ -80,24 +80,24 @@ const CONCERTS: [DemoConcert; 4] = [
 ];
 
 /// Adds the concerts, and dates to those that have none to come.
-pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
+pub(super) async fn add(engine: &Engine, owner: Option<UserId>) -> Result<(), Failure> {
     let now = now(engine);
     let shows: Vec<ShowDetails> = CONCERTS.iter().map(show).collect();
-    let outcomes = engine.catalogue.import_shows(&shows).await.map_err(failed())?;
+    let outcomes = engine.catalogue.import_shows(&shows, owner).await.map_err(failed())?;
     for (concert, outcome) in CONCERTS.iter().zip(outcomes) {
         let (ImportOutcome::Added(id) | ImportOutcome::Changed(id) | ImportOutcome::Unchanged(id)) = outcome;
         let listing = engine.catalogue.listing(ShowKind::Concert, id).await.map_err(failed())?;
         if !listing.performances.is_empty() {
             continue;
         }
-        let hall = halls::find_or_add(engine, concert.hall).await?;
+        let hall = halls::find_or_add(engine, concert.hall, owner).await?;
         let mut dates = Vec::new();
         for day in concert.days {
             let details = date(id, concert, &hall, *day, &now)?;
             dates.push(engine.catalogue.add_performance(&details).await.map_err(failed())?.id);
         }
         if concert.waiting_room {
-            add_room(engine, concert, dates).await?;
+            add_room(engine, concert, dates, owner).await?;
         }
     }
     Ok(())
@@ -108,9 +108,11 @@ async fn add_room(
     engine: &Engine,
     concert: &DemoConcert,
     performances: Vec<PerformanceId>,
+    owner: Option<UserId>,
 ) -> Result<(), Failure> {
     let details = RoomDetails {
         name: concert.title.to_owned(),
+        owner,
         admits: Admits::Accounts,
         performances,
         settings: RoomSettings::new(ROOM_MODE),

@@ -1,7 +1,7 @@
 //! The demo's items: most are always on sale, one is a time deal that opens in a few minutes.
 
 use onsale_domain::{
-    ids::ItemId,
+    ids::{ItemId, UserId},
     item::{ItemDetails, ItemKind, ItemRules},
     time::Timestamp,
 };
@@ -59,12 +59,16 @@ const ITEMS: [DemoItem; 4] = [
 ];
 
 /// Adds the items that are not there.
-pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
+pub(super) async fn add(engine: &Engine, owner: Option<UserId>) -> Result<(), Failure> {
     let there = all(engine).await?;
     let deal_opens_at = engine.clock().now().plus_ms(DEAL_OPENS_AFTER_MS);
     for item in &ITEMS {
         if there.iter().all(|(_, details)| details.name != item.name) {
-            engine.catalogue.add_item(details(item, deal_opens_at), item.units).await.map_err(failed())?;
+            engine
+                .catalogue
+                .add_item(details(item, deal_opens_at), item.units, owner)
+                .await
+                .map_err(failed())?;
         }
     }
     Ok(())

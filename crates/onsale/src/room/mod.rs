@@ -50,6 +50,7 @@ async fn add(rooms: &WaitingRooms, arguments: &AddRoom) -> Result<(), Failure> {
     apply(&arguments.times, &mut settings);
     let details = RoomDetails {
         name: arguments.name.clone(),
+        owner: None,
         admits: if arguments.anybody { Admits::Anybody } else { Admits::Accounts },
         performances: arguments.performances.clone(),
         settings,

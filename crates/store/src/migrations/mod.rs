@@ -10,6 +10,7 @@ mod m0006_items;
 mod m0007_events;
 mod m0008_webhooks;
 mod m0009_popularity;
+mod m0010_owners;
 mod m0012_media;
 
 pub(crate) use m0003_sales::claims_without_key;
@@ -69,6 +70,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "popularity", kind: Kind::Expand, schema: m0009_popularity::schema },
     Migration { name: "webhooks", kind: Kind::Expand, schema: m0008_webhooks::schema },
     Migration { name: "media", kind: Kind::Expand, schema: m0012_media::schema },
+    Migration { name: "owners", kind: Kind::Expand, schema: m0010_owners::schema },
 ];
 
 /// What a migration makes, in order.
