@@ -17,7 +17,7 @@ use crate::{
     request_body = HallInput, responses((status = 201, description = "The hall", body = HallBody)))]
 pub(super) async fn add_hall(
     State(api): State<Shared>,
-    OwnerOf(_, venue): OwnerOf<VenueId>,
+    OwnerOf(_caller, venue): OwnerOf<VenueId>,
     JsonBody(mut body): AdminBody<HallInput>,
 ) -> Result<(StatusCode, Json<HallBody>), Problem> {
     let name = std::mem::take(&mut body.name);

@@ -19,7 +19,7 @@ use crate::{
     request_body = ItemInput, responses((status = 200, description = "The item", body = AdminItem)))]
 pub(super) async fn change_item(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<ItemId>,
+    OwnerOf(_caller, id): OwnerOf<ItemId>,
     JsonBody(body): AdminBody<ItemInput>,
 ) -> Result<Json<AdminItem>, Problem> {
     let item = api.engine.catalogue.change_item(id, body.details()?).await?;

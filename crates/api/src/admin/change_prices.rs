@@ -16,7 +16,7 @@ use crate::{Shared, caller::OwnerOf, json::AdminList, problem::Problem};
     responses((status = 200, description = "The performance", body = PerformanceBody)))]
 pub(super) async fn change_prices(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<PerformanceId>,
+    OwnerOf(_caller, id): OwnerOf<PerformanceId>,
     AdminList(prices): AdminList<PriceBody>,
 ) -> Result<Json<PerformanceBody>, Problem> {
     let catalogue = &api.engine.catalogue;

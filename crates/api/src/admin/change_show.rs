@@ -17,7 +17,7 @@ use crate::{
     request_body = ShowInput, responses((status = 200, description = "The show", body = ShowBody)))]
 pub(super) async fn change_show(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<ShowId>,
+    OwnerOf(_caller, id): OwnerOf<ShowId>,
     JsonBody(body): AdminBody<ShowInput>,
 ) -> Result<Json<ShowBody>, Problem> {
     let show = api.engine.catalogue.change_show(id, body.details()?).await?;

@@ -17,7 +17,7 @@ use crate::{
     request_body = VenueInput, responses((status = 200, description = "The venue", body = VenueBody)))]
 pub(super) async fn change_venue(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<VenueId>,
+    OwnerOf(_caller, id): OwnerOf<VenueId>,
     JsonBody(body): AdminBody<VenueInput>,
 ) -> Result<Json<VenueBody>, Problem> {
     let venue = Venue { id: id, name: body.name, time_zone: body.time_zone };

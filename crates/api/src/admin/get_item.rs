@@ -12,7 +12,7 @@ use crate::{Shared, caller::OwnerOf, problem::Problem};
     responses((status = 200, description = "The item", body = AdminItem)))]
 pub(super) async fn get_admin_item(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<ItemId>,
+    OwnerOf(_caller, id): OwnerOf<ItemId>,
 ) -> Result<Json<AdminItem>, Problem> {
     let view = api.engine.sales.item(id).await.map_err(|error| api.sale_problem(error))?;
     let item = api.engine.catalogue.item(id).await?;

@@ -12,7 +12,7 @@ use crate::{Shared, caller::OwnerOf, problem::Problem};
     responses((status = 200, description = "The performance", body = PerformanceBody)))]
 pub(super) async fn get_admin_performance(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<PerformanceId>,
+    OwnerOf(_caller, id): OwnerOf<PerformanceId>,
 ) -> Result<Json<PerformanceBody>, Problem> {
     let performance = api.engine.catalogue.performance(id).await?;
     let hall = api.engine.catalogue.hall(performance.details.hall).await?;

@@ -12,7 +12,7 @@ use crate::{Shared, caller::OwnerOf, problem::Problem};
     responses((status = 200, description = "The room", body = RoomBody)))]
 pub(super) async fn get_admin_room(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<RoomId>,
+    OwnerOf(_caller, id): OwnerOf<RoomId>,
 ) -> Result<Json<RoomBody>, Problem> {
     Ok(Json(api.engine.rooms.stored(id).await?.into()))
 }

@@ -12,7 +12,7 @@ use crate::{Shared, caller::OwnerOf, problem::Problem};
     responses((status = 200, description = "The show", body = ShowBody)))]
 pub(super) async fn get_show(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<ShowId>,
+    OwnerOf(_caller, id): OwnerOf<ShowId>,
 ) -> Result<Json<ShowBody>, Problem> {
     Ok(Json(api.engine.catalogue.show(id).await?.into()))
 }

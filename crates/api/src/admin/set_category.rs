@@ -41,7 +41,7 @@ pub(super) struct CategorySet {
     request_body = Body, responses((status = 200, description = "How many seats changed", body = CategorySet)))]
 pub(super) async fn set_category(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<HallId>,
+    OwnerOf(_caller, id): OwnerOf<HallId>,
     JsonBody(body): AdminBody<Body>,
 ) -> Result<Json<CategorySet>, Problem> {
     let seats = body.seats.selector()?;

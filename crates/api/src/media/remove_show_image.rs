@@ -11,7 +11,7 @@ use crate::{Shared, caller::OwnerOf, problem::Problem};
     responses((status = 204, description = "The show has no picture")))]
 pub(super) async fn remove_show_image(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<ShowId>,
+    OwnerOf(_caller, id): OwnerOf<ShowId>,
 ) -> Result<StatusCode, Problem> {
     api.engine.remove_show_image(id).await?;
     Ok(StatusCode::NO_CONTENT)

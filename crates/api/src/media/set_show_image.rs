@@ -26,7 +26,7 @@ use crate::{
     responses((status = 204, description = "The show has the picture")))]
 pub(super) async fn set_show_image(
     State(api): State<Shared>,
-    OwnerOf(_, id): OwnerOf<ShowId>,
+    OwnerOf(_caller, id): OwnerOf<ShowId>,
     picture: Picture,
 ) -> Result<StatusCode, Problem> {
     api.engine.set_show_image(id, picture.media_type, picture.bytes).await?;
