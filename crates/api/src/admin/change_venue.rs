@@ -20,7 +20,7 @@ pub(super) async fn change_venue(
     OwnerOf(_caller, id): OwnerOf<VenueId>,
     JsonBody(body): AdminBody<VenueInput>,
 ) -> Result<Json<VenueBody>, Problem> {
-    let venue = Venue { id: id, name: body.name, time_zone: body.time_zone };
+    let venue = Venue { id, name: body.name, time_zone: body.time_zone };
     api.engine.catalogue.change_venue(&venue).await?;
     Ok(Json(venue.into()))
 }
