@@ -6,12 +6,19 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
-use onsale_domain::{ids::SessionId, user::Role};
-use onsale_engine::accounts::{AccountError, Caller};
+use onsale_domain::{
+    ids::{HallId, ItemId, PerformanceId, RoomId, SessionId, ShowId, VenueId},
+    user::Role,
+};
+use onsale_engine::{
+    accounts::{AccountError, Caller},
+    ports::Owned,
+};
 use uuid::Uuid;
 
 use crate::{
     Shared,
+    extract::ApiPath,
     problem::{Kind, Problem},
 };
 
@@ -23,6 +30,10 @@ pub(crate) struct MaybeLoggedIn(pub(crate) Option<Caller>);
 
 /// Somebody who runs sales: an organiser or an administrator.
 pub(crate) struct Organiser(pub(crate) Caller);
+
+/// Somebody who may change what the address names by `{id}`: the organiser whose it is, or an
+/// administrator.
+pub(crate) struct OwnerOf<T>(pub(crate) Caller, pub(crate) T);
 
 /// The address that a request came from, as far as it can be believed.
 pub(crate) struct Client(pub(crate) IpAddr);
@@ -103,6 +114,38 @@ where
             .with("requiredRole", Role::Organiser.as_str()))
     }
 }
+
+impl<S: Send + Sync, T: OwnedId> FromRequestParts<S> for OwnerOf<T>
+where
+    Shared: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Organiser(caller) = Organiser::from_request_parts(parts, state).await?;
+        let ApiPath(id) = ApiPath::<i64>::from_request_parts(parts, state).await?;
+        let id = T::new(id);
+        Shared::from_ref(state).engine.owners.check(caller, id).await?;
+        Ok(Self(caller, id))
+    }
+}
+
+/// The id of something that has an owner.
+pub(crate) trait OwnedId: Copy + Into<Owned> + Send {
+    fn new(id: i64) -> Self;
+}
+
+macro_rules! owned_ids {
+    ($($id:ident),*) => {$(
+        impl OwnedId for $id {
+            fn new(id: i64) -> Self {
+                Self(id)
+            }
+        }
+    )*};
+}
+
+owned_ids!(ShowId, PerformanceId, ItemId, VenueId, HallId, RoomId);
 
 impl<S: Send + Sync> FromRequestParts<S> for Admin
 where

@@ -49,6 +49,10 @@ pub(crate) const LOGGED_IN: &[Kind] = &[Kind::NotAuthenticated, Kind::InvalidTok
 /// Calls for organisers.
 pub(crate) const ORGANISER: &[Kind] = &[Kind::NotAuthenticated, Kind::InvalidToken, Kind::Forbidden];
 
+/// Calls for the organiser whose something is.
+pub(crate) const OWNER: &[Kind] =
+    &[Kind::NotAuthenticated, Kind::InvalidToken, Kind::Forbidden, Kind::NotTheOwner];
+
 /// Calls that go through the sale pipeline.
 pub(crate) const PIPELINE: &[Kind] = &[Kind::Overloaded, Kind::Unavailable, Kind::OutcomeUnknown];
 

@@ -17,6 +17,7 @@ use onsale_engine::{
     catalogue::CatalogueError,
     line::{EntryError, EntryRefusal, LineError},
     media::{MediaError, NotAnImage},
+    owners::OwnerError,
     ports::{LimiterError, StoreError},
     rankings::RankingError,
     sales::SaleError,
@@ -85,6 +86,9 @@ kinds! {
 
     /// The caller's role does not allow it; `requiredRole` would.
     Forbidden = FORBIDDEN "forbidden" "Not allowed";
+    /// It belongs to another organiser, or to nobody; `resource` says what it is. Its owner and
+    /// administrators may.
+    NotTheOwner = FORBIDDEN "not-the-owner" "It is not yours";
     /// Sales have not opened yet; they do at `onSaleAt`.
     NotOnSaleYet = FORBIDDEN "not-on-sale-yet" "Not on sale yet";
     /// The performance has started; nothing more is sold.
@@ -360,7 +364,19 @@ impl From<WebhookError> for Problem {
     fn from(error: WebhookError) -> Self {
         match error {
             WebhookError::Invalid { field, reason } => Self::field(field, &reason),
+            WebhookError::Owner(error) => error.into(),
             WebhookError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<OwnerError> for Problem {
+    fn from(error: OwnerError) -> Self {
+        let text = error.to_string();
+        match error {
+            OwnerError::NotTheOwner(kind) => Self::new(Kind::NotTheOwner, text).with("resource", kind),
+            OwnerError::NoOrganiser(_) => Self::new(Kind::NotPossible, text),
+            OwnerError::Store(error) => error.into(),
         }
     }
 }

@@ -148,6 +148,7 @@ async fn crowd(stage: &Stage) -> Result<Crowd, Failure> {
     let rooms = &stage.engine.rooms;
     let settings = RoomSettings { pass_ms: DAY_MS, ..RoomSettings::new(MODE) };
     let details = RoomDetails {
+        owner: None,
         name: "Rush".to_owned(),
         admits: Admits::Accounts,
         offers,

@@ -135,5 +135,5 @@ fn new_room(waiting: u32, admits: Admits) -> NewRoom {
     let mut record = RoomRecord::new(settings, Schedule::default(), [7; 32]);
     record.phase = Phase::PreQueue;
     record.numbers = waiting;
-    NewRoom { name: format!("{waiting} in line"), admits, offers: Vec::new(), record }
+    NewRoom { name: format!("{waiting} in line"), owner: None, admits, offers: Vec::new(), record }
 }

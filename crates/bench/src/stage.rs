@@ -108,7 +108,7 @@ impl Stage {
     /// Adds a hall of rows with up to 100 seats.
     pub(crate) async fn add_hall(&self, seats: u32) -> Result<Hall, Failure> {
         let catalogue = &self.engine.catalogue;
-        let venue = catalogue.add_venue("The Bench", "Asia/Seoul").await?;
+        let venue = catalogue.add_venue("The Bench", "Asia/Seoul", None).await?;
         let seats_per_row = seats.min(100);
         let section = SectionSpec {
             name: "Stalls".into(),
@@ -117,7 +117,7 @@ impl Stage {
             category: "Standard".into(),
         };
         let hall = catalogue.add_hall(venue.id, "Hall", &Plan::generate(&[section])?).await?;
-        let show = catalogue.add_show(show(0)).await?.id;
+        let show = catalogue.add_show(show(0), None).await?.id;
         let map = catalogue.seat_map(hall).await?;
         let mut seats: Vec<SeatId> = map.seats().iter().map(|seat| seat.id).collect();
         seats.shuffle(&mut StdRng::seed_from_u64(1));
@@ -133,7 +133,7 @@ impl Stage {
     /// Adds films with three screenings each.
     pub(crate) async fn add_films(&self, hall: &Hall, films: usize) -> Result<(), Failure> {
         for film in 0..films {
-            let show = self.engine.catalogue.add_show(show(film)).await?.id;
+            let show = self.engine.catalogue.add_show(show(film), None).await?.id;
             for screening in 1..=3 {
                 let starts_at = SystemClock.now().plus_ms(screening * DAY_MS / 8);
                 let details = performance(show, hall.hall, starts_at.plus_ms(-DAY_MS));
@@ -223,7 +223,7 @@ impl Stage {
             image_url: None,
             rules: ItemRules { hold_ms: DAY_MS, units_per_buyer_max: UNITS_PER_BUYER_MAX },
         };
-        let item = self.engine.catalogue.add_item(details, UNITS_MAX).await?.id;
+        let item = self.engine.catalogue.add_item(details, UNITS_MAX, None).await?.id;
         self.engine.sales.item(item).await?;
         Ok(item)
     }

@@ -115,6 +115,13 @@ macro_rules! store_contract {
                 what_is_old_is_forgotten,
             }
 
+            owners {
+                what_somebody_makes_is_theirs,
+                a_performance_and_a_hall_follow_what_they_belong_to,
+                a_room_is_of_those_whose_shows_are_behind_it,
+                importing_again_does_not_change_hands,
+                only_what_has_an_owner_of_its_own_is_given,
+            }
             webhooks {
                 a_webhook_read_back_is_the_one_written,
                 a_webhook_that_is_not_there_is_missing,

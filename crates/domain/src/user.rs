@@ -2,12 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::ids::UserId;
+
 /// What an account may do. Each role may do what the ones before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Buys.
     User,
-    /// Runs sales: venues, halls, shows, performances, seat locks.
+    /// Runs sales of their own: venues, halls, shows, performances, seat locks.
     Organiser,
     /// Runs the installation.
     Admin,
@@ -28,6 +30,17 @@ impl Role {
             Self::Admin => "admin",
         }
     }
+
+    /// Whether `user`, who has this role, may change what is `owner`'s: an administrator everything,
+    /// an organiser what is theirs. What is nobody's is the administrators'.
+    #[must_use]
+    pub fn may_change(self, user: UserId, owner: Option<UserId>) -> bool {
+        match self {
+            Self::Admin => true,
+            Self::Organiser => owner == Some(user),
+            Self::User => false,
+        }
+    }
 }
 
 impl fmt::Display for Role {
@@ -46,5 +59,19 @@ impl FromStr for Role {
             "admin" => Ok(Self::Admin),
             _ => Err(NotARole(text.to_owned())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_organiser_changes_what_is_theirs_and_an_administrator_everything() {
+        let (own, others, nobodys) = (Some(UserId(1)), Some(UserId(2)), None);
+        let may = |role: Role| [own, others, nobodys].map(|owner| role.may_change(UserId(1), owner));
+        assert_eq!(may(Role::Admin), [true, true, true]);
+        assert_eq!(may(Role::Organiser), [true, false, false]);
+        assert_eq!(may(Role::User), [false, false, false], "an organiser who is one no more");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{
 use onsale_domain::{
     catalogue::{Hall, Performance, PerformanceDetails, PriceLevel, Show, ShowDetails, ShowKind, Venue},
     hall::{Plan, SeatMap},
-    ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
+    ids::{HallId, PerformanceId, SeatId, ShowId, UserId, VenueId},
     money::AMOUNT_MAX,
     offer::Offer,
     sale::SaleRules,
@@ -132,13 +132,13 @@ impl Catalogue {
         Ok(self.store.shows(ids).await?)
     }
 
-    /// Adds a show.
+    /// Adds a show, of an account or of nobody.
     ///
     /// # Errors
     /// If a field is not acceptable.
-    pub async fn add_show(&self, show: ShowDetails) -> Result<Show, CatalogueError> {
+    pub async fn add_show(&self, show: ShowDetails, owner: Option<UserId>) -> Result<Show, CatalogueError> {
         check_show(&show)?;
-        let id = self.store.add_show(show.clone()).await?;
+        let id = self.store.add_show(show.clone(), owner).await?;
         self.changed();
         Ok(Show { id, details: show })
     }
@@ -154,30 +154,40 @@ impl Catalogue {
         Ok(Show { id, details: show })
     }
 
-    /// Adds shows that have a `source_key`, and changes those already there that differ.
+    /// Adds shows that have a `source_key`, and changes those already there that differ. New ones are
+    /// `owner`'s, the others stay whose they are.
     ///
     /// # Errors
     /// If a field is not acceptable; then none of them is imported.
-    pub async fn import_shows(&self, shows: &[ShowDetails]) -> Result<Vec<ImportOutcome>, CatalogueError> {
+    pub async fn import_shows(
+        &self,
+        shows: &[ShowDetails],
+        owner: Option<UserId>,
+    ) -> Result<Vec<ImportOutcome>, CatalogueError> {
         for show in shows {
             check_show(show)?;
             if show.source_key.is_none() {
                 return Err(invalid("source_key", "an imported show must name the record it came from"));
             }
         }
-        let outcomes = self.store.import_shows(shows).await?;
+        let outcomes = self.store.import_shows(shows, owner).await?;
         self.changed();
         Ok(outcomes)
     }
 
-    /// Adds a venue.
+    /// Adds a venue, of an account or of nobody.
     ///
     /// # Errors
     /// If a field is not acceptable.
-    pub async fn add_venue(&self, name: &str, time_zone: &str) -> Result<Venue, CatalogueError> {
+    pub async fn add_venue(
+        &self,
+        name: &str,
+        time_zone: &str,
+        owner: Option<UserId>,
+    ) -> Result<Venue, CatalogueError> {
         check_text("name", name, 200)?;
         check_zone(time_zone)?;
-        let id = self.store.add_venue(name, time_zone).await?;
+        let id = self.store.add_venue(name, time_zone, owner).await?;
         self.changed();
         Ok(Venue { id, name: name.to_owned(), time_zone: time_zone.to_owned() })
     }

@@ -13,6 +13,7 @@ use crate::{
     ids::Ids,
     line::{LineError, WaitingRooms},
     media::{Media, MediaError},
+    owners::{OwnerCheck, Owners},
     ports::{
         Broadcast, Coordination, IdentityKeys, Locks, MediaFiles, Pictured, ReplicaHealth, RoomJournal,
         SharedCache, Store, StoreError,
@@ -37,6 +38,8 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     /// Off for negative controls only.
     pub claim_check: ClaimCheck,
+    /// Off for negative controls only.
+    pub owner_check: OwnerCheck,
 }
 
 impl Settings {
@@ -50,6 +53,7 @@ impl Settings {
             rankings: RankingSettings::default(),
             webhooks: WebhookSettings::default(),
             claim_check: ClaimCheck::On,
+            owner_check: OwnerCheck::On,
         }
     }
 }
@@ -64,6 +68,8 @@ pub struct Engine {
     pub catalogue: Catalogue,
     /// Waiting rooms in front of sales.
     pub rooms: WaitingRooms,
+    /// Who may change what.
+    pub owners: Owners,
     /// What is popular.
     pub rankings: Rankings,
     /// Who subscribes to events over HTTP.
@@ -123,9 +129,11 @@ impl Engine {
             LineError::Store(error) => error,
             other => StoreError::Broken(other.to_string()),
         })?;
+        let owners = Owners::new(store.clone(), settings.owner_check);
         let sales = Sales::start(store.clone(), clock.clone(), ids.clone(), rooms.clone(), &settings).await?;
         let accounts = Accounts::start(store.clone(), clock.clone(), ids.clone(), settings.accounts).await?;
-        let webhooks = Webhooks::new(store.clone(), clock.clone(), ids, settings.webhooks);
+        let webhooks =
+            Webhooks::new(store.clone(), clock.clone(), ids, settings.webhooks).with_owners(owners.clone());
         let catalogue = Catalogue::new(store.clone(), clock.clone(), sales.clone());
         let rankings = Rankings::new(
             store.clone(),
@@ -146,6 +154,7 @@ impl Engine {
             accounts,
             catalogue,
             rooms,
+            owners,
             rankings,
             webhooks,
             media: None,

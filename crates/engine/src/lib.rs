@@ -13,6 +13,7 @@ pub mod events;
 pub mod ids;
 pub mod line;
 pub mod media;
+pub mod owners;
 pub mod ports;
 pub mod rankings;
 pub mod sales;

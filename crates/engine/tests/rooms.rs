@@ -60,11 +60,11 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(store);
         let section =
             SectionSpec { name: "A".into(), rows: 1, seats_per_row: 10, category: "Standard".into() };
-        let venue = store.add_venue("Arena", "UTC").await.unwrap();
+        let venue = store.add_venue("Arena", "UTC", None).await.unwrap();
         let hall = store.add_hall(venue, "Main", &Plan::generate(&[section]).unwrap()).await.unwrap();
         let show = ShowDetails::new(ShowKind::Concert, "Opening night");
         let details = PerformanceDetails {
-            show: store.add_show(show).await.unwrap(),
+            show: store.add_show(show, None).await.unwrap(),
             hall,
             starts_at: START.plus_ms(86_400_000),
             ends_at: START.plus_ms(90_000_000),
@@ -101,6 +101,7 @@ impl World {
 
     async fn room_for(&self, node: &Engine, offer: Offer, mode: Mode) -> RoomId {
         let details = RoomDetails {
+            owner: None,
             name: "Room".into(),
             admits: Admits::Accounts,
             offers: vec![offer],
@@ -154,8 +155,8 @@ async fn an_item_is_sold_to_those_inside(world: &World, one: &Engine, other: &En
         image_url: None,
         rules: ItemRules::default(),
     };
-    let item = one.catalogue.add_item(soup.clone(), 10).await.unwrap().id;
-    let beside = one.catalogue.add_item(soup, 10).await.unwrap().id;
+    let item = one.catalogue.add_item(soup.clone(), 10, None).await.unwrap().id;
+    let beside = one.catalogue.add_item(soup, 10, None).await.unwrap().id;
     assert_eq!(item.0, world.performance.0, "the same number as the performance's, which stays open");
     one.sales.charge(BUYER, None, 100_000).await.unwrap();
     let early = order(one, item, None).await.expect("a sale without a room is open to all");
@@ -239,10 +240,11 @@ async fn a_pass_lasts_as_long_as_a_hold_of_an_item() {
         image_url: None,
         rules: ItemRules { hold_ms: 300_001, ..ItemRules::default() },
     };
-    let slow = node.catalogue.add_item(item.clone(), 10).await.unwrap().id;
+    let slow = node.catalogue.add_item(item.clone(), 10, None).await.unwrap().id;
     item.rules.hold_ms = 300_000;
-    let quick = node.catalogue.add_item(item, 10).await.unwrap().id;
+    let quick = node.catalogue.add_item(item, 10, None).await.unwrap().id;
     let room = |offers: Vec<Offer>| RoomDetails {
+        owner: None,
         name: "Room".into(),
         admits: Admits::Accounts,
         offers,
@@ -332,6 +334,7 @@ async fn a_room_that_is_found_while_it_is_added_is_taken_once() {
     let node = world.node().await;
     for _ in 0..20 {
         let details = RoomDetails {
+            owner: None,
             name: "Room".into(),
             admits: Admits::Anybody,
             offers: Vec::new(),

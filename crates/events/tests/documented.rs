@@ -108,7 +108,7 @@ async fn real_events_are_as_their_schemas_say() {
     world.accept(world.pay(&paid, None, OPENS), OPENS.plus_ms(1)).await;
     world.accept(world.cancel(&paid, OPENS), OPENS.plus_ms(2)).await;
     world.accept(world.expire(&lapsed), OPENS.plus_ms(HOLD_MS)).await;
-    let poster = store.add_item(&item("Poster"), 5).await.unwrap();
+    let poster = store.add_item(&item("Poster"), 5, None).await.unwrap();
     store.change_item(&Item { id: poster, details: item("Print") }).await.unwrap();
     world.held_units(3, poster, 2, OPENS).await;
     world.accept(world.set_stock(poster, 9), OPENS).await;

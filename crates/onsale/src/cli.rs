@@ -83,6 +83,9 @@ pub(crate) struct ImportMovies {
     /// Write what was mended or left out to this file instead of printing it; CSV if it ends in .csv
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Whose the films are that are new; without it only administrators change them
+    #[arg(long, value_name = "EMAIL")]
+    pub(crate) owner: Option<String>,
     /// The year in which the list was made: a film that has been seen cannot be more than two
     /// years younger
     #[arg(long, value_name = "YEAR", default_value_t = 2010, value_parser = clap::value_parser!(i16).range(1990..=2900))]
@@ -103,6 +106,9 @@ pub(crate) struct ImportSeatingPlan {
     /// The IANA time zone of the venue if it is made
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub(crate) time_zone: String,
+    /// Whose the venue is if it is made; without it only administrators change it and its halls
+    #[arg(long, value_name = "EMAIL")]
+    pub(crate) owner: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,7 @@ use onsale_engine::{
     clock::{Clock as _, SystemClock},
     ids::{Ids as _, RandomIds},
     line::WaitingRooms,
+    owners::{OwnerCheck, Owners},
     ports::{Limiter, Locks, MediaFiles, NodeId, SaleStore as _, StoreError},
     sales::SaleSettings,
 };
@@ -218,6 +219,11 @@ impl Base {
     /// The catalogue alone, beside a server that may be running.
     pub(crate) fn catalogue(&self) -> Catalogue {
         Catalogue::without_sales(self.store.clone(), Arc::new(SystemClock))
+    }
+
+    /// Owners, beside a server that may be running.
+    pub(crate) fn owners(&self) -> Owners {
+        Owners::new(self.store.clone(), OwnerCheck::On)
     }
 
     /// Waiting rooms as organisers see them, beside a server that may be running.

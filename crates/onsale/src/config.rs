@@ -543,6 +543,7 @@ impl Config {
                 event_types: EventType::KNOWN.iter().map(|known| known.as_str().to_owned()).collect(),
             },
             claim_check: onsale_domain::decide::ClaimCheck::On,
+            owner_check: onsale_engine::owners::OwnerCheck::On,
         }
     }
 

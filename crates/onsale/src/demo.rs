@@ -32,10 +32,10 @@ pub(crate) async fn prepare(
         return Ok("The database is not empty and not the demo's: it is left as it is.\n".to_owned());
     }
     // The accounts come first: they mark the database as the demo's.
-    people::add(engine, store).await?;
-    films::add(engine).await?;
-    concerts::add(engine).await?;
-    items::add(engine).await?;
+    let organiser = people::add(engine, store).await?;
+    films::add(engine, organiser).await?;
+    concerts::add(engine, organiser).await?;
+    items::add(engine, organiser).await?;
     banner::text(engine, data, address).await
 }
 

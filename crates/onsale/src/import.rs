@@ -12,6 +12,9 @@ use std::{fmt::Display, fs::File, io::Read, path::Path};
 pub(crate) use movies::import_movies;
 pub(crate) use seating_plan::import_seating_plan;
 
+use onsale_domain::ids::UserId;
+use onsale_engine::owners::Owners;
+
 use crate::failure::Failure;
 
 /// The largest file that is read: everything is in memory at once.
@@ -19,6 +22,13 @@ const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// What imports say about a server that is running on the same database.
 const SEEN_WITHIN: &str = "A running server shows it within a minute.";
+
+/// The account that is to own what is new.
+async fn owner(owners: &Owners, email: Option<&str>) -> Result<Option<UserId>, Failure> {
+    let Some(email) = email else { return Ok(None) };
+    let organiser = owners.organiser(email).await.map_err(Failure::of("nothing was imported"))?;
+    Ok(Some(organiser.id))
+}
 
 /// A file's text.
 fn read_text(path: &Path) -> Result<String, Failure> {

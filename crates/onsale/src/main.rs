@@ -98,10 +98,10 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
     let base = compose::open(config, folder, create).await?;
     let done = match &cli.command {
         Command::Import(Import::Movies(arguments)) => {
-            import::import_movies(&base.catalogue(), arguments).await
+            import::import_movies(&base.catalogue(), &base.owners(), arguments).await
         }
         Command::Import(Import::SeatingPlan(arguments)) => {
-            import::import_seating_plan(&base.catalogue(), arguments).await
+            import::import_seating_plan(&base.catalogue(), &base.owners(), arguments).await
         }
         Command::Room(command) => room::run(&base.rooms(), command).await,
         Command::User(User::Add(arguments)) => user::add_user(&base, arguments).await,

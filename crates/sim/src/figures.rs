@@ -7,7 +7,7 @@ use onsale_domain::{
     ids::UserId,
     line::{Draw, Mode, Ticket},
 };
-use onsale_sim::line::{Report, Second, error, within_range};
+use onsale_sim::line::{Report, Second, bias, error, told_within, within_range};
 
 /// A guest room of ten million takes less.
 const ROOM_BYTES_MAX: f64 = 16e6;
@@ -66,6 +66,15 @@ pub(crate) fn print(report: &Report) -> bool {
         100.0 * within_range(&report.any),
         report.own_error_percent.unwrap_or_default()
     );
+    for (from_min, to_min) in [(0, 2), (2, 5), (5, 10), (10, 20)] {
+        let told = told_within(&report.any, from_min * 60_000..to_min * 60_000);
+        println!(
+            "         told in minutes {from_min} to {to_min}: median error {:.1} %, told {:+.1} % off ({} waits)",
+            100.0 * error(&told, 0.5),
+            100.0 * bias(&told),
+            told.len()
+        );
+    }
     println!();
     kept
 }

@@ -104,7 +104,7 @@ impl<'a> World<'a> {
             seats_per_row: (SEATS / 1_000) as u32,
             category: "Standard".to_owned(),
         };
-        let venue = store.add_venue("Stadium", "Asia/Seoul").await?;
+        let venue = store.add_venue("Stadium", "Asia/Seoul", None).await?;
         let plan = Plan::generate(&[section])?;
         let started = now();
         let hall = store.add_hall(venue, "Field", &plan).await?;
@@ -117,7 +117,7 @@ impl<'a> World<'a> {
         println!("{SEATS} seats changed in {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
         let first_seat = map.seats()[0].id.0;
         let show = ShowDetails::new(ShowKind::Concert, "Spring");
-        let show = store.add_show(show).await?;
+        let show = store.add_show(show, None).await?;
         Ok(Self {
             store,
             show,

@@ -25,10 +25,15 @@ use crate::{
 
 #[async_trait]
 impl ItemStore for SqlStore {
-    async fn add_item(&self, details: &ItemDetails, units: i64) -> Result<ItemId, StoreError> {
+    async fn add_item(
+        &self,
+        details: &ItemDetails,
+        units: i64,
+        owner: Option<UserId>,
+    ) -> Result<ItemId, StoreError> {
         let write = self.begin_change().await?;
-        let inserted =
-            item::Entity::insert(values(details)).exec(&write.transaction).await.map_err(store_error)?;
+        let row = item::ActiveModel { owner_id: Set(owner.map(|owner| owner.0)), ..values(details) };
+        let inserted = item::Entity::insert(row).exec(&write.transaction).await.map_err(store_error)?;
         let id = inserted.last_insert_id;
         let stock = stock::ActiveModel {
             item_id: Set(id),
@@ -165,6 +170,7 @@ fn values(details: &ItemDetails) -> item::ActiveModel {
         image_url: Set(details.image_url.clone()),
         hold_ms: Set(details.rules.hold_ms),
         units_per_buyer_max: Set(details.rules.units_per_buyer_max.into()),
+        owner_id: NotSet,
     }
 }
 

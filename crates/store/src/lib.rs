@@ -21,6 +21,7 @@ mod migrations;
 #[doc(hidden)]
 pub mod negative_control;
 mod outbox;
+mod owners;
 mod popularity;
 mod replicas;
 mod rooms;

@@ -24,7 +24,7 @@ async fn open(url: &str) -> Result<SqlStore, StoreError> {
 async fn what_was_written_is_there_when_it_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&url(&folder)).await.unwrap();
-    let venue = store.add_venue("Grand", "Asia/Seoul").await.unwrap();
+    let venue = store.add_venue("Grand", "Asia/Seoul", None).await.unwrap();
     store.close().await.unwrap();
     let files: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
@@ -89,7 +89,7 @@ async fn a_database_of_a_newer_version_is_left_alone() {
 async fn a_full_disk_is_survived() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&url(&folder)).await.unwrap();
-    let venue = store.add_venue("Grand", "Asia/Seoul").await.unwrap();
+    let venue = store.add_venue("Grand", "Asia/Seoul", None).await.unwrap();
     onsale_store::negative_control::limit_pages(&store, 1).await.unwrap();
     let sections = [SectionSpec { name: "A".into(), rows: 100, seats_per_row: 100, category: "S".into() }];
     let plan = Plan::generate(&sections).unwrap();

@@ -27,7 +27,7 @@ async fn touches_nothing_and_goes(url: &str, name: &str) {
     assert_eq!(database.name(), format!("onsale_bench_{}", id.simple()));
     let scratch = SqlStore::open(database.url(), &options(true)).await.unwrap();
     assert!(scratch.name().await.unwrap().starts_with(name), "{}", scratch.name().await.unwrap());
-    scratch.add_venue("The Bench", "Asia/Seoul").await.unwrap();
+    scratch.add_venue("The Bench", "Asia/Seoul", None).await.unwrap();
     assert!(users.venues(None, 1).await.unwrap().is_empty());
 
     database.remove().await.unwrap();

@@ -12,7 +12,7 @@ async fn open(url: &str) -> Result<SqlStore, StoreError> {
 /// Writes and reads through each kind of connection.
 async fn assert_usable(url: &str) {
     let store = open(url).await.expect("the server's certificate is in order");
-    store.add_venue("Grand", "Asia/Seoul").await.expect("it can be written");
+    store.add_venue("Grand", "Asia/Seoul", None).await.expect("it can be written");
     store.ping().await.expect("it can be read");
     drop(store.begin(onsale_engine::ports::Guard::default()).await.expect("a batch can begin"));
     store.close().await.expect("it can be closed");

@@ -6,8 +6,7 @@ use onsale_domain::ids::VenueId;
 use super::hall::{HallBody, HallInput};
 use crate::{
     Shared,
-    caller::Organiser,
-    extract::ApiPath,
+    caller::OwnerOf,
     json::{AdminBody, JsonBody},
     problem::Problem,
 };
@@ -18,12 +17,11 @@ use crate::{
     request_body = HallInput, responses((status = 201, description = "The hall", body = HallBody)))]
 pub(super) async fn add_hall(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(venue): ApiPath<i64>,
+    OwnerOf(_caller, venue): OwnerOf<VenueId>,
     JsonBody(mut body): AdminBody<HallInput>,
 ) -> Result<(StatusCode, Json<HallBody>), Problem> {
     let name = std::mem::take(&mut body.name);
     let plan = body.plan()?;
-    let id = api.engine.catalogue.add_hall(VenueId(venue), &name, &plan).await?;
+    let id = api.engine.catalogue.add_hall(venue, &name, &plan).await?;
     Ok((StatusCode::CREATED, Json(api.engine.catalogue.hall(id).await?.into())))
 }

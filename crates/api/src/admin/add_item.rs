@@ -16,10 +16,10 @@ use crate::{
     request_body = NewItem, responses((status = 201, description = "The item", body = AdminItem)))]
 pub(super) async fn add_item(
     State(api): State<Shared>,
-    _: Organiser,
+    Organiser(caller): Organiser,
     JsonBody(body): AdminBody<NewItem>,
 ) -> Result<(StatusCode, Json<AdminItem>), Problem> {
     let units = body.stock;
-    let item = api.engine.catalogue.add_item(body.item.details()?, units).await?;
+    let item = api.engine.catalogue.add_item(body.item.details()?, units, Some(caller.user)).await?;
     Ok((StatusCode::CREATED, Json(AdminItem::new(item, Stock { total: units, left: units }))))
 }

@@ -16,12 +16,13 @@ use crate::{
     responses((status = 201, description = "The performance", body = PerformanceBody)))]
 pub(super) async fn add_performance(
     State(api): State<Shared>,
-    _: Organiser,
+    Organiser(caller): Organiser,
     JsonBody(body): AdminBody<PerformanceInput>,
 ) -> Result<(StatusCode, Json<PerformanceBody>), Problem> {
     if body.cancelled() {
         return Err(Problem::field("cancelled", "a new performance cannot be called off already"));
     }
+    api.engine.owners.check(caller, body.show()).await?;
     let categories = api.engine.catalogue.hall(body.hall()).await?.categories;
     let performance = api.engine.catalogue.add_performance(&body.details(&categories)?).await?;
     Ok((StatusCode::CREATED, Json(PerformanceBody::new(&performance, &categories))))

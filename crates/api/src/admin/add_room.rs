@@ -20,10 +20,14 @@ use crate::{Shared, caller::Organiser, json::JsonBody, problem::Problem};
         headers(("Location" = String, description = "The room")))))]
 pub(super) async fn add_room(
     State(api): State<Shared>,
-    _: Organiser,
+    Organiser(caller): Organiser,
     JsonBody(body): JsonBody<RoomInput>,
 ) -> Result<Response, Problem> {
-    let room = RoomBody::from(api.engine.rooms.add(body.details()).await?);
+    let details = body.details(caller.user);
+    for offer in &details.offers {
+        api.engine.owners.check(caller, *offer).await?;
+    }
+    let room = RoomBody::from(api.engine.rooms.add(details).await?);
     let location = format!("/api/v1/admin/rooms/{}", room.id);
     let mut response = (StatusCode::CREATED, Json(room)).into_response();
     let location = HeaderValue::try_from(location).expect("a path is plain ASCII");

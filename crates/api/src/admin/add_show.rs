@@ -15,9 +15,9 @@ use crate::{
     request_body = ShowInput, responses((status = 201, description = "The show", body = ShowBody)))]
 pub(super) async fn add_show(
     State(api): State<Shared>,
-    _: Organiser,
+    Organiser(caller): Organiser,
     JsonBody(body): AdminBody<ShowInput>,
 ) -> Result<(StatusCode, Json<ShowBody>), Problem> {
-    let show = api.engine.catalogue.add_show(body.details()?).await?;
+    let show = api.engine.catalogue.add_show(body.details()?, Some(caller.user)).await?;
     Ok((StatusCode::CREATED, Json(show.into())))
 }

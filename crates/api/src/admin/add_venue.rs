@@ -15,9 +15,9 @@ use crate::{
     request_body = VenueInput, responses((status = 201, description = "The venue", body = VenueBody)))]
 pub(super) async fn add_venue(
     State(api): State<Shared>,
-    _: Organiser,
+    Organiser(caller): Organiser,
     JsonBody(body): AdminBody<VenueInput>,
 ) -> Result<(StatusCode, Json<VenueBody>), Problem> {
-    let venue = api.engine.catalogue.add_venue(&body.name, &body.time_zone).await?;
+    let venue = api.engine.catalogue.add_venue(&body.name, &body.time_zone, Some(caller.user)).await?;
     Ok((StatusCode::CREATED, Json(venue.into())))
 }

@@ -6,8 +6,7 @@ use onsale_domain::ids::ItemId;
 use super::item::{AdminItem, ItemInput};
 use crate::{
     Shared,
-    caller::Organiser,
-    extract::ApiPath,
+    caller::OwnerOf,
     json::{AdminBody, JsonBody},
     problem::Problem,
 };
@@ -20,11 +19,10 @@ use crate::{
     request_body = ItemInput, responses((status = 200, description = "The item", body = AdminItem)))]
 pub(super) async fn change_item(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<ItemId>,
     JsonBody(body): AdminBody<ItemInput>,
 ) -> Result<Json<AdminItem>, Problem> {
-    let item = api.engine.catalogue.change_item(ItemId(id), body.details()?).await?;
+    let item = api.engine.catalogue.change_item(id, body.details()?).await?;
     let view = api.engine.sales.item(item.id).await.map_err(|error| api.sale_problem(error))?;
     Ok(Json(AdminItem::new(item, view.stock())))
 }

@@ -6,8 +6,7 @@ use onsale_domain::{catalogue::Performance, ids::PerformanceId};
 use super::performance::{PerformanceBody, PerformanceInput};
 use crate::{
     Shared,
-    caller::Organiser,
-    extract::ApiPath,
+    caller::OwnerOf,
     json::{AdminBody, JsonBody},
     problem::Problem,
 };
@@ -21,13 +20,14 @@ use crate::{
     responses((status = 200, description = "The performance", body = PerformanceBody)))]
 pub(super) async fn change_performance(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(caller, id): OwnerOf<PerformanceId>,
     JsonBody(body): AdminBody<PerformanceInput>,
 ) -> Result<Json<PerformanceBody>, Problem> {
+    // It may be moved to another show.
+    api.engine.owners.check(caller, body.show()).await?;
     let categories = api.engine.catalogue.hall(body.hall()).await?.categories;
     let cancelled = body.cancelled();
-    let performance = Performance { id: PerformanceId(id), details: body.details(&categories)?, cancelled };
+    let performance = Performance { id, details: body.details(&categories)?, cancelled };
     api.engine.catalogue.change_performance(&performance).await?;
     Ok(Json(PerformanceBody::new(&performance, &categories)))
 }

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use onsale_domain::ids::PerformanceId;
 
 use super::performance::{PerformanceBody, PriceBody, levels};
-use crate::{Shared, caller::Organiser, extract::ApiPath, json::AdminList, problem::Problem};
+use crate::{Shared, caller::OwnerOf, json::AdminList, problem::Problem};
 
 /// Replace the prices of a performance
 ///
@@ -16,13 +16,12 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, json::AdminList, proble
     responses((status = 200, description = "The performance", body = PerformanceBody)))]
 pub(super) async fn change_prices(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<PerformanceId>,
     AdminList(prices): AdminList<PriceBody>,
 ) -> Result<Json<PerformanceBody>, Problem> {
     let catalogue = &api.engine.catalogue;
-    let hall = catalogue.performance(PerformanceId(id)).await?.details.hall;
+    let hall = catalogue.performance(id).await?.details.hall;
     let categories = catalogue.hall(hall).await?.categories;
-    let performance = catalogue.set_prices(PerformanceId(id), &levels(prices, &categories)?).await?;
+    let performance = catalogue.set_prices(id, &levels(prices, &categories)?).await?;
     Ok(Json(PerformanceBody::new(&performance, &categories)))
 }

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use onsale_domain::ids::RoomId;
 
 use super::room::{RoomBody, RoomChangeInput};
-use crate::{Shared, caller::Organiser, extract::ApiPath, json::JsonBody, problem::Problem};
+use crate::{Shared, caller::OwnerOf, json::JsonBody, problem::Problem};
 
 /// Change a waiting room
 ///
@@ -16,11 +16,13 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, json::JsonBody, problem
     responses((status = 200, description = "The room", body = RoomBody)))]
 pub(super) async fn change_room(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(caller, id): OwnerOf<RoomId>,
     JsonBody(body): JsonBody<RoomChangeInput>,
 ) -> Result<Json<RoomBody>, Problem> {
     let rooms = &api.engine.rooms;
-    let stored = rooms.stored(RoomId(id)).await?;
-    Ok(Json(rooms.edit(stored.id, body.edit(&stored)?).await?.into()))
+    let edit = body.edit(&rooms.stored(id).await?)?;
+    for offer in edit.offers.iter().flatten() {
+        api.engine.owners.check(caller, *offer).await?;
+    }
+    Ok(Json(rooms.edit(id, edit).await?.into()))
 }

@@ -6,8 +6,7 @@ use onsale_domain::ids::ShowId;
 use super::show::{ShowBody, ShowInput};
 use crate::{
     Shared,
-    caller::Organiser,
-    extract::ApiPath,
+    caller::OwnerOf,
     json::{AdminBody, JsonBody},
     problem::Problem,
 };
@@ -18,10 +17,9 @@ use crate::{
     request_body = ShowInput, responses((status = 200, description = "The show", body = ShowBody)))]
 pub(super) async fn change_show(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<ShowId>,
     JsonBody(body): AdminBody<ShowInput>,
 ) -> Result<Json<ShowBody>, Problem> {
-    let show = api.engine.catalogue.change_show(ShowId(id), body.details()?).await?;
+    let show = api.engine.catalogue.change_show(id, body.details()?).await?;
     Ok(Json(show.into()))
 }

@@ -6,8 +6,7 @@ use onsale_domain::{catalogue::Venue, ids::VenueId};
 use super::venue::{VenueBody, VenueInput};
 use crate::{
     Shared,
-    caller::Organiser,
-    extract::ApiPath,
+    caller::OwnerOf,
     json::{AdminBody, JsonBody},
     problem::Problem,
 };
@@ -18,11 +17,10 @@ use crate::{
     request_body = VenueInput, responses((status = 200, description = "The venue", body = VenueBody)))]
 pub(super) async fn change_venue(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<VenueId>,
     JsonBody(body): AdminBody<VenueInput>,
 ) -> Result<Json<VenueBody>, Problem> {
-    let venue = Venue { id: VenueId(id), name: body.name, time_zone: body.time_zone };
+    let venue = Venue { id, name: body.name, time_zone: body.time_zone };
     api.engine.catalogue.change_venue(&venue).await?;
     Ok(Json(venue.into()))
 }

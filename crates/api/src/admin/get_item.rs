@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use onsale_domain::ids::ItemId;
 
 use super::item::AdminItem;
-use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
+use crate::{Shared, caller::OwnerOf, problem::Problem};
 
 /// Get an item with its stock
 #[utoipa::path(get, path = "/api/v1/admin/items/{id}", tag = "admin", security(("bearer" = [])),
@@ -12,10 +12,9 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
     responses((status = 200, description = "The item", body = AdminItem)))]
 pub(super) async fn get_admin_item(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<ItemId>,
 ) -> Result<Json<AdminItem>, Problem> {
-    let view = api.engine.sales.item(ItemId(id)).await.map_err(|error| api.sale_problem(error))?;
-    let item = api.engine.catalogue.item(ItemId(id)).await?;
+    let view = api.engine.sales.item(id).await.map_err(|error| api.sale_problem(error))?;
+    let item = api.engine.catalogue.item(id).await?;
     Ok(Json(AdminItem::new(item, view.stock())))
 }

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use onsale_domain::ids::RoomId;
 
 use super::room::RoomBody;
-use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
+use crate::{Shared, caller::OwnerOf, problem::Problem};
 
 /// Get a waiting room as an organiser sees it
 #[utoipa::path(get, path = "/api/v1/admin/rooms/{id}", tag = "admin", security(("bearer" = [])),
@@ -12,8 +12,7 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
     responses((status = 200, description = "The room", body = RoomBody)))]
 pub(super) async fn get_admin_room(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<RoomId>,
 ) -> Result<Json<RoomBody>, Problem> {
-    Ok(Json(api.engine.rooms.stored(RoomId(id)).await?.into()))
+    Ok(Json(api.engine.rooms.stored(id).await?.into()))
 }

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use onsale_domain::ids::ShowId;
 
 use super::show::ShowBody;
-use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
+use crate::{Shared, caller::OwnerOf, problem::Problem};
 
 /// Get a show
 #[utoipa::path(get, path = "/api/v1/admin/shows/{id}", tag = "admin", security(("bearer" = [])),
@@ -12,8 +12,7 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
     responses((status = 200, description = "The show", body = ShowBody)))]
 pub(super) async fn get_show(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<ShowId>,
 ) -> Result<Json<ShowBody>, Problem> {
-    Ok(Json(api.engine.catalogue.show(ShowId(id)).await?.into()))
+    Ok(Json(api.engine.catalogue.show(id).await?.into()))
 }

@@ -7,13 +7,13 @@ use crate::{Shared, caller::Organiser, problem::Problem};
 
 /// List the waiting rooms
 ///
-/// The oldest first. There are at most 1,000.
+/// An organiser sees their own, an administrator all. The oldest first. There are at most 1,000.
 #[utoipa::path(get, path = "/api/v1/admin/rooms", tag = "admin", security(("bearer" = [])),
     responses((status = 200, description = "The rooms", body = Vec<RoomBody>)))]
 pub(super) async fn list_rooms(
     State(api): State<Shared>,
-    _: Organiser,
+    Organiser(caller): Organiser,
 ) -> Result<Json<Vec<RoomBody>>, Problem> {
-    let rooms = api.engine.rooms.list().await?;
+    let rooms = api.engine.owners.own_rooms(caller, api.engine.rooms.list().await?).await?;
     Ok(Json(rooms.into_iter().map(RoomBody::from).collect()))
 }

@@ -9,8 +9,7 @@ use utoipa::ToSchema;
 use super::seats::{SeatsInput, resolve};
 use crate::{
     Api, Shared,
-    caller::Organiser,
-    extract::ApiPath,
+    caller::OwnerOf,
     json::{AdminBody, JsonBody},
     problem::{Kind, Problem},
 };
@@ -38,11 +37,10 @@ pub(super) struct SeatsLocked {
     request_body = SeatsInput, responses((status = 200, description = "What was done", body = SeatsLocked)))]
 pub(super) async fn lock_seats(
     State(api): State<Shared>,
-    Organiser(caller): Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(caller, id): OwnerOf<PerformanceId>,
     JsonBody(seats): AdminBody<SeatsInput>,
 ) -> Result<Json<SeatsLocked>, Problem> {
-    set_locked(&api, caller, PerformanceId(id), seats, true).await
+    set_locked(&api, caller, id, seats, true).await
 }
 
 /// Locks or unlocks.

@@ -1,6 +1,6 @@
 //! What organisers do: venues, halls, shows, performances, prices, locks.
 
-use crate::operation::{BODY, ORGANISER, Operations, PARAMETERS, PIPELINE, STORE, operation};
+use crate::operation::{BODY, ORGANISER, OWNER, Operations, PARAMETERS, PIPELINE, STORE, operation};
 use crate::problem::Kind;
 
 mod add_hall;
@@ -25,6 +25,9 @@ mod get_room;
 mod get_show;
 mod get_venue;
 mod get_webhook;
+mod give_item;
+mod give_show;
+mod give_venue;
 mod hall;
 mod item;
 mod lift_block;
@@ -35,6 +38,7 @@ mod list_rooms;
 mod list_venues;
 mod list_webhooks;
 mod lock_seats;
+mod owner;
 mod performance;
 mod ping_webhook;
 mod remove_webhook;
@@ -66,28 +70,32 @@ const CONFLICT: &[Kind] = &[Kind::AlreadyExists, Kind::NotPossible];
 pub(crate) fn operations() -> Operations {
     let read: &[&[Kind]] = &[ORGANISER, PARAMETERS, STORE, NOT_FOUND];
     let write: &[&[Kind]] = &[ORGANISER, BODY, STORE, NOT_FOUND, CONFLICT];
-    let read_performance: &[&[Kind]] = &[ORGANISER, PARAMETERS, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND];
-    let write_performance: &[&[Kind]] = &[ORGANISER, BODY, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND, CONFLICT];
+    let read_own: &[&[Kind]] = &[OWNER, PARAMETERS, STORE, NOT_FOUND];
+    let write_own: &[&[Kind]] = &[OWNER, BODY, STORE, NOT_FOUND, CONFLICT];
+    let read_performance: &[&[Kind]] = &[OWNER, PARAMETERS, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND];
+    let write_performance: &[&[Kind]] = &[OWNER, BODY, STORE, NO_SUCH_PERFORMANCE, NOT_FOUND, CONFLICT];
     let write_room: &[&[Kind]] =
-        &[ORGANISER, BODY, STORE, NO_SUCH_PERFORMANCE, NO_SUCH_ITEM, NOT_FOUND, CONFLICT];
-    let lock: &[&[Kind]] = &[ORGANISER, BODY, PIPELINE, NO_SUCH_PERFORMANCE, NOT_FOUND, lock_seats::PROBLEMS];
-    let read_item: &[&[Kind]] = &[ORGANISER, PARAMETERS, PIPELINE, NO_SUCH_ITEM];
-    let write_item: &[&[Kind]] = &[ORGANISER, BODY, PIPELINE, NO_SUCH_ITEM];
-    let set_stock: &[&[Kind]] = &[ORGANISER, BODY, PIPELINE, NO_SUCH_ITEM, set_stock::PROBLEMS];
+        &[OWNER, BODY, STORE, NO_SUCH_PERFORMANCE, NO_SUCH_ITEM, NOT_FOUND, CONFLICT];
+    let lock: &[&[Kind]] = &[OWNER, BODY, PIPELINE, NO_SUCH_PERFORMANCE, NOT_FOUND, lock_seats::PROBLEMS];
+    let read_item: &[&[Kind]] = &[OWNER, PARAMETERS, PIPELINE, NO_SUCH_ITEM];
+    let write_item: &[&[Kind]] = &[OWNER, BODY, PIPELINE, NO_SUCH_ITEM];
+    let set_stock: &[&[Kind]] = &[OWNER, BODY, PIPELINE, NO_SUCH_ITEM, set_stock::PROBLEMS];
     Operations::new()
         .routes(operation!(list_venues::list_venues, &[ORGANISER, PARAMETERS, STORE]))
         .routes(operation!(add_venue::add_venue, write))
         .routes(operation!(get_venue::get_venue, read))
-        .routes(operation!(change_venue::change_venue, write))
+        .routes(operation!(change_venue::change_venue, write_own))
+        .routes(operation!(give_venue::give_venue, write))
         .routes(operation!(list_halls::list_halls, read))
-        .routes(operation!(add_hall::add_hall, write))
+        .routes(operation!(add_hall::add_hall, write_own))
         .routes(operation!(get_hall::get_hall, read))
         .routes(operation!(get_hall_layout::get_hall_layout, read))
-        .routes(operation!(set_category::set_category, write))
+        .routes(operation!(set_category::set_category, write_own))
         .routes(operation!(add_show::add_show, write))
-        .routes(operation!(get_show::get_show, read))
-        .routes(operation!(change_show::change_show, write))
-        .routes(operation!(add_performance::add_performance, write))
+        .routes(operation!(get_show::get_show, read_own))
+        .routes(operation!(change_show::change_show, write_own))
+        .routes(operation!(give_show::give_show, write))
+        .routes(operation!(add_performance::add_performance, write_own))
         .routes(operation!(get_performance::get_admin_performance, read_performance))
         .routes(operation!(change_performance::change_performance, write_performance))
         .routes(operation!(change_prices::change_prices, write_performance))
@@ -97,14 +105,15 @@ pub(crate) fn operations() -> Operations {
         .routes(operation!(get_item::get_admin_item, read_item))
         .routes(operation!(change_item::change_item, write_item))
         .routes(operation!(set_stock::set_stock, set_stock))
+        .routes(operation!(give_item::give_item, &[ORGANISER, BODY, STORE, NO_SUCH_ITEM, CONFLICT]))
         .routes(operation!(list_rooms::list_rooms, &[ORGANISER, STORE]))
         .routes(operation!(add_room::add_room, write_room))
-        .routes(operation!(get_room::get_admin_room, read))
+        .routes(operation!(get_room::get_admin_room, read_own))
         .routes(operation!(change_room::change_room, write_room))
         .routes(operation!(list_webhooks::list_webhooks, &[ORGANISER, PARAMETERS, STORE]))
-        .routes(operation!(add_webhook::add_webhook, write))
+        .routes(operation!(add_webhook::add_webhook, write_own))
         .routes(operation!(get_webhook::get_webhook, read))
-        .routes(operation!(change_webhook::change_webhook, write))
+        .routes(operation!(change_webhook::change_webhook, write_own))
         .routes(operation!(remove_webhook::remove_webhook, read))
         .routes(operation!(
             rotate_webhook_secret::rotate_webhook_secret,

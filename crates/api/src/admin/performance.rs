@@ -114,6 +114,10 @@ pub(super) fn levels(prices: Vec<PriceBody>, categories: &[String]) -> Result<Ve
 }
 
 impl PerformanceInput {
+    pub(super) const fn show(&self) -> ShowId {
+        ShowId(self.show_id)
+    }
+
     pub(super) const fn hall(&self) -> HallId {
         HallId(self.hall_id)
     }

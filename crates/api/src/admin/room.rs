@@ -1,7 +1,7 @@
 //! A waiting room, as it is asked for and answered.
 
 use onsale_domain::{
-    ids::{ItemId, PerformanceId},
+    ids::{ItemId, PerformanceId, UserId},
     line::{RoomChange, RoomSettings, Schedule},
     offer::Offer,
 };
@@ -87,13 +87,14 @@ impl TimesInput {
 }
 
 impl RoomInput {
-    pub(super) fn details(self) -> RoomDetails {
+    pub(super) fn details(self, owner: UserId) -> RoomDetails {
         let mut settings = RoomSettings::new(self.mode.into());
         if let Some(times) = self.times {
             times.apply(&mut settings);
         }
         RoomDetails {
             name: self.name,
+            owner: Some(owner),
             admits: match self.admits {
                 None | Some(AdmitsBody::Accounts) => Admits::Accounts,
                 Some(AdmitsBody::Anybody) => Admits::Anybody,

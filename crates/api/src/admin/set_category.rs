@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 use super::seats::SeatsInput;
 use crate::{
     Shared,
-    caller::Organiser,
-    extract::ApiPath,
+    caller::OwnerOf,
     json::{AdminBody, JsonBody},
     problem::Problem,
 };
@@ -42,11 +41,10 @@ pub(super) struct CategorySet {
     request_body = Body, responses((status = 200, description = "How many seats changed", body = CategorySet)))]
 pub(super) async fn set_category(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<HallId>,
     JsonBody(body): AdminBody<Body>,
 ) -> Result<Json<CategorySet>, Problem> {
     let seats = body.seats.selector()?;
-    let changed = api.engine.catalogue.set_category(HallId(id), &seats, &body.category).await?;
+    let changed = api.engine.catalogue.set_category(id, &seats, &body.category).await?;
     Ok(Json(CategorySet { changed }))
 }

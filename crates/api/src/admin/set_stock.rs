@@ -6,8 +6,7 @@ use onsale_domain::ids::ItemId;
 use super::item::{StockBody, StockInput};
 use crate::{
     Shared,
-    caller::Organiser,
-    extract::ApiPath,
+    caller::OwnerOf,
     json::{AdminBody, JsonBody},
     problem::{Kind, Problem},
 };
@@ -22,10 +21,9 @@ pub(super) const PROBLEMS: &[Kind] = &[Kind::StockOutOfBounds];
     request_body = StockInput, responses((status = 200, description = "The stock", body = StockBody)))]
 pub(super) async fn set_stock(
     State(api): State<Shared>,
-    Organiser(caller): Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(caller, id): OwnerOf<ItemId>,
     JsonBody(body): AdminBody<StockInput>,
 ) -> Result<Json<StockBody>, Problem> {
-    let stock = api.engine.sales.set_stock(caller.user, ItemId(id), body.total).await;
+    let stock = api.engine.sales.set_stock(caller.user, id, body.total).await;
     Ok(Json(stock.map_err(|error| api.sale_problem(error))?.into()))
 }

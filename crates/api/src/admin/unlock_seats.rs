@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     Shared,
-    caller::Organiser,
-    extract::ApiPath,
+    caller::OwnerOf,
     json::{AdminBody, JsonBody},
     problem::Problem,
 };
@@ -21,9 +20,8 @@ use crate::{
     request_body = SeatsInput, responses((status = 200, description = "What was done", body = SeatsLocked)))]
 pub(super) async fn unlock_seats(
     State(api): State<Shared>,
-    Organiser(caller): Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(caller, id): OwnerOf<PerformanceId>,
     JsonBody(seats): AdminBody<SeatsInput>,
 ) -> Result<Json<SeatsLocked>, Problem> {
-    set_locked(&api, caller, PerformanceId(id), seats, false).await
+    set_locked(&api, caller, id, seats, false).await
 }

@@ -1,7 +1,7 @@
 //! Pictures.
 
 use crate::{
-    operation::{BODY, ORGANISER, Operations, PARAMETERS, STORE, operation},
+    operation::{BODY, OWNER, Operations, PARAMETERS, STORE, operation},
     problem::Kind,
 };
 
@@ -21,11 +21,8 @@ const NO_SUCH_ITEM: &[Kind] = &[Kind::NotFound, Kind::NoSuchItem];
 pub(crate) fn operations() -> Operations {
     Operations::new()
         .routes(operation!(get_media::get_media, &[PARAMETERS, STORE, NOT_FOUND]))
-        .routes(operation!(set_show_image::set_show_image, &[ORGANISER, BODY, STORE, NOT_FOUND]))
-        .routes(operation!(remove_show_image::remove_show_image, &[ORGANISER, PARAMETERS, STORE, NOT_FOUND]))
-        .routes(operation!(set_item_image::set_item_image, &[ORGANISER, BODY, STORE, NO_SUCH_ITEM]))
-        .routes(operation!(
-            remove_item_image::remove_item_image,
-            &[ORGANISER, PARAMETERS, STORE, NO_SUCH_ITEM],
-        ))
+        .routes(operation!(set_show_image::set_show_image, &[OWNER, BODY, STORE, NOT_FOUND]))
+        .routes(operation!(remove_show_image::remove_show_image, &[OWNER, PARAMETERS, STORE, NOT_FOUND]))
+        .routes(operation!(set_item_image::set_item_image, &[OWNER, BODY, STORE, NO_SUCH_ITEM]))
+        .routes(operation!(remove_item_image::remove_item_image, &[OWNER, PARAMETERS, STORE, NO_SUCH_ITEM],))
 }

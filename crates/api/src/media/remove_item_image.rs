@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 use onsale_domain::ids::ItemId;
 
-use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
+use crate::{Shared, caller::OwnerOf, problem::Problem};
 
 /// Take an item's picture away
 #[utoipa::path(delete, path = "/api/v1/admin/items/{id}/image", tag = "admin", security(("bearer" = [])),
@@ -11,9 +11,8 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
     responses((status = 204, description = "The item has no picture")))]
 pub(super) async fn remove_item_image(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<ItemId>,
 ) -> Result<StatusCode, Problem> {
-    api.engine.remove_image(ItemId(id)).await?;
+    api.engine.remove_image(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

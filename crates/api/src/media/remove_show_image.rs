@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 use onsale_domain::ids::ShowId;
 
-use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
+use crate::{Shared, caller::OwnerOf, problem::Problem};
 
 /// Take a show's picture away
 #[utoipa::path(delete, path = "/api/v1/admin/shows/{id}/image", tag = "admin", security(("bearer" = [])),
@@ -11,9 +11,8 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
     responses((status = 204, description = "The show has no picture")))]
 pub(super) async fn remove_show_image(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<ShowId>,
 ) -> Result<StatusCode, Problem> {
-    api.engine.remove_image(ShowId(id)).await?;
+    api.engine.remove_image(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,7 +4,7 @@ use axum::{extract::State, http::StatusCode};
 use onsale_domain::ids::ItemId;
 
 use super::picture::Picture;
-use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
+use crate::{Shared, caller::OwnerOf, problem::Problem};
 
 /// Set an item's picture
 ///
@@ -17,10 +17,9 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, problem::Problem};
     responses((status = 204, description = "The item has the picture")))]
 pub(super) async fn set_item_image(
     State(api): State<Shared>,
-    _: Organiser,
-    ApiPath(id): ApiPath<i64>,
+    OwnerOf(_caller, id): OwnerOf<ItemId>,
     picture: Picture,
 ) -> Result<StatusCode, Problem> {
-    api.engine.set_image(ItemId(id), picture.media_type, picture.bytes).await?;
+    api.engine.set_image(id, picture.media_type, picture.bytes).await?;
     Ok(StatusCode::NO_CONTENT)
 }

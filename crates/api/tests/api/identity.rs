@@ -2,7 +2,10 @@
 //! that somebody forged.
 
 use onsale_domain::user::Role;
-use onsale_engine::accounts::{IdentitySettings, TokenCheck};
+use onsale_engine::{
+    accounts::{IdentitySettings, TokenCheck},
+    owners::OwnerCheck,
+};
 use onsale_identity::OpenIdProvider as Keys;
 use onsale_testbed::openid::{OpenIdProvider, SigningKey, hs256, token};
 use reqwest::{Method, StatusCode};
@@ -27,7 +30,7 @@ async fn trusting(
     let keys = Keys::new(provider.issuer(), None).unwrap();
     let complete =
         |engine: onsale_engine::Engine| engine.with_identity_provider(std::sync::Arc::new(keys), settings);
-    Box::pin(Server::start_with_engine(|settings, _| settings, complete)).await.walk().await
+    Box::pin(Server::start_with_engine(OwnerCheck::On, |settings, _| settings, complete)).await.walk().await
 }
 
 /// Trusts the provider and leaves no check out.

@@ -13,6 +13,7 @@ mod events;
 mod identity;
 mod items;
 mod media;
+mod owners;
 mod popular;
 mod queue;
 mod readiness;

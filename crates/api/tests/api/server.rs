@@ -6,7 +6,7 @@ use onsale_api::ApiSettings;
 use onsale_coordination::LocalCoordination;
 use onsale_domain::{money::Currency, time::Timestamp, user::Role};
 use onsale_engine::{
-    Engine, Settings, accounts::AccountSettings, clock::ManualClock, ids::CountingIds,
+    Engine, Settings, accounts::AccountSettings, clock::ManualClock, ids::CountingIds, owners::OwnerCheck,
     webhooks::WebhookSettings,
 };
 use onsale_media::MediaFolder;
@@ -50,11 +50,12 @@ impl Server {
         change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
     ) -> Self {
         // Apart: futures in futures have a limit.
-        Box::pin(Self::start_with_engine(change, |engine| engine)).await
+        Box::pin(Self::start_with_engine(OwnerCheck::On, change, |engine| engine)).await
     }
 
-    /// Starts with an engine that may have more to it.
+    /// Starts a server that may not ask whose things are, or whose engine has more to it.
     pub(crate) async fn start_with_engine(
+        owner_check: OwnerCheck,
         change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
         complete: impl FnOnce(Engine) -> Engine,
     ) -> Self {
@@ -62,7 +63,7 @@ impl Server {
         let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
         let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
         let clock = Arc::new(ManualClock::new(START));
-        let settings = Settings { webhooks: webhooks(), ..Settings::new(accounts()) };
+        let settings = Settings { webhooks: webhooks(), owner_check, ..Settings::new(accounts()) };
         let ids = Arc::new(CountingIds::default());
         let time = clock.clone();
         let engine = Engine::start_with_rooms(Arc::new(store), clock.clone(), ids, settings, |journal| {

@@ -107,7 +107,7 @@ mod postgres {
             let show = ShowDetails::new(ShowKind::Movie, title);
             let catalogue = &self.nodes[node].0.catalogue;
             let screening = PerformanceDetails {
-                show: catalogue.add_show(show).await.unwrap().id,
+                show: catalogue.add_show(show, None).await.unwrap().id,
                 hall: self.hall,
                 starts_at: START.plus_ms(3_600_000),
                 ends_at: START.plus_ms(2 * 3_600_000),
@@ -126,7 +126,7 @@ mod postgres {
     }
 
     async fn add_hall(node: &Engine) -> HallId {
-        let venue = node.catalogue.add_venue("Venue", "Asia/Seoul").await.unwrap();
+        let venue = node.catalogue.add_venue("Venue", "Asia/Seoul", None).await.unwrap();
         let section =
             SectionSpec { name: "Stalls".into(), rows: 1, seats_per_row: 1, category: "Standard".into() };
         node.catalogue.add_hall(venue.id, "Hall", &Plan::generate(&[section]).unwrap()).await.unwrap()

@@ -109,7 +109,7 @@ impl Stage {
 /// Adds a performance in a hall of its own, on sale from `now` on for a day, and returns its seats, too.
 pub async fn add_performance(engine: &Engine, setup: Setup, now: Timestamp) -> (PerformanceId, Vec<SeatId>) {
     let catalogue = &engine.catalogue;
-    let venue = catalogue.add_venue("Arena", "Asia/Seoul").await.expect("a venue is added");
+    let venue = catalogue.add_venue("Arena", "Asia/Seoul", None).await.expect("a venue is added");
     let plan = Plan::generate(&[SectionSpec {
         name: "Stalls".into(),
         rows: setup.rows,
@@ -119,10 +119,13 @@ pub async fn add_performance(engine: &Engine, setup: Setup, now: Timestamp) -> (
     .expect("the plan is possible");
     let hall = catalogue.add_hall(venue.id, "Main", &plan).await.expect("a hall is added");
     let show = catalogue
-        .add_show(ShowDetails {
-            running_time_min: Some(120),
-            ..ShowDetails::new(ShowKind::Concert, "Opening night")
-        })
+        .add_show(
+            ShowDetails {
+                running_time_min: Some(120),
+                ..ShowDetails::new(ShowKind::Concert, "Opening night")
+            },
+            None,
+        )
         .await
         .expect("a show is added");
     let performance = catalogue

@@ -38,7 +38,7 @@ const HOLD_MS: i64 = 120_000;
 async fn add_item(stage: &Stage, name: &str, units: i64, per_buyer_max: u32) -> ItemId {
     let rules = ItemRules { hold_ms: HOLD_MS, units_per_buyer_max: per_buyer_max };
     let details = ItemDetails { price: PRICE, rules, ..item(name) };
-    stage.engine.catalogue.add_item(details, units).await.expect("an item is added").id
+    stage.engine.catalogue.add_item(details, units, None).await.expect("an item is added").id
 }
 
 async fn left(stage: &Stage, item: ItemId) -> i64 {
@@ -312,7 +312,7 @@ pub async fn a_time_deal_opens_at_its_moment(store: Arc<dyn Store>) {
     let (stage, clock) = Stage::frozen(store, Setup { sales, ..Setup::default() }).await;
     let start_at = OPENING.plus_ms(5_000);
     let details = ItemDetails { kind: ItemKind::TimeDeal { start_at }, ..item("Shoes") };
-    let shoes = stage.engine.catalogue.add_item(details, 5).await.unwrap();
+    let shoes = stage.engine.catalogue.add_item(details, 5, None).await.unwrap();
     let order = || stage.engine.sales.hold_units(UserId(1), None, shoes.id, 1);
     clock.advance_ms(4_999);
     let early = order().await;

@@ -31,12 +31,12 @@ pub async fn an_empty_store_is_empty(store: Arc<dyn Store>) {
     assert!(store.is_empty().await.unwrap(), "nothing is in it");
     store.ping().await.expect("it answers");
     assert!(store.lanes() >= 1, "at least one batch can be in flight");
-    store.add_venue("Grand", "Asia/Seoul").await.unwrap();
+    store.add_venue("Grand", "Asia/Seoul", None).await.unwrap();
     assert!(!store.is_empty().await.unwrap(), "now there is a venue");
 }
 
 pub async fn shows_are_kept_as_they_were_written(store: Arc<dyn Store>) {
-    let id = store.add_show(film()).await.unwrap();
+    let id = store.add_show(film(), None).await.unwrap();
     assert_eq!(store.show(id).await.unwrap(), Some(Show { id, details: film() }));
     assert!(!store.is_empty().await.unwrap());
 
@@ -44,8 +44,8 @@ pub async fn shows_are_kept_as_they_were_written(store: Arc<dyn Store>) {
     store.change_show(id, changed.clone()).await.unwrap();
     assert_eq!(store.show(id).await.unwrap(), Some(Show { id, details: changed }));
 
-    let kept = store.add_show(film()).await.unwrap();
-    let again = store.add_show(film()).await;
+    let kept = store.add_show(film(), None).await.unwrap();
+    let again = store.add_show(film(), None).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))), "a source is imported once: {again:?}");
     let changed = store.change_show(id, film()).await;
     assert!(matches!(changed, Err(StoreError::Conflict(_))), "{kept} has this source: {changed:?}");
@@ -54,21 +54,21 @@ pub async fn shows_are_kept_as_they_were_written(store: Arc<dyn Store>) {
 
 pub async fn importing_twice_changes_nothing(store: Arc<dyn Store>) {
     let other = ShowDetails { source_key: Some("films/2".to_owned()), ..show(ShowKind::Movie, "1776") };
-    let first = store.import_shows(&[film(), other.clone(), other.clone()]).await.unwrap();
+    let first = store.import_shows(&[film(), other.clone(), other.clone()], None).await.unwrap();
     let [ImportOutcome::Added(a), ImportOutcome::Added(b), ImportOutcome::Unchanged(c)] = first[..] else {
         panic!("two are new, and the third is the second again: {first:?}");
     };
     assert!(a != b && b == c);
-    let again = store.import_shows(&[other.clone(), film()]).await.unwrap();
+    let again = store.import_shows(&[other.clone(), film()], None).await.unwrap();
     assert_eq!(again, [ImportOutcome::Unchanged(b), ImportOutcome::Unchanged(a)]);
     let longer = ShowDetails { running_time_min: Some(142), ..other };
-    let changed = store.import_shows(&[film(), longer.clone()]).await.unwrap();
+    let changed = store.import_shows(&[film(), longer.clone()], None).await.unwrap();
     assert_eq!(changed, [ImportOutcome::Unchanged(a), ImportOutcome::Changed(b)]);
     assert_eq!(store.show(b).await.unwrap().unwrap().details, longer);
 }
 
 pub async fn an_import_with_a_show_without_a_source_leaves_nothing(store: Arc<dyn Store>) {
-    let refused = store.import_shows(&[film(), show(ShowKind::Movie, "1776")]).await;
+    let refused = store.import_shows(&[film(), show(ShowKind::Movie, "1776")], None).await;
     assert!(matches!(refused, Err(StoreError::Rejected(_))), "{refused:?}");
     assert!(store.is_empty().await.unwrap(), "not even the first is there");
 }
@@ -76,7 +76,7 @@ pub async fn an_import_with_a_show_without_a_source_leaves_nothing(store: Arc<dy
 pub async fn venues_and_halls_are_listed(store: Arc<dyn Store>) {
     let mut venues = Vec::new();
     for name in ["Grand", "대극장", "Arena"] {
-        let id = store.add_venue(name, "Asia/Seoul").await.unwrap();
+        let id = store.add_venue(name, "Asia/Seoul", None).await.unwrap();
         venues.push(Venue { id, name: name.to_owned(), time_zone: "Asia/Seoul".to_owned() });
     }
     assert_eq!(store.venues(None, 10).await.unwrap(), venues);
@@ -184,7 +184,7 @@ pub async fn seat_maps_are_as_planned(store: Arc<dyn Store>) {
 }
 
 pub async fn a_plan_that_contradicts_itself_is_rejected(store: Arc<dyn Store>) {
-    let venue = store.add_venue("Grand", "Asia/Seoul").await.unwrap();
+    let venue = store.add_venue("Grand", "Asia/Seoul", None).await.unwrap();
     let mut row = odd_plan();
     row.seats[0].row = 2;
     let mut category = odd_plan();
@@ -319,7 +319,7 @@ pub async fn a_hundred_thousand_seats(store: Arc<dyn Store>) {
         category: format!("Category {}", index % 3),
     };
     let plan = Plan::generate(&(0..10).map(section).collect::<Vec<_>>()).unwrap();
-    let venue = store.add_venue("Stadium", "Asia/Seoul").await.unwrap();
+    let venue = store.add_venue("Stadium", "Asia/Seoul", None).await.unwrap();
     let hall = store.add_hall(venue, "Field", &plan).await.unwrap();
     let map = store.seat_map(hall).await.unwrap().unwrap();
     assert_eq!((map.seats().len(), map.rows().len(), map.categories().len()), (100_000, 1_000, 3));

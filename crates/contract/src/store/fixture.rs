@@ -64,9 +64,9 @@ impl Fixture {
     }
 
     async fn build(store: Arc<dyn Store>, plan: &Plan, ids: Arc<CountingIds>) -> Self {
-        let venue = store.add_venue("Grand", "Asia/Seoul").await.expect("a venue is added");
+        let venue = store.add_venue("Grand", "Asia/Seoul", None).await.expect("a venue is added");
         let hall = store.add_hall(venue, "Hall 1", plan).await.expect("a hall is added");
-        let show = store.add_show(show(ShowKind::Movie, "Parasite")).await.expect("a show is added");
+        let show = store.add_show(show(ShowKind::Movie, "Parasite"), None).await.expect("a show is added");
         let details = performance(show, hall);
         let performance = store.add_performance(&details).await.expect("a performance is added");
         let map = store.seat_map(hall).await.expect("the seats are read").expect("the hall is there");

@@ -28,11 +28,11 @@ async fn left(store: &Arc<dyn Store>, id: ItemId) -> i64 {
 }
 
 pub async fn items_are_kept_as_they_were_written(store: Arc<dyn Store>) {
-    let soup = store.add_item(&item("라면"), 10).await.unwrap();
+    let soup = store.add_item(&item("라면"), 10, None).await.unwrap();
     let mut deal = item("Shoes");
     deal.kind = ItemKind::TimeDeal { start_at: OPENS };
     deal.image_url = Some("https://example.org/shoes.jpg".to_owned());
-    let shoes = store.add_item(&deal, 0).await.unwrap();
+    let shoes = store.add_item(&deal, 0, None).await.unwrap();
     let soup = Item { id: soup, details: item("라면") };
     let mut shoes = Item { id: shoes, details: deal };
     assert_eq!(store.item(soup.id).await.unwrap(), Some(soup.clone()));
@@ -69,7 +69,7 @@ pub async fn items_are_kept_as_they_were_written(store: Arc<dyn Store>) {
 
 pub async fn an_order_for_units_is_kept_in_every_part(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
-    let soup = store.add_item(&item("Soup"), 10).await.unwrap();
+    let soup = store.add_item(&item("Soup"), 10, None).await.unwrap();
     let request = world.hold_units(41, Some(1), soup, 3, OPENS);
     let Outcome::Held { order, .. } = world.accept(request.clone(), OPENS).await else { panic!("not held") };
     assert_eq!(order.goods, Goods::Units { item: soup, count: 3, price: 1_000 });
@@ -109,8 +109,8 @@ pub async fn an_order_for_units_is_kept_in_every_part(store: Arc<dyn Store>) {
 
 pub async fn units_and_seats_go_through_one_batch(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
-    let soup = store.add_item(&item("Soup"), 6).await.unwrap();
-    let shoes = store.add_item(&item("Shoes"), 1).await.unwrap();
+    let soup = store.add_item(&item("Soup"), 6, None).await.unwrap();
+    let shoes = store.add_item(&item("Shoes"), 1, None).await.unwrap();
     let batch = [
         world.hold_units(1, None, soup, 4, OPENS),
         world.hold(1, None, &[0], OPENS),
@@ -133,8 +133,8 @@ pub async fn units_and_seats_go_through_one_batch(store: Arc<dyn Store>) {
 /// A hold that is over gives its units to whoever wants them, although nothing has released it.
 pub async fn lapsed_orders_are_loaded_and_yield(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
-    let soup = store.add_item(&item("Soup"), 5).await.unwrap();
-    let shoes = store.add_item(&item("Shoes"), 5).await.unwrap();
+    let soup = store.add_item(&item("Soup"), 5, None).await.unwrap();
+    let shoes = store.add_item(&item("Shoes"), 5, None).await.unwrap();
     let first = world.held_units(1, soup, 2, OPENS).await;
     let second = world.held_units(2, soup, 3, OPENS.plus_ms(10)).await;
     world.held_units(3, shoes, 1, OPENS).await;
@@ -164,7 +164,7 @@ pub async fn lapsed_orders_are_loaded_and_yield(store: Arc<dyn Store>) {
 
 pub async fn a_stock_goes_up_and_down_but_not_below_what_is_taken(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
-    let soup = store.add_item(&item("Soup"), 5).await.unwrap();
+    let soup = store.add_item(&item("Soup"), 5, None).await.unwrap();
     let order = world.held_units(1, soup, 3, OPENS).await;
     let set = |total| world.set_stock(soup, total);
     let stock = world.accept(set(8), OPENS).await;
@@ -183,7 +183,7 @@ pub async fn a_stock_goes_up_and_down_but_not_below_what_is_taken(store: Arc<dyn
 
 pub async fn orders_for_units_are_listed_apart(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
-    let soup = store.add_item(&item("Soup"), 5).await.unwrap();
+    let soup = store.add_item(&item("Soup"), 5, None).await.unwrap();
     let units = world.held_units(1, soup, 1, OPENS).await;
     let seats = world.held(1, None, &[0], OPENS.plus_ms(1)).await;
     let more = world.held_units(1, soup, 2, OPENS.plus_ms(2)).await;
@@ -203,7 +203,7 @@ fn change(item: ItemId, before: i64, left: i64, version: i64) -> Changes {
 
 pub async fn an_old_stock_version_is_a_conflict(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
-    let soup = store.add_item(&item("Soup"), 5).await.unwrap();
+    let soup = store.add_item(&item("Soup"), 5, None).await.unwrap();
     world.held_units(1, soup, 1, OPENS).await;
     for (item, version) in [(soup, 1), (soup, 3), (ItemId(99), 1)] {
         let mut transaction = world.begin().await;
@@ -216,7 +216,7 @@ pub async fn an_old_stock_version_is_a_conflict(store: Arc<dyn Store>) {
 /// The check is the last guard: whatever was decided, more than there is cannot be written.
 pub async fn a_stock_never_goes_below_zero(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
-    let soup = store.add_item(&item("Soup"), 5).await.unwrap();
+    let soup = store.add_item(&item("Soup"), 5, None).await.unwrap();
     let mut transaction = world.begin().await;
     // It was believed to be nine.
     let refused = transaction.write(&change(soup, 9, 3, 1)).await;

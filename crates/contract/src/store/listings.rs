@@ -33,9 +33,9 @@ pub async fn titles_are_found_by_any_part_in_any_script(store: Arc<dyn Store>) {
         "Ünïted 93",
     ];
     for title in all_titles {
-        store.add_show(show(ShowKind::Movie, title)).await.unwrap();
+        store.add_show(show(ShowKind::Movie, title), None).await.unwrap();
     }
-    store.add_show(show(ShowKind::Concert, "1776 live")).await.unwrap();
+    store.add_show(show(ShowKind::Concert, "1776 live"), None).await.unwrap();
     let expected: [(&str, &[&str]); 17] = [
         ("1776", &["1776"]),
         ("17", &["17 Again", "1776"]),
@@ -72,7 +72,7 @@ pub async fn genres_are_found_whole(store: Arc<dyn Store>) {
         [("A", Some("Drama")), ("B", Some("Drama, Romance")), ("C", Some("드라마")), ("D", None)]
     {
         let genre = genre.map(str::to_owned);
-        store.add_show(ShowDetails { genre, ..show(ShowKind::Movie, title) }).await.unwrap();
+        store.add_show(ShowDetails { genre, ..show(ShowKind::Movie, title) }, None).await.unwrap();
     }
     for (genre, found) in
         [("drama", "A"), (" DRAMA,  romance", "B"), ("드라마", "C"), ("dram", ""), ("", "ABCD")]
@@ -94,7 +94,7 @@ pub async fn films_are_sorted_and_paged(store: Arc<dyn Store>) {
     ];
     for (title, date) in films {
         let release_date = date.map(|date| date.parse().expect("a date"));
-        store.add_show(ShowDetails { release_date, ..show(ShowKind::Movie, title) }).await.unwrap();
+        store.add_show(ShowDetails { release_date, ..show(ShowKind::Movie, title) }, None).await.unwrap();
     }
     let sorted = ["Also new", "New", "Old", "None a", "None b"];
     assert_eq!(titles(&*store, all()).await, sorted);
@@ -113,7 +113,7 @@ async fn add(store: &dyn Store, details: PerformanceDetails, starts_at: i64, end
 pub async fn performances_that_have_ended_are_left_out(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
     let details = performance(world.show, world.hall);
-    let over = store.add_show(show(ShowKind::Movie, "Over")).await.unwrap();
+    let over = store.add_show(show(ShowKind::Movie, "Over"), None).await.unwrap();
     add(&*store, PerformanceDetails { show: over, ..details.clone() }, 10, 20).await;
     let late = add(&*store, details.clone(), 3_000, 4_000).await;
     let early = add(&*store, details.clone(), 1_000, 2_000).await;
@@ -158,7 +158,7 @@ pub async fn concerts_with_the_nearest_date_come_first(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
     let mut concerts = Vec::new();
     for title in ["Later", "Without a date", "Sooner", "Over"] {
-        concerts.push(store.add_show(show(ShowKind::Concert, title)).await.unwrap());
+        concerts.push(store.add_show(show(ShowKind::Concert, title), None).await.unwrap());
     }
     let at = |show: ShowId| PerformanceDetails { show, ..performance(world.show, world.hall) };
     add(&*store, at(concerts[0]), 9_000, 9_500).await;

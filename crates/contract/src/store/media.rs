@@ -19,7 +19,7 @@ fn picture(number: u8) -> MediaName {
 }
 
 async fn film(store: &dyn Store) -> ShowId {
-    store.add_show(show(ShowKind::Movie, "Parasite")).await.unwrap()
+    store.add_show(show(ShowKind::Movie, "Parasite"), None).await.unwrap()
 }
 
 async fn image_of(store: &dyn Store, show: ShowId) -> Option<String> {
@@ -42,7 +42,7 @@ pub async fn a_show_has_the_picture_that_it_was_given(store: Arc<dyn Store>) {
 }
 
 pub async fn an_item_has_the_picture_that_it_was_given(store: Arc<dyn Store>) {
-    let soup = store.add_item(&item("라면"), 10).await.unwrap();
+    let soup = store.add_item(&item("라면"), 10, None).await.unwrap();
     let image = async || store.item(soup).await.unwrap().unwrap().details.image_url;
     let now = Timestamp(1_000);
     assert!(!store.set_image(soup.into(), Some(&picture(1)), now).await.unwrap(), "it was not noted");

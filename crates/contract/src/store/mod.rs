@@ -10,6 +10,7 @@ pub mod items;
 pub mod listings;
 pub mod media;
 pub mod outbox;
+pub mod owners;
 pub mod popularity;
 pub mod rooms;
 pub mod sales;

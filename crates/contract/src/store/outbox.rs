@@ -76,7 +76,7 @@ pub async fn what_organisers_change_is_told(store: Arc<dyn Store>) {
     store.change_performance(&changed).await.unwrap();
     changed.cancelled = true;
     store.change_performance(&changed).await.unwrap();
-    let item_id = store.add_item(&item("Poster"), 5).await.unwrap();
+    let item_id = store.add_item(&item("Poster"), 5, None).await.unwrap();
     store.change_item(&Item { id: item_id, details: item("Print") }).await.unwrap();
     // A change that is refused tells nothing.
     store.change_item(&Item { id: ItemId(999), details: item("None") }).await.unwrap_err();
@@ -115,7 +115,7 @@ pub async fn what_organisers_change_is_told(store: Arc<dyn Store>) {
 
 pub async fn what_is_done_to_stock_seats_and_wallets_is_told(store: Arc<dyn Store>) {
     let world = Fixture::with_plan(store.clone(), &hall_plan("Floor", 30, 50)).await;
-    let poster = store.add_item(&item("Poster"), 5).await.unwrap();
+    let poster = store.add_item(&item("Poster"), 5, None).await.unwrap();
     world.held_units(3, poster, 2, OPENS).await;
     world.held(4, None, &[0], OPENS).await;
     let before: Vec<_> = store.outbox(MANY).await.unwrap().iter().map(|row| row.seq).collect();

@@ -86,7 +86,7 @@ pub async fn what_is_given_back_is_taken_off_its_day(store: Arc<dyn Store>) {
 
 pub async fn seats_count_for_their_show_among_its_kind(store: Arc<dyn Store>) {
     let film = Fixture::new(store.clone()).await;
-    let concert = store.add_show(show(ShowKind::Concert, "Opening night")).await.unwrap();
+    let concert = store.add_show(show(ShowKind::Concert, "Opening night"), None).await.unwrap();
     let details = super::fixture::performance(concert, film.hall);
     let evening = store.add_performance(&details).await.unwrap();
     let second_screening = film.another_performance().await;

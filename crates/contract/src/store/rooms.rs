@@ -46,6 +46,7 @@ fn records() -> Vec<RoomRecord> {
 fn new_room(offers: &[Offer]) -> NewRoom {
     NewRoom {
         name: "대기실 \"A\"".to_owned(),
+        owner: None,
         admits: Admits::Accounts,
         offers: offers.to_vec(),
         record: records().remove(0),
@@ -111,8 +112,8 @@ pub async fn an_offer_is_behind_one_room_at_most(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
     let (first, second) = (world.performance.into(), world.another_performance().await.into());
     // The numbers of the items are those of the performances.
-    let soup = store.add_item(&item("Soup"), 1).await.unwrap().into();
-    let shoes = store.add_item(&item("Shoes"), 1).await.unwrap().into();
+    let soup = store.add_item(&item("Soup"), 1, None).await.unwrap().into();
+    let shoes = store.add_item(&item("Shoes"), 1, None).await.unwrap().into();
     let id = store.add_room(&new_room(&[soup, second, first])).await.unwrap();
     assert_eq!(store.room(id).await.unwrap().unwrap().offers, [first, second, soup]);
     assert_eq!(store.rooms().await.unwrap()[0].offers, [first, second, soup]);

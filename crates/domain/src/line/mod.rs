@@ -19,6 +19,7 @@ mod poll;
 mod recording;
 mod room;
 mod settings;
+mod slots;
 mod turns;
 mod waiting_time;
 

@@ -31,6 +31,13 @@ pub(super) struct Survival {
     pub(super) age_s: f64,
 }
 
+impl Survival {
+    /// This share is there, and it is not known who will leave.
+    pub(super) fn without_age(share: f64) -> Self {
+        Self { share, leaving_per_second: 0.0, age_s: 1.0 }
+    }
+}
+
 /// Who was seen, and who has had a turn.
 #[derive(Clone, Debug)]
 pub(super) struct Presence {

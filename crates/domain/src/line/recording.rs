@@ -133,6 +133,7 @@ impl Room {
             self.presence.open(self.record.cohort, self.tail, self.now);
         }
         self.presence.set_unseen_ms(settings.unseen_ms);
+        self.slots.set_pass_ms(settings.pass_ms, self.now);
         let goes_on = before.phase != Phase::Open && self.record.phase == Phase::Open;
         let other_mode = before.settings.mode != settings.mode;
         if goes_on || other_mode {

@@ -13,9 +13,10 @@ use super::{
     Draw, DrawNotice, DrawRecord, Guards, Phase, Place, RoomDocument, RoomRecord, SaleHealth, Ticket,
     Traffic, WaitRange, WaitingTimes, commitment,
     gate::Gate,
-    no_shows::Presence,
+    no_shows::{Presence, Survival},
+    slots::SlotTimes,
     turns::{Turn, Turns},
-    waiting_time::Flow,
+    waiting_time::{Flow, Idle},
 };
 use crate::{ids::RoomId, time::Timestamp};
 
@@ -47,6 +48,7 @@ pub struct Room {
     pub(super) gate: Gate,
     pub(super) presumed: Presumed,
     pub(super) waits: WaitingTimes,
+    pub(super) slots: SlotTimes,
     pub(super) calls: u64,
     pub(super) lapses: u64,
     pub(super) entries: u64,
@@ -185,6 +187,7 @@ impl Room {
                 until: now.plus_ms(settings.pass_ms),
             },
             waits: WaitingTimes::default(),
+            slots: SlotTimes::new(settings.pass_ms, now),
             calls: 0,
             lapses: 0,
             entries: 0,
@@ -265,7 +268,9 @@ impl Room {
     /// If it is not their turn, or was.
     pub fn enter(&mut self, ticket: Ticket, now: Timestamp) -> Result<Pass, Refusal> {
         match self.ask(ticket, now)? {
-            Standing::Called { place, .. } => {
+            Standing::Called { place, until: called_until } => {
+                let called_at = called_until.plus_ms(-self.record.settings.claim_ms);
+                self.slots.entered(self.now, self.now.since_ms(called_at));
                 let until = self.now.plus_ms(self.record.settings.pass_ms);
                 let until = self.turns.enter(place, until);
                 self.changes(place);
@@ -287,6 +292,9 @@ impl Room {
         let Pass { place, until: before } = self.pass(ticket, now)?;
         let until = until.min(self.now.plus_ms(self.record.settings.pass_ms)).max(before);
         self.changes(place);
+        if until > before {
+            self.slots.extended(before, until, self.now);
+        }
         Ok(Pass { place, until: self.turns.enter(place, until) })
     }
 
@@ -298,7 +306,7 @@ impl Room {
         let pass = self.pass(ticket, now)?;
         self.turns.end(pass.place);
         self.changes(pass.place);
-        self.out += 1;
+        self.came_out(pass.until);
         self.pass_on();
         Ok(())
     }
@@ -320,7 +328,7 @@ impl Room {
         let place = self.draw.place(ticket);
         match self.turns.end(place) {
             Some(Turn::Called(_)) => self.gate.owe(1),
-            Some(Turn::Inside(_)) => self.out += 1,
+            Some(Turn::Inside(until)) => self.came_out(until),
             None => {}
         }
         self.presence.take(place);
@@ -374,8 +382,9 @@ impl Room {
         }
         if self.record.phase == Phase::Open {
             self.call();
-            self.waits.note(self.open_ms, self.cursor, self.out);
+            self.waits.note(self.open_ms, self.cursor, self.out, self.entries);
         }
+        self.slots.go_on(self.now);
         std::mem::take(&mut self.tick)
     }
 
@@ -448,11 +457,32 @@ impl Room {
     }
 
     pub(super) fn wait(&self, ahead: u32) -> Option<WaitRange> {
-        let set = self.gate.per_second();
-        let admissions_per_second = set.or_else(|| self.waits.out_per_second());
-        // What fills an empty bank window says nothing about how fast it empties.
-        admissions_per_second?;
-        self.waits.wait(ahead, Flow { admissions_per_second, survival: self.presence.survival() })
+        let mut survival = self.presence.survival();
+        let (admissions_per_second, idle) = match (self.gate.per_second(), self.slots.mean_s()) {
+            (Some(set), _) => (set, Idle::default()),
+            (None, Some(slot_s)) => {
+                // Better than the line's speed, which is that of a window that was just filled.
+                survival = survival.or_else(|| self.waits.entering_share().map(Survival::without_age));
+                let slots = f64::from(self.record.settings.mode.inside_max());
+                (slots / slot_s, self.idle_slots(slot_s))
+            }
+            // What fills an empty bank window says nothing about how fast it empties.
+            (None, None) => (self.waits.out_per_second()?, Idle::default()),
+        };
+        self.waits.wait(ahead, Flow { admissions_per_second, idle, survival })
+    }
+
+    /// Slots kept free for those called who have gone. They counted as there because they had asked;
+    /// within twice the time for which they do, nobody does any more who has gone by now.
+    fn idle_slots(&self, slot_s: f64) -> Idle {
+        let called = f64::from(self.turns.len() - self.turns.inside());
+        Idle { per_second: called / slot_s, fades_s: 2.0 * self.record.settings.unseen_ms as f64 / 1_000.0 }
+    }
+
+    /// Somebody has come out whose pass was good until `until`.
+    fn came_out(&mut self, until: Timestamp) {
+        self.out += 1;
+        self.slots.left(until, self.now);
     }
 
     /// Brings the room's time up to now, and ends the turns whose time is up.
@@ -473,8 +503,8 @@ impl Room {
                     self.lapses += 1;
                     self.tick.lapsed += 1;
                 }
-                Turn::Inside(_) => {
-                    self.out += 1;
+                Turn::Inside(until) => {
+                    self.came_out(until);
                     self.tick.passes_ended += 1;
                 }
             }

@@ -8,6 +8,10 @@
 //! become fewer by `n' = -r - n k / (a + s)`, so they are gone after
 //! `a ((1 + (k + 1) n / (r a))^(1 / (k + 1)) - 1)` seconds.
 //!
+//! How fast a bank window empties is in `slots.rs`. Slots that are kept free for those called who do not
+//! come let nobody in; right after the opening that may be half of them. What is let in less until
+//! that is over comes on top of `n`.
+//!
 //! Time here is *open time*, the milliseconds the room has been open, not counting pauses: nobody
 //! can foretell how long a pause lasts, so predictions stand still in one and so does their
 //! measurement.
@@ -21,6 +25,9 @@ const WINDOW_MS: i64 = 60_000;
 
 /// For how long the measured speed tells the wait, in seconds.
 const NEAR_S: f64 = 60.0;
+
+/// How often a wait is estimated anew with what is let in less during it.
+const IDLE_ROUNDS: u32 = 8;
 
 /// How often the cursor is noted, in milliseconds.
 const NOTE_EVERY_MS: i64 = 1_000;
@@ -95,15 +102,51 @@ impl WaitErrors {
 struct Note {
     open_ms: i64,
     cursor: u32,
-    /// How many have come out so far.
+    /// How many have come out so far, and how many have come in.
     out: u64,
+    entries: u64,
 }
 
 /// How fast people are let in, and how many are there to be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flow {
-    pub(super) admissions_per_second: Option<f64>,
+    pub(super) admissions_per_second: f64,
+    pub(super) idle: Idle,
     pub(super) survival: Option<Survival>,
+}
+
+/// Admissions that fail to come, because slots are kept for those who have gone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Idle {
+    /// How many a second now.
+    pub(super) per_second: f64,
+    /// After how many seconds there are none any more; they become fewer evenly.
+    pub(super) fades_s: f64,
+}
+
+impl Idle {
+    /// How many within so many seconds.
+    fn within(self, s: f64) -> f64 {
+        let s = s.min(self.fades_s);
+        if s > 0.0 { self.per_second * (s - s * s / (2.0 * self.fades_s)) } else { 0.0 }
+    }
+}
+
+impl Flow {
+    /// How long it takes from `after_s` seconds on until all before somebody who stands that many places
+    /// back are let in, and `more` people.
+    fn without_idle(self, places: f64, more: f64, after_s: f64) -> f64 {
+        let admissions = self.admissions_per_second;
+        let Some(Survival { share, leaving_per_second, age_s }) = self.survival else {
+            return (places + more) / admissions;
+        };
+        let age_s = age_s.max(1.0);
+        let k = leaving_per_second * age_s;
+        let age_then_s = age_s + after_s;
+        let there = places * share * (age_s / age_then_s).powf(k) + more;
+        let grown = 1.0 + (k + 1.0) * there / (admissions * age_then_s);
+        age_then_s * (grown.powf(1.0 / (k + 1.0)) - 1.0)
+    }
 }
 
 /// Predicts waits and watches how well.
@@ -117,12 +160,12 @@ pub struct WaitingTimes {
 }
 
 impl WaitingTimes {
-    /// Notes where the cursor is, and how many have come out so far.
-    pub(super) fn note(&mut self, open_ms: i64, cursor: u32, out: u64) {
+    /// Notes where the cursor is, and how many have come out and in so far.
+    pub(super) fn note(&mut self, open_ms: i64, cursor: u32, out: u64, entries: u64) {
         if self.notes.back().is_some_and(|note| open_ms - note.open_ms < NOTE_EVERY_MS) {
             return;
         }
-        self.notes.push_back(Note { open_ms, cursor, out });
+        self.notes.push_back(Note { open_ms, cursor, out, entries });
         while self.notes.get(1).is_some_and(|note| open_ms - note.open_ms >= WINDOW_MS) {
             self.notes.pop_front();
         }
@@ -149,27 +192,29 @@ impl WaitingTimes {
             .then(|| (to.out - from.out) as f64 * 1_000.0 / over_ms as f64)
     }
 
+    /// The share of places the cursor has gone over lately whose visitors have come in.
+    pub(super) fn entering_share(&self) -> Option<f64> {
+        let (from, to) = (self.notes.front()?, self.notes.back()?);
+        (to.cursor > from.cursor && to.entries > from.entries)
+            .then(|| ((to.entries - from.entries) as f64 / f64::from(to.cursor - from.cursor)).min(1.0))
+    }
+
     /// The wait behind so many places, until one's own turn. `None` if nothing is known yet.
     pub(super) fn wait(&self, ahead: u32, flow: Flow) -> Option<WaitRange> {
         let ahead = f64::from(ahead) + 1.0;
         let speed = self.places_per_second();
         let far_s = |places: f64, after_s: f64| {
-            let Flow { admissions_per_second: Some(admissions), survival } = flow else { return None };
-            let Some(Survival { share, leaving_per_second, age_s }) = survival else {
-                return Some(places / admissions);
-            };
-            let age_s = age_s.max(1.0);
-            let k = leaving_per_second * age_s;
-            let age_then_s = age_s + after_s;
-            let there = places * share * (age_s / age_then_s).powf(k);
-            let grown = 1.0 + (k + 1.0) * there / (admissions * age_then_s);
-            Some(age_then_s * (grown.powf(1.0 / (k + 1.0)) - 1.0))
+            // Each estimate is longer than the one before, by ever less.
+            (0..IDLE_ROUNDS).fold(flow.without_idle(places, 0.0, after_s), |wait_s, _| {
+                let idle = flow.idle.within(after_s + wait_s) - flow.idle.within(after_s);
+                if idle > 0.0 { flow.without_idle(places, idle, after_s) } else { wait_s }
+            })
         };
         let wait_s = match (speed, flow.survival) {
             (Some(speed), _) if ahead <= speed * NEAR_S => ahead / speed,
-            (Some(speed), Some(_)) => NEAR_S + far_s(ahead - speed * NEAR_S, NEAR_S)?,
+            (Some(speed), Some(_)) => NEAR_S + far_s(ahead - speed * NEAR_S, NEAR_S),
             (Some(speed), None) => ahead / speed,
-            (None, _) => far_s(ahead, 0.0)?,
+            (None, _) => far_s(ahead, 0.0),
         };
         // A float's cast to an integer saturates.
         let expected_ms = (wait_s * 1_000.0) as i64;
@@ -229,7 +274,8 @@ mod tests {
 
     fn flow(admissions: f64, share: f64, leaving_per_second: f64) -> Flow {
         Flow {
-            admissions_per_second: Some(admissions),
+            admissions_per_second: admissions,
+            idle: Idle::default(),
             survival: Some(Survival { share, leaving_per_second, age_s: 100.0 }),
         }
     }
@@ -240,10 +286,11 @@ mod tests {
         assert_eq!(waits.places_per_second(), None);
         for second in 0..=300 {
             let cursor = if second <= 200 { second * 10 } else { 2_000 + (second - 200) * 50 };
-            waits.note(i64::from(second) * 1_000, cursor, u64::from(second) * 7);
-            waits.note(i64::from(second) * 1_000 + 1, cursor + 1_000_000, 0);
+            waits.note(i64::from(second) * 1_000, cursor, u64::from(second) * 7, u64::from(cursor) / 2);
+            waits.note(i64::from(second) * 1_000 + 1, cursor + 1_000_000, 0, 0);
         }
         assert_eq!((waits.places_per_second(), waits.out_per_second()), (Some(50.0), Some(7.0)));
+        assert_eq!(waits.entering_share(), Some(0.5));
         assert!(waits.notes.len() <= 62, "{}", waits.notes.len());
         let wait = waits.wait(2_499, flow(1.0, 1.0, 0.0)).expect("the speed is known");
         assert_eq!((wait.low_ms, wait.expected_ms, wait.high_ms), (40_000, 50_000, 60_000));
@@ -259,7 +306,21 @@ mod tests {
         // 1,000 people, 10 let in a second, one in a hundred leaves now, in 100 s one in 200:
         // 100 (sqrt(3) - 1) seconds.
         assert_eq!(expected_s(999, flow(10.0, 1.0, 0.01)), Some(73));
-        assert_eq!(expected_s(999, Flow { admissions_per_second: None, survival: None }), None);
+    }
+
+    #[test]
+    fn what_is_let_in_less_for_a_while_comes_on_top() {
+        let waits = WaitingTimes::default();
+        let expected_s = |ahead, idle| {
+            let flow = Flow { idle, ..flow(10.0, 1.0, 0.0) };
+            waits.wait(ahead, flow).map(|wait| (wait.expected_ms as f64 / 1_000.0).round())
+        };
+        // Half of all admissions fail at first, none any more after 100 s: 250 in all.
+        let half = Idle { per_second: 5.0, fades_s: 100.0 };
+        assert_eq!(expected_s(1_999, half), Some(225.0));
+        // 10 s - 5 s + s^2 / 40 = 300 people are let in within 48.3 s.
+        assert_eq!(expected_s(299, half), Some(48.0));
+        assert_eq!(expected_s(1_999, Idle::default()), Some(200.0), "the control");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod modes;
 mod no_shows;
 mod restart;
 mod stage;
+mod waits;
 
 use onsale_domain::{
     line::{ChangeError, DrawNotice, Guards, Mode, Phase, Refusal, RoomChange, Standing, Ticket},

@@ -1,7 +1,7 @@
 //! Items: what is sold by the unit.
 
 use onsale_domain::{
-    ids::ItemId,
+    ids::{ItemId, UserId},
     item::{Item, ItemDetails, ItemRules, UNITS_MAX, UNITS_PER_BUYER_MAX},
     money::AMOUNT_MAX,
 };
@@ -34,16 +34,21 @@ impl Catalogue {
         Ok(self.store.items_with_ids(ids).await?)
     }
 
-    /// Adds an item with so many units.
+    /// Adds an item with so many units, of an account or of nobody.
     ///
     /// # Errors
     /// If a field is not acceptable.
-    pub async fn add_item(&self, details: ItemDetails, units: i64) -> Result<Item, CatalogueError> {
+    pub async fn add_item(
+        &self,
+        details: ItemDetails,
+        units: i64,
+        owner: Option<UserId>,
+    ) -> Result<Item, CatalogueError> {
         check_item(&details)?;
         if !(0..=UNITS_MAX).contains(&units) {
             return Err(invalid("stock", format!("a stock is 0 to {UNITS_MAX} units")));
         }
-        let id = self.store.add_item(&details, units).await?;
+        let id = self.store.add_item(&details, units, owner).await?;
         self.changed();
         Ok(Item { id, details })
     }

@@ -1,7 +1,7 @@
 //! What organisers do to rooms.
 
 use onsale_domain::{
-    ids::{OrderId, RoomId},
+    ids::{OrderId, RoomId, UserId},
     line::{RoomChange, RoomRecord, RoomSettings, Schedule},
     offer::Offer,
 };
@@ -23,6 +23,8 @@ const NAME_CHARS_MAX: usize = 200;
 pub struct RoomDetails {
     /// What organisers call it.
     pub name: String,
+    /// Who makes it; nobody, if it is a tool.
+    pub owner: Option<UserId>,
     /// Whom it lets join.
     pub admits: Admits,
     /// What is behind it.
@@ -67,7 +69,7 @@ impl WaitingRooms {
     /// # Errors
     /// If a field is not acceptable, there is no such performance or item, or it has a room already.
     pub async fn add(&self, details: RoomDetails) -> Result<StoredRoom, LineError> {
-        let RoomDetails { name, admits, offers, settings, schedule } = details;
+        let RoomDetails { name, owner, admits, offers, settings, schedule } = details;
         check_name(&name)?;
         settings.validate()?;
         check_schedule(&schedule)?;
@@ -76,7 +78,7 @@ impl WaitingRooms {
             return Err(StoreError::Rejected(format!("there are {ROOMS_MAX} waiting rooms already")).into());
         }
         let record = RoomRecord::new(settings, schedule, rand::random());
-        let id = self.shared.store.add_room(&NewRoom { name, admits, offers, record }).await?;
+        let id = self.shared.store.add_room(&NewRoom { name, owner, admits, offers, record }).await?;
         let room = self.stored(id).await?;
         self.run(&room, false).await?;
         self.look().await?;

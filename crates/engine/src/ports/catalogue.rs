@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use onsale_domain::{
     catalogue::{Hall, Performance, PerformanceDetails, PriceLevel, Show, ShowDetails, ShowKind, Venue},
     hall::{Plan, SeatMap},
-    ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
+    ids::{HallId, PerformanceId, SeatId, ShowId, UserId, VenueId},
     time::Timestamp,
 };
 
@@ -20,8 +20,8 @@ use super::error::StoreError;
 /// as the database.
 #[async_trait]
 pub trait CatalogueStore: Send + Sync + 'static {
-    /// Adds a show.
-    async fn add_show(&self, show: ShowDetails) -> Result<ShowId, StoreError>;
+    /// Adds a show, of an account or of nobody.
+    async fn add_show(&self, show: ShowDetails, owner: Option<UserId>) -> Result<ShowId, StoreError>;
 
     /// Replaces what is known of a show. [`StoreError::Missing`] if there is none.
     async fn change_show(&self, id: ShowId, show: ShowDetails) -> Result<(), StoreError>;
@@ -33,8 +33,13 @@ pub trait CatalogueStore: Send + Sync + 'static {
     async fn shows(&self, ids: &[ShowId]) -> Result<Vec<Show>, StoreError>;
 
     /// Adds shows that have a `source_key`, and changes those already there that differ; all in
-    /// one transaction. One outcome per show, in order.
-    async fn import_shows(&self, shows: &[ShowDetails]) -> Result<Vec<ImportOutcome>, StoreError>;
+    /// one transaction. New ones are `owner`'s, the others stay whose they are. One outcome per show,
+    /// in order.
+    async fn import_shows(
+        &self,
+        shows: &[ShowDetails],
+        owner: Option<UserId>,
+    ) -> Result<Vec<ImportOutcome>, StoreError>;
 
     /// Films that match, the newest release first, each with its screenings that have not ended
     /// at `query.now`, the earliest first.
@@ -55,8 +60,13 @@ pub trait CatalogueStore: Send + Sync + 'static {
     /// A performance with everything that its page says.
     async fn performance_listing(&self, id: PerformanceId) -> Result<Option<PerformanceListing>, StoreError>;
 
-    /// Adds a venue.
-    async fn add_venue(&self, name: &str, time_zone: &str) -> Result<VenueId, StoreError>;
+    /// Adds a venue, of an account or of nobody.
+    async fn add_venue(
+        &self,
+        name: &str,
+        time_zone: &str,
+        owner: Option<UserId>,
+    ) -> Result<VenueId, StoreError>;
 
     /// Replaces a venue. [`StoreError::Missing`] if there is none.
     async fn change_venue(&self, venue: &Venue) -> Result<(), StoreError>;

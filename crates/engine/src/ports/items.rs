@@ -14,8 +14,13 @@ use super::error::StoreError;
 /// moment old, as the catalogue's lists may; everything else is as new as the database.
 #[async_trait]
 pub trait ItemStore: Send + Sync + 'static {
-    /// Adds an item with so many units.
-    async fn add_item(&self, item: &ItemDetails, units: i64) -> Result<ItemId, StoreError>;
+    /// Adds an item with so many units, of an account or of nobody.
+    async fn add_item(
+        &self,
+        item: &ItemDetails,
+        units: i64,
+        owner: Option<UserId>,
+    ) -> Result<ItemId, StoreError>;
 
     /// Replaces what is known of an item but its stock; its revision rises.
     /// [`StoreError::Missing`] if there is none.

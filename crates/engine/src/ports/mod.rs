@@ -14,6 +14,7 @@ mod limiter;
 mod locks;
 mod media;
 mod outbox;
+mod owners;
 mod popularity;
 mod rooms;
 mod sale;
@@ -43,6 +44,7 @@ pub use outbox::{
     Backlog, EventLogStore, EventTask, LogEntry, LoggedEvent, OutboxOrder, OutboxRow, OutboxStore,
     OutboxSubject,
 };
+pub use owners::{Owned, OwnerStore};
 pub use popularity::{Chart, ChartKey, CountedSale, PopularityStore, Ranked, Sold};
 pub use rooms::{AskedChange, NewRoom, NodeId, RoomStore, StoredRoom};
 pub use sale::{
@@ -60,6 +62,7 @@ pub trait Store:
     + IdentityStore
     + AuditStore
     + RoomStore
+    + OwnerStore
     + OutboxStore
     + EventLogStore
     + PopularityStore
@@ -77,6 +80,7 @@ impl<T> Store for T where
         + IdentityStore
         + AuditStore
         + RoomStore
+        + OwnerStore
         + OutboxStore
         + EventLogStore
         + PopularityStore

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use onsale_domain::{
-    ids::RoomId,
+    ids::{RoomId, UserId},
     line::{RoomChange, RoomRecord},
     offer::Offer,
     time::Timestamp,
@@ -76,6 +76,8 @@ pub struct NodeId(pub i64);
 pub struct NewRoom {
     /// What organisers call it.
     pub name: String,
+    /// Whose it is while nothing is behind it; nobody's, if none.
+    pub owner: Option<UserId>,
     /// Whom it lets join.
     pub admits: Admits,
     /// What is behind it.

@@ -19,6 +19,7 @@ use crate::{
     accounts::Caller,
     clock::Clock,
     ids::Ids,
+    owners::{OwnerCheck, OwnerError, Owners},
     ports::{Channel, Delivery, DeliveryState, NewDelivery, NewWebhook, Store, StoreError, Webhook},
 };
 
@@ -84,6 +85,9 @@ pub enum WebhookError {
         /// Why.
         reason: String,
     },
+    /// A show is not the subscriber's.
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
     /// The store failed, or there is no such thing.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -95,6 +99,7 @@ pub struct Webhooks {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    owners: Owners,
     settings: Arc<WebhookSettings>,
 }
 
@@ -107,15 +112,22 @@ impl Webhooks {
         ids: Arc<dyn Ids>,
         settings: WebhookSettings,
     ) -> Self {
-        Self { store, clock, ids, settings: Arc::new(settings) }
+        let owners = Owners::new(store.clone(), OwnerCheck::On);
+        Self { store, clock, ids, owners, settings: Arc::new(settings) }
+    }
+
+    /// The same with other owners.
+    #[must_use]
+    pub(crate) fn with_owners(self, owners: Owners) -> Self {
+        Self { owners, ..self }
     }
 
     /// Subscribes the caller.
     ///
     /// # Errors
-    /// If a field is not acceptable or the caller has too many subscriptions.
+    /// If a field is not acceptable, a show is not the caller's, or they have too many subscriptions.
     pub async fn add(&self, caller: Caller, details: WebhookDetails) -> Result<Webhook, WebhookError> {
-        self.check(&details.url, &details.event_types, &details.shows).await?;
+        self.check(caller, &details.url, &details.event_types, &details.shows).await?;
         let own = self.store.webhooks(Some(caller.user), None, WEBHOOKS_PER_OWNER_MAX).await?;
         if own.len() >= WEBHOOKS_PER_OWNER_MAX {
             let reason = format!("you have {WEBHOOKS_PER_OWNER_MAX} webhooks already; remove one first");
@@ -152,7 +164,7 @@ impl Webhooks {
     /// If there is none that the caller may see.
     pub async fn get(&self, caller: Caller, id: WebhookId) -> Result<Webhook, WebhookError> {
         let webhook = self.store.webhook(id).await?;
-        let visible = |webhook: &Webhook| only_own(caller).is_none_or(|owner| owner == webhook.owner);
+        let visible = |webhook: &Webhook| caller.role.may_change(caller.user, Some(webhook.owner));
         Ok(webhook.filter(visible).ok_or(StoreError::Missing(WEBHOOK))?)
     }
 
@@ -171,7 +183,7 @@ impl Webhooks {
         webhook.event_types = edit.event_types.unwrap_or(webhook.event_types);
         webhook.shows = edit.shows.unwrap_or(webhook.shows);
         webhook.active = edit.active.unwrap_or(webhook.active);
-        self.check(&webhook.url, &webhook.event_types, &webhook.shows).await?;
+        self.check(caller, &webhook.url, &webhook.event_types, &webhook.shows).await?;
         self.store.change_webhook(&webhook).await?;
         Ok(webhook)
     }
@@ -263,7 +275,13 @@ impl Webhooks {
         Ok(waiting)
     }
 
-    async fn check(&self, url: &str, event_types: &[String], shows: &[ShowId]) -> Result<(), WebhookError> {
+    async fn check(
+        &self,
+        caller: Caller,
+        url: &str,
+        event_types: &[String],
+        shows: &[ShowId],
+    ) -> Result<(), WebhookError> {
         let invalid = |field, reason| Err(WebhookError::Invalid { field, reason });
         if let Err(error) = self.settings.target.check_url(url) {
             return invalid("url", error.to_string());
@@ -280,7 +298,7 @@ impl Webhooks {
             return invalid("showIds", format!("at most {FILTERS_MAX}"));
         }
         for show in shows {
-            self.store.show(*show).await?.ok_or(StoreError::Missing("show"))?;
+            self.owners.check(caller, *show).await?;
         }
         Ok(())
     }

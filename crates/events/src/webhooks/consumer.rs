@@ -1,11 +1,13 @@
 //! From events to deliveries.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use onsale_domain::ids::{ItemId, PerformanceId, ShowId, UserId};
 use onsale_engine::{
     clock::Clock,
-    ports::{Channel, NewDelivery, Store, StoreError, Webhook},
+    owners::{OwnerCheck, Owners},
+    ports::{Channel, NewDelivery, Owned, Store, StoreError, Webhook},
     webhooks::WEBHOOKS_MAX,
 };
 use parking_lot::Mutex;
@@ -20,7 +22,7 @@ use crate::{
 /// The most bytes of a delivery. What is larger is sent without its data.
 pub const BODY_BYTES_MAX: usize = 60 * 1_024;
 
-/// For how long the subscriptions are not read again: who subscribes gets what happens from a moment
+/// For how long subscriptions and owners are not read again: who subscribes gets what happens from a moment
 /// later on.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
 
@@ -28,8 +30,17 @@ const KNOWN_FOR: Duration = Duration::from_secs(1);
 pub struct WebhookConsumer {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    known: Mutex<Option<(Instant, Arc<[Webhook]>)>>,
+    owners: Owners,
+    known: Mutex<Option<Known>>,
     gathered: Gathered,
+}
+
+/// What was read a moment ago.
+struct Known {
+    read_at: Instant,
+    subscriptions: Arc<[Webhook]>,
+    /// Whether an account may follow something.
+    may_follow: HashMap<(UserId, Option<Owned>), bool>,
 }
 
 impl WebhookConsumer {
@@ -37,20 +48,42 @@ impl WebhookConsumer {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, wake: Wake) -> Self {
         let gathered = Gathered::new(store.clone(), wake);
-        Self { store, clock, known: Mutex::default(), gathered }
+        let owners = Owners::new(store.clone(), OwnerCheck::On);
+        Self { store, clock, owners, known: Mutex::default(), gathered }
+    }
+
+    /// Sends everybody everything. For negative controls only.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_owners(self) -> Self {
+        Self { owners: Owners::new(self.store.clone(), OwnerCheck::Off), ..self }
     }
 
     async fn subscriptions(&self) -> Result<Arc<[Webhook]>, StoreError> {
-        let known = self.known.lock().clone();
-        if let Some((read_at, known)) = known
-            && read_at.elapsed() < KNOWN_FOR
+        if let Some(known) = &*self.known.lock()
+            && known.read_at.elapsed() < KNOWN_FOR
         {
-            return Ok(known);
+            return Ok(known.subscriptions.clone());
         }
         let read_at = Instant::now();
-        let read: Arc<[Webhook]> = self.store.active_webhooks(WEBHOOKS_MAX).await?.into();
-        *self.known.lock() = Some((read_at, read.clone()));
-        Ok(read)
+        let subscriptions: Arc<[Webhook]> = self.store.active_webhooks(WEBHOOKS_MAX).await?.into();
+        let known = Known { read_at, subscriptions: subscriptions.clone(), may_follow: HashMap::new() };
+        *self.known.lock() = Some(known);
+        Ok(subscriptions)
+    }
+
+    /// Whether an account may be told of what an event is about.
+    async fn may_follow(&self, user: UserId, thing: Option<Owned>) -> Result<bool, StoreError> {
+        let known =
+            self.known.lock().as_ref().and_then(|known| known.may_follow.get(&(user, thing)).copied());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let may = self.owners.may_follow(user, thing).await?;
+        if let Some(known) = &mut *self.known.lock() {
+            known.may_follow.insert((user, thing), may);
+        }
+        Ok(may)
     }
 }
 
@@ -62,8 +95,12 @@ impl Consumer for WebhookConsumer {
 
     async fn consume(&self, event: &Event) -> Result<(), ConsumeError> {
         let subscriptions = self.subscriptions().await?;
-        let wanted_by: Vec<_> =
-            subscriptions.iter().filter(|webhook| wants(webhook, event)).map(|webhook| webhook.id).collect();
+        let mut wanted_by = Vec::new();
+        for webhook in subscriptions.iter().filter(|webhook| wants(webhook, event)) {
+            if self.may_follow(webhook.owner, about(event)).await? {
+                wanted_by.push(webhook.id);
+            }
+        }
         if wanted_by.is_empty() {
             return Ok(());
         }
@@ -92,6 +129,14 @@ fn wants(webhook: &Webhook, event: &Event) -> bool {
     let show = event.data["showId"].as_i64();
     (webhook.event_types.is_empty() || webhook.event_types.iter().any(|wanted| wanted == name))
         && (webhook.shows.is_empty() || webhook.shows.iter().any(|wanted| Some(wanted.0) == show))
+}
+
+/// What an event is about.
+fn about(event: &Event) -> Option<Owned> {
+    let id = |name: &str| event.data[name].as_i64();
+    let show = id("showId").map(|id| ShowId(id).into());
+    let performance = || id("performanceId").map(|id| PerformanceId(id).into());
+    show.or_else(performance).or_else(|| id("itemId").map(|id| ItemId(id).into()))
 }
 
 /// The event as it is sent.

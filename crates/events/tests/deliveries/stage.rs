@@ -1,9 +1,10 @@
-//! A store with an organiser, a clock that stands still, and who delivers.
+//! A store with an organiser and their show, a clock that stands still, and who delivers.
 
 use std::{sync::Arc, time::Duration};
 
 use onsale_domain::{
-    ids::{SessionId, UserId},
+    catalogue::{ShowDetails, ShowKind},
+    ids::{SessionId, ShowId, UserId},
     money::Currency,
     time::Timestamp,
     user::Role,
@@ -12,7 +13,10 @@ use onsale_engine::{
     accounts::Caller,
     clock::ManualClock,
     ids::RandomIds,
-    ports::{AccountStore as _, Channel, Delivery, DeliveryState, NewUser, Store, UserChange, Webhook},
+    ports::{
+        AccountStore as _, CatalogueStore as _, Channel, Delivery, DeliveryState, NewUser, Store, UserChange,
+        Webhook,
+    },
     webhooks::{TargetPolicy, WebhookDetails, WebhookSettings, Webhooks},
 };
 use onsale_events::{
@@ -42,6 +46,16 @@ pub(crate) struct Stage {
     _folder: TempDir,
 }
 
+fn new_user(name: &str, role: Role) -> NewUser {
+    NewUser {
+        email: format!("{name}@example.com"),
+        name: name.to_owned(),
+        role,
+        password_hash: String::new(),
+        created_at: START,
+    }
+}
+
 /// Loopback by http is allowed, where the receivers are.
 pub(crate) fn loopback() -> TargetPolicy {
     let allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
@@ -57,14 +71,9 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
         let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
-        let owner = NewUser {
-            email: "organiser@example.com".to_owned(),
-            name: "Mina".to_owned(),
-            role: Role::Organiser,
-            password_hash: String::new(),
-            created_at: START,
-        };
-        let user = store.add_user(owner).await.unwrap().id;
+        let user = store.add_user(new_user("mina", Role::Organiser)).await.unwrap().id;
+        let show = ShowDetails::new(ShowKind::Movie, "범죄도시");
+        assert_eq!(store.add_show(show, Some(user)).await.unwrap(), ShowId(1));
         let store: Arc<dyn Store> = Arc::new(store);
         let clock = Arc::new(ManualClock::new(START));
         let event_types = EventType::KNOWN.iter().map(|known| known.as_str().to_owned()).collect();
@@ -74,6 +83,16 @@ impl Stage {
         let consumer = WebhookConsumer::new(store.clone(), clock.clone(), wake.clone());
         let organiser = Caller { user, role: Role::Organiser, session: SessionId(Default::default()) };
         Self { store, clock, webhooks, organiser, consumer, policy, wake, _folder: folder }
+    }
+
+    /// Sends everybody everything.
+    pub(crate) fn without_owners(self) -> Self {
+        Self { consumer: self.consumer.without_owners(), ..self }
+    }
+
+    /// Another account.
+    pub(crate) async fn account(&self, name: &str, role: Role) -> UserId {
+        self.store.add_user(new_user(name, role)).await.unwrap().id
     }
 
     /// Subscribes to everything at an address.

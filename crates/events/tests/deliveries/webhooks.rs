@@ -4,9 +4,10 @@ use std::{slice::from_ref, sync::Arc, time::Duration};
 
 use onsale_domain::{ids::ShowId, time::Timestamp, user::Role};
 use onsale_engine::{
+    accounts::Caller,
     clock::Clock as _,
     ports::DeliveryState,
-    webhooks::{ROTATION, WebhookEdit},
+    webhooks::{ROTATION, WebhookDetails, WebhookEdit},
 };
 use onsale_events::{
     Event,
@@ -295,12 +296,9 @@ async fn answers_and_events_have_a_bound() {
 async fn only_what_was_subscribed_is_sent() {
     let stage = Stage::new().await;
     let (receiver, webhook) = subscribed(&stage).await;
-    let show = onsale_contract::store::fixture::show(onsale_domain::catalogue::ShowKind::Movie, "Parasite");
-    let show = stage.store.add_show(show).await.unwrap();
-    assert_eq!(show, ShowId(1));
     let edit = WebhookEdit {
         event_types: Some(vec!["onsale.order.paid.v1".to_owned()]),
-        shows: Some(vec![show]),
+        shows: Some(vec![ShowId(1)]),
         ..WebhookEdit::default()
     };
     stage.webhooks.change(stage.organiser, webhook.id, edit).await.unwrap();
@@ -315,6 +313,46 @@ async fn only_what_was_subscribed_is_sent() {
     stage.drained(&webhook).await;
     assert_eq!(receiver.received().into_iter().map(|one| one.id).collect::<Vec<_>>(), ["a.1"]);
     courier.stop().await;
+}
+
+/// Whether a webhook of another organiser gets an event about the stage's show, and one of an
+/// administrator does.
+async fn others_get_it(stage: &Stage) -> (bool, bool) {
+    let mut subscribed = Vec::new();
+    for role in [Role::Organiser, Role::Admin] {
+        let other = Caller { user: stage.account(role.as_str(), role).await, role, ..stage.organiser };
+        let details = WebhookDetails {
+            url: "https://127.0.0.1/".to_owned(),
+            event_types: Vec::new(),
+            shows: Vec::new(),
+        };
+        subscribed.push(stage.webhooks.add(other, details).await.expect("the address may be subscribed"));
+    }
+    let mut of_nobody = event("b", 1);
+    of_nobody.data["showId"] = 99.into();
+    stage.consume(&[event("a", 1), of_nobody]).await;
+    let mut got = Vec::new();
+    for webhook in &subscribed {
+        got.push(stage.deliveries(webhook).await.len());
+    }
+    assert_eq!(got[1], 2, "an administrator follows everything");
+    assert!(got[0] == 0 || got[0] == 2, "{got:?}");
+    (got[0] > 0, got[1] > 0)
+}
+
+#[tokio::test]
+async fn an_organiser_is_told_of_their_own_shows_and_an_administrator_of_all() {
+    let stage = Stage::new().await;
+    let own = stage.subscribe("https://127.0.0.1/").await;
+    assert_eq!(others_get_it(&stage).await, (false, true));
+    let delivered = stage.deliveries(&own).await.into_iter().map(|one| one.event_id).collect::<Vec<_>>();
+    assert_eq!(delivered, ["a.1"], "the stage's organiser owns show 1");
+}
+
+#[tokio::test]
+async fn without_owners_everybody_is_told_everything() {
+    let stage = Stage::new().await.without_owners();
+    assert_eq!(others_get_it(&stage).await, (true, true));
 }
 
 #[tokio::test]

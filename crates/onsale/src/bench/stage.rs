@@ -129,7 +129,7 @@ async fn fill(scratch: &Scratch, guard: GuardName) -> Result<(ShowId, HallId, Ve
         scratch.drop_claims_key().await?;
     }
     let store = &scratch.store;
-    let venue = store.add_venue("The Bench", "Asia/Seoul").await?;
+    let venue = store.add_venue("The Bench", "Asia/Seoul", None).await?;
     let section = SectionSpec {
         name: "Stalls".into(),
         rows: SEATS / 100,
@@ -144,7 +144,7 @@ async fn fill(scratch: &Scratch, guard: GuardName) -> Result<(ShowId, HallId, Ve
     rand::seq::SliceRandom::shuffle(&mut seats[..], &mut rand::rng());
     let show = ShowDetails::new(ShowKind::Concert, "The Rush");
     debug_assert!(seats.len() > COVETED);
-    Ok((store.add_show(show).await?, hall, seats))
+    Ok((store.add_show(show, None).await?, hall, seats))
 }
 
 fn add(round: &mut Round, outcome: Outcome, seconds: f64) {

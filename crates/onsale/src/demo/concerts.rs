@@ -3,7 +3,7 @@
 use jiff::{ToSpan, Zoned, civil::Time};
 use onsale_domain::{
     catalogue::{Hall, PerformanceDetails, ShowDetails, ShowKind},
-    ids::ShowId,
+    ids::{ShowId, UserId},
     line::{Mode, RoomChange, RoomSettings, Schedule},
     offer::Offer,
     sale::SaleRules,
@@ -81,17 +81,17 @@ const CONCERTS: [DemoConcert; 4] = [
 ];
 
 /// Adds the concerts, and dates to those that have none to come.
-pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
+pub(super) async fn add(engine: &Engine, owner: Option<UserId>) -> Result<(), Failure> {
     let now = now(engine);
     let shows: Vec<ShowDetails> = CONCERTS.iter().map(show).collect();
-    let outcomes = engine.catalogue.import_shows(&shows).await.map_err(failed())?;
+    let outcomes = engine.catalogue.import_shows(&shows, owner).await.map_err(failed())?;
     for (concert, outcome) in CONCERTS.iter().zip(outcomes) {
         let (ImportOutcome::Added(id) | ImportOutcome::Changed(id) | ImportOutcome::Unchanged(id)) = outcome;
         let listing = engine.catalogue.listing(ShowKind::Concert, id).await.map_err(failed())?;
         if !listing.performances.is_empty() {
             continue;
         }
-        let hall = halls::find_or_add(engine, concert.hall).await?;
+        let hall = halls::find_or_add(engine, concert.hall, owner).await?;
         let mut dates = Vec::new();
         for day in concert.days {
             let details = date(id, concert, &hall, *day, &now)?;
@@ -99,16 +99,22 @@ pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
         }
         if concert.waiting_room {
             let offers = dates.into_iter().map(Offer::from).collect();
-            open_room(engine, concert.title, offers).await?;
+            open_room(engine, concert.title, offers, owner).await?;
         }
     }
     Ok(())
 }
 
 /// A waiting room that is open.
-async fn open_room(engine: &Engine, name: &str, offers: Vec<Offer>) -> Result<(), Failure> {
+async fn open_room(
+    engine: &Engine,
+    name: &str,
+    offers: Vec<Offer>,
+    owner: Option<UserId>,
+) -> Result<(), Failure> {
     let details = RoomDetails {
         name: name.to_owned(),
+        owner,
         admits: Admits::Accounts,
         offers,
         settings: RoomSettings::new(ROOM_MODE),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jiff::{ToSpan, Zoned, civil::Time};
 use onsale_domain::{
     catalogue::{Hall, PerformanceDetails, ShowDetails, ShowKind},
-    ids::{HallId, ShowId},
+    ids::{HallId, ShowId, UserId},
     sale::SaleRules,
     time::Timestamp,
 };
@@ -37,14 +37,14 @@ const FILMS: [(&str, &str, &str, u32, &str, i64); 12] = [
 const SLOTS: [(i8, i8); 4] = [(10, 30), (13, 40), (17, 0), (21, 0)];
 
 /// Adds the films, and the screenings of the coming days that are missing.
-pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
+pub(super) async fn add(engine: &Engine, owner: Option<UserId>) -> Result<(), Failure> {
     let now = now(engine);
     let shows: Vec<ShowDetails> = FILMS.iter().map(|film| show(film, &now)).collect();
-    let outcomes = engine.catalogue.import_shows(&shows).await.map_err(failed())?;
+    let outcomes = engine.catalogue.import_shows(&shows, owner).await.map_err(failed())?;
     let shows: Vec<ShowId> = outcomes.into_iter().map(show_id).collect();
     let taken = taken_slots(engine).await?;
     for (hall_number, wanted) in halls::CINEMAS.iter().enumerate() {
-        let hall = halls::find_or_add(engine, wanted).await?;
+        let hall = halls::find_or_add(engine, wanted, owner).await?;
         // The last day first: the first screening in the database is one that stays on sale.
         for day in (0..DAYS).rev() {
             for (slot, (hour, minute)) in SLOTS.into_iter().enumerate() {

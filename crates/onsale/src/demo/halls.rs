@@ -3,6 +3,7 @@
 use onsale_domain::{
     catalogue::{Hall, PriceLevel},
     hall::{Plan, SectionSpec},
+    ids::UserId,
 };
 use onsale_engine::Engine;
 
@@ -64,12 +65,16 @@ const PRICES: [(&str, i64); 6] =
     [("Standard", 14_000), ("Prime", 16_000), ("S", 154_000), ("A", 132_000), ("B", 110_000), ("C", 77_000)];
 
 /// Finds the hall, or makes it with its venue.
-pub(super) async fn find_or_add(engine: &Engine, wanted: &DemoHall) -> Result<Hall, Failure> {
+pub(super) async fn find_or_add(
+    engine: &Engine,
+    wanted: &DemoHall,
+    owner: Option<UserId>,
+) -> Result<Hall, Failure> {
     let catalogue = &engine.catalogue;
     let venues = catalogue.venues(None, 100).await.map_err(failed())?;
     let venue = match venues.into_iter().find(|venue| venue.name == wanted.venue) {
         Some(venue) => venue,
-        None => catalogue.add_venue(wanted.venue, TIME_ZONE).await.map_err(failed())?,
+        None => catalogue.add_venue(wanted.venue, TIME_ZONE, owner).await.map_err(failed())?,
     };
     let halls = catalogue.halls(venue.id).await.map_err(failed())?;
     if let Some(hall) = halls.into_iter().find(|hall| hall.name == wanted.name) {

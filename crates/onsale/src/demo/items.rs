@@ -2,7 +2,7 @@
 //! waiting room whose lots are drawn at that moment.
 
 use onsale_domain::{
-    ids::ItemId,
+    ids::{ItemId, UserId},
     item::{Item, ItemDetails, ItemKind, ItemRules},
     line::{Mode, RoomSettings, Schedule},
     time::Timestamp,
@@ -64,26 +64,32 @@ const ITEMS: [DemoItem; 4] = [
 ];
 
 /// Adds the items that are not there.
-pub(super) async fn add(engine: &Engine) -> Result<(), Failure> {
+pub(super) async fn add(engine: &Engine, owner: Option<UserId>) -> Result<(), Failure> {
     let there = all(engine).await?;
     let deal_opens_at = engine.clock().now().plus_ms(DEAL_OPENS_AFTER_MS);
     for item in &ITEMS {
         if there.iter().any(|(_, details)| details.name == item.name) {
             continue;
         }
-        let added = engine.catalogue.add_item(details(item, deal_opens_at), item.units).await;
+        let added = engine.catalogue.add_item(details(item, deal_opens_at), item.units, owner).await;
         let added = added.map_err(failed())?;
         if let Some(start_at) = added.details.kind.start_at() {
-            add_room(engine, &added, start_at).await?;
+            add_room(engine, &added, start_at, owner).await?;
         }
     }
     Ok(())
 }
 
 /// A waiting room that can be joined at once and opens with the deal.
-async fn add_room(engine: &Engine, deal: &Item, start_at: Timestamp) -> Result<(), Failure> {
+async fn add_room(
+    engine: &Engine,
+    deal: &Item,
+    start_at: Timestamp,
+    owner: Option<UserId>,
+) -> Result<(), Failure> {
     let details = RoomDetails {
         name: deal.details.name.clone(),
+        owner,
         admits: Admits::Accounts,
         offers: vec![deal.id.into()],
         settings: RoomSettings::new(ROOM_MODE),

@@ -1,6 +1,6 @@
 //! The demo's accounts.
 
-use onsale_domain::user::Role;
+use onsale_domain::{ids::UserId, user::Role};
 use onsale_engine::{Engine, accounts::AccountError, ports::Store};
 
 use super::failed;
@@ -48,8 +48,8 @@ pub(super) async fn are_here(store: &dyn Store) -> Result<bool, Failure> {
     Ok(store.user_by_email(ORGANISER.email).await.map_err(failed())?.is_some())
 }
 
-/// Adds those that are missing. Buyers get points once.
-pub(super) async fn add(engine: &Engine, store: &dyn Store) -> Result<(), Failure> {
+/// Adds those that are missing. Buyers get points once. The organiser, whose everything new is.
+pub(super) async fn add(engine: &Engine, store: &dyn Store) -> Result<Option<UserId>, Failure> {
     register(engine, &ORGANISER).await?;
     register(engine, &ADMIN).await?;
     for account in &BUYERS {
@@ -59,7 +59,8 @@ pub(super) async fn add(engine: &Engine, store: &dyn Store) -> Result<(), Failur
             engine.sales.charge(buyer.id, None, POINTS).await.map_err(failed())?;
         }
     }
-    Ok(())
+    let organiser = store.user_by_email(ORGANISER.email).await.map_err(failed())?;
+    Ok(organiser.map(|organiser| organiser.id))
 }
 
 async fn register(engine: &Engine, account: &DemoAccount) -> Result<(), Failure> {

@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path};
 
-use onsale_engine::{catalogue::Catalogue, ports::ImportOutcome};
+use onsale_domain::ids::UserId;
+use onsale_engine::{catalogue::Catalogue, owners::Owners, ports::ImportOutcome};
 
-use super::{SEEN_WITHIN, film_list::FilmList, read_text};
+use super::{SEEN_WITHIN, film_list::FilmList, owner, read_text};
 use crate::{cli::ImportMovies, failure::Failure, progress::Progress};
 
 /// Films written in one transaction.
@@ -19,27 +20,32 @@ struct Written {
 }
 
 /// Reads the list, writes its films, and reports.
-pub(crate) async fn import_movies(catalogue: &Catalogue, arguments: &ImportMovies) -> Result<(), Failure> {
+pub(crate) async fn import_movies(
+    catalogue: &Catalogue,
+    owners: &Owners,
+    arguments: &ImportMovies,
+) -> Result<(), Failure> {
     let file = &arguments.file;
     let list = FilmList::read(&read_text(file)?, arguments.made_in)
         .map_err(Failure::of(format!("{} is not a list of films", file.display())))?;
+    let owner = owner(owners, arguments.owner.as_deref()).await?;
     // Before anything is written, so that a wrong path stops the import.
     match &arguments.report {
         Some(path) => write_report(path, &list)?,
         None => print!("{}", report_text(&list)),
     }
-    let written = write(catalogue, &list).await?;
+    let written = write(catalogue, &list, owner).await?;
     print_summary(&list, &written);
     Ok(())
 }
 
-async fn write(catalogue: &Catalogue, list: &FilmList) -> Result<Written, Failure> {
+async fn write(catalogue: &Catalogue, list: &FilmList, owner: Option<UserId>) -> Result<Written, Failure> {
     let progress = Progress::new("films");
     let mut written = Written::default();
     for (index, batch) in list.films.chunks(BATCH).enumerate() {
         let done = index * BATCH;
         let outcomes = catalogue
-            .import_shows(batch)
+            .import_shows(batch, owner)
             .await
             .map_err(Failure::of(format!("stopped after {done} films; run it again to go on")))?;
         for outcome in outcomes {

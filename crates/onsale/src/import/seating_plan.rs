@@ -1,9 +1,12 @@
 //! `onsale import seating-plan FILE --venue NAME`
 
-use onsale_domain::{catalogue::Venue, ids::VenueId};
-use onsale_engine::catalogue::Catalogue;
+use onsale_domain::{
+    catalogue::Venue,
+    ids::{UserId, VenueId},
+};
+use onsale_engine::{catalogue::Catalogue, owners::Owners};
 
-use super::{SEEN_WITHIN, pretix, read_text};
+use super::{SEEN_WITHIN, owner, pretix, read_text};
 use crate::{cli::ImportSeatingPlan, failure::Failure};
 
 /// Venues read at once.
@@ -12,6 +15,7 @@ const PAGE: usize = 500;
 /// Reads the plan and makes the hall, and its venue if there is none of that name.
 pub(crate) async fn import_seating_plan(
     catalogue: &Catalogue,
+    owners: &Owners,
     arguments: &ImportSeatingPlan,
 ) -> Result<(), Failure> {
     let file = &arguments.file;
@@ -21,7 +25,8 @@ pub(crate) async fn import_seating_plan(
     if name.is_empty() {
         return Err(Failure::Usage("the plan has no name; give the hall one with --name".to_owned()));
     }
-    let (venue, new) = venue(catalogue, arguments).await?;
+    let owner = owner(owners, arguments.owner.as_deref()).await?;
+    let (venue, new) = venue(catalogue, arguments, owner).await?;
     if !new {
         refuse_twice(catalogue, &venue, name).await?;
     }
@@ -49,7 +54,11 @@ pub(crate) async fn import_seating_plan(
 }
 
 /// The venue with the name given, and whether it is new.
-async fn venue(catalogue: &Catalogue, arguments: &ImportSeatingPlan) -> Result<(Venue, bool), Failure> {
+async fn venue(
+    catalogue: &Catalogue,
+    arguments: &ImportSeatingPlan,
+    owner: Option<UserId>,
+) -> Result<(Venue, bool), Failure> {
     let name = arguments.venue.trim();
     let mut after: Option<VenueId> = None;
     loop {
@@ -62,7 +71,7 @@ async fn venue(catalogue: &Catalogue, arguments: &ImportSeatingPlan) -> Result<(
             None => break,
         }
     }
-    let added = catalogue.add_venue(name, &arguments.time_zone).await;
+    let added = catalogue.add_venue(name, &arguments.time_zone, owner).await;
     Ok((added.map_err(Failure::of("cannot add the venue"))?, true))
 }
 

@@ -51,6 +51,7 @@ async fn add(rooms: &WaitingRooms, arguments: &AddRoom) -> Result<(), Failure> {
     apply(&arguments.times, &mut settings);
     let details = RoomDetails {
         name: arguments.name.clone(),
+        owner: None,
         admits: if arguments.anybody { Admits::Anybody } else { Admits::Accounts },
         offers: offers(&arguments.performances, &arguments.items).collect(),
         settings,

@@ -1,5 +1,6 @@
 //! Imports, into a database at rest and into one that is being served.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Place, test_data};
@@ -183,4 +184,39 @@ fn accounts_are_added_with_a_password_from_standard_input() {
         let refused = add(email, password);
         assert!(refused.code == 1 && refused.stderr.contains(why), "{email} {password}: {refused:?}");
     }
+}
+
+#[tokio::test]
+async fn an_import_is_whose_it_is_said_to_be() {
+    let place = Place::new();
+    for (email, role) in [("boss@example.com", "organiser"), ("buyer@example.com", "user")] {
+        let add = ["user", "add", email, "--role", role, "--password-stdin"];
+        assert_eq!(place.run_with_input(&add, "long-enough\n").code, 0);
+    }
+    let film = |title: &str| {
+        place.file(
+            &format!("{title}.json"),
+            format!(r#"[{{"Title": "{title}", "Release Date": "Jun 12 1998"}}]"#),
+        )
+    };
+    let (mine, nobodys) = (film("Mine"), film("Nobodys"));
+    for email in ["buyer@example.com", "nobody@example.com"] {
+        let refused = place.run(&["import", "movies", &mine, "--owner", email]);
+        assert!(refused.code == 1 && refused.stderr.contains("no organiser"), "{refused:?}");
+    }
+    place.done(&["import", "movies", &mine, "--owner", "boss@example.com"]);
+    place.done(&["import", "movies", &nobodys]);
+    let plan = place.file("plan.json", seating_plan().to_string());
+    place.done(&["import", "seating-plan", &plan, "--venue", "Old Town", "--owner", "boss@example.com"]);
+
+    let server = place.serve(&[]);
+    let token = server.log_in("boss@example.com", "long-enough").await;
+    // The refused imports left nothing, so theirs is the first film.
+    let (status, own) = server.get("/api/v1/admin/shows/1", Some(&token)).await;
+    assert_eq!((status, &own["title"]), (200, &json!("Mine")), "{own}");
+    let (status, others) = server.get("/api/v1/admin/shows/2", Some(&token)).await;
+    assert_eq!((status, &others["type"]), (403, &json!("/problems/not-the-owner")), "{others}");
+    let venue = Some(json!({"name": "Old Town Theatre", "timeZone": "Europe/Berlin"}));
+    let renamed = server.call(Method::PUT, "/api/v1/admin/venues/1", Some(&token), None, venue).await;
+    assert_eq!(renamed.expect("the server answers").0, 200);
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     rooms::performance,
-    support::{Caller, Place, Server},
+    support::{Caller, PASSWORD, Place, Server},
 };
 
 const TOKENS: &str = "/api/v1/queue/tokens";
@@ -128,4 +128,58 @@ async fn a_slot_is_given_on_in_the_same_moment() {
         inside = call(&caller, Method::GET, ME, next["token"].as_str(), None).await;
         assert_eq!(inside["status"], "active", "{inside}");
     }
+}
+
+/// The same when somebody is let out by paying: the pass is used up, and the next in line has the slot.
+#[tokio::test]
+async fn the_slot_of_somebody_who_has_paid_is_given_on_in_the_same_moment() {
+    let place = Place::new();
+    let server = room(&place, "bank:1").await;
+    let performance = performance(&server).await;
+    let caller = server.caller();
+    let mut logins = Vec::new();
+    for buyer in 1..=4 {
+        logins.push(server.log_in(&format!("buyer{buyer}@demo.example"), PASSWORD).await);
+    }
+    let seats = format!("/api/v1/performances/{performance}/seats?status=available");
+    let joined = json!({"roomId": ROOM});
+    let mut standings = Vec::new();
+    for login in &logins {
+        standings.push(as_buyer(&caller, Method::POST, TOKENS, login, None, Some(joined.clone())).await);
+    }
+    for (turn, login) in logins.iter().enumerate() {
+        let inside = as_buyer(&caller, Method::GET, ME, login, standings[turn]["token"].as_str(), None).await;
+        assert_eq!(inside["status"], "active", "buyer {turn} is next: {inside}");
+        let pass = inside["token"].as_str();
+        let free = as_buyer(&caller, Method::GET, &seats, login, pass, None).await;
+        let seat = json!({"performanceId": performance, "seatIds": [free[0]["seatId"]]});
+        let held = as_buyer(&caller, Method::POST, "/api/v1/reservations", login, pass, Some(seat)).await;
+        // Whoever is inside keeps the others out, reserved or not.
+        for (behind, standing) in standings.iter().enumerate().skip(turn + 1) {
+            let token = standing["token"].as_str();
+            let waits = as_buyer(&caller, Method::GET, ME, &logins[behind], token, None).await;
+            assert_eq!(waits["status"], "waiting", "buyer {behind} while buyer {turn} is inside: {waits}");
+        }
+        let order = json!({"reservationId": held["reservationId"]});
+        let paid = as_buyer(&caller, Method::POST, "/api/v1/payments", login, pass, Some(order)).await;
+        assert_eq!(paid["reservationId"], held["reservationId"], "{paid}");
+        let again = caller.call(Method::GET, &seats, Some(login), pass, None).await;
+        let (status, refused) = again.expect("the server answers");
+        assert_eq!((status, &refused["type"]), (403, &json!("/problems/invalid-queue-token")), "{refused}");
+    }
+}
+
+/// As [`call`], with a log-in.
+async fn as_buyer(
+    caller: &Caller,
+    method: Method,
+    path: &str,
+    login: &str,
+    token: Option<&str>,
+    body: Option<Value>,
+) -> Value {
+    let answer = caller.call(method, path, Some(login), token, body).await;
+    let (status, answer) = answer.expect("the server answers");
+    assert!(status < 300, "{path}: {status}: {answer}");
+    answer
 }

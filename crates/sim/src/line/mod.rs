@@ -11,7 +11,7 @@ mod report;
 mod run;
 mod wheel;
 
-pub use report::{Prediction, Report, Second, error, within_range};
+pub use report::{Prediction, Report, Second, bias, error, told_within, within_range};
 pub use run::{Setup, run};
 
 use oracle::Oracle;

@@ -49,7 +49,8 @@ pub(super) struct Told {
 impl Told {
     /// The prediction that it turned out to be, for somebody who was let in now.
     pub(super) fn turned_out(self, open_ms: u32) -> Prediction {
-        Prediction { predicted_ms: self.predicted_ms, actual_ms: open_ms - self.at_ms, spread: self.spread }
+        let Self { predicted_ms, spread, at_ms } = self;
+        Prediction { at_ms, predicted_ms, actual_ms: open_ms - at_ms, spread }
     }
 }
 

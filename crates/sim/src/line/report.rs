@@ -1,10 +1,14 @@
 //! What a simulation measured.
 
+use std::ops::Range;
+
 use onsale_domain::line::Mode;
 
 /// What somebody was told, and what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prediction {
+    /// When it was told, in open milliseconds.
+    pub at_ms: u32,
     /// Told, in milliseconds.
     pub predicted_ms: u32,
     /// The open time until they were let in, in milliseconds.
@@ -96,6 +100,23 @@ pub fn within_range(predictions: &[Prediction]) -> f64 {
     let (within, all) = long_waits(predictions)
         .fold((0_u32, 0_u32), |(within, all), wait| (within + u32::from(wait.within()), all + 1));
     f64::from(within) / f64::from(all)
+}
+
+/// By how much more than the actual wait was told, in the median, as a share of it: below 0 if waits
+/// were told too short.
+#[must_use]
+pub fn bias(predictions: &[Prediction]) -> f64 {
+    let mut off: Vec<_> = long_waits(predictions)
+        .map(|wait| f64::from(wait.predicted_ms) / f64::from(wait.actual_ms) - 1.0)
+        .collect();
+    off.sort_unstable_by(f64::total_cmp);
+    off.get(off.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// What was told within some open milliseconds.
+#[must_use]
+pub fn told_within(predictions: &[Prediction], ms: Range<u32>) -> Vec<Prediction> {
+    predictions.iter().filter(|wait| ms.contains(&wait.at_ms)).copied().collect()
 }
 
 fn long_waits(predictions: &[Prediction]) -> impl Iterator<Item = &Prediction> {

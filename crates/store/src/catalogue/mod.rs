@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use onsale_domain::{
     catalogue::{Hall, Performance, PerformanceDetails, PriceLevel, Show, ShowDetails, ShowKind, Venue},
     hall::{Plan, SeatMap},
-    ids::{HallId, PerformanceId, SeatId, ShowId, VenueId},
+    ids::{HallId, PerformanceId, SeatId, ShowId, UserId, VenueId},
     time::Timestamp,
 };
 use onsale_engine::ports::{
@@ -63,9 +63,9 @@ impl SqlStore {
 
 #[async_trait]
 impl CatalogueStore for SqlStore {
-    async fn add_show(&self, show: ShowDetails) -> Result<ShowId, StoreError> {
+    async fn add_show(&self, show: ShowDetails, owner: Option<UserId>) -> Result<ShowId, StoreError> {
         let write = self.begin_change().await?;
-        let id = shows::add(&write.transaction, self.dialect, &show).await?;
+        let id = shows::add(&write.transaction, self.dialect, &show, owner).await?;
         show_told(&write.transaction, &self.options, SHOW_ADDED, id).await?;
         write.commit().await?;
         Ok(id)
@@ -91,11 +91,15 @@ impl CatalogueStore for SqlStore {
         Ok(shows)
     }
 
-    async fn import_shows(&self, shows: &[ShowDetails]) -> Result<Vec<ImportOutcome>, StoreError> {
+    async fn import_shows(
+        &self,
+        shows: &[ShowDetails],
+        owner: Option<UserId>,
+    ) -> Result<Vec<ImportOutcome>, StoreError> {
         let write = self.begin_change().await?;
         let mut outcomes = Vec::with_capacity(shows.len());
         for show in shows {
-            let outcome = shows::import(&write.transaction, self.dialect, show).await?;
+            let outcome = shows::import(&write.transaction, self.dialect, show, owner).await?;
             let told = match outcome {
                 ImportOutcome::Added(id) => Some((SHOW_ADDED, id)),
                 ImportOutcome::Changed(id) => Some((SHOW_CHANGED, id)),
@@ -131,11 +135,17 @@ impl CatalogueStore for SqlStore {
         self.read_public(move |read| async move { listings::performance(&read, id).await }).await
     }
 
-    async fn add_venue(&self, name: &str, time_zone: &str) -> Result<VenueId, StoreError> {
+    async fn add_venue(
+        &self,
+        name: &str,
+        time_zone: &str,
+        owner: Option<UserId>,
+    ) -> Result<VenueId, StoreError> {
         let model = venue::ActiveModel {
             id: NotSet,
             name: Set(name.to_owned()),
             time_zone: Set(time_zone.to_owned()),
+            owner_id: Set(owner.map(|owner| owner.0)),
         };
         let _note = self.replicas.note_change();
         let inserted = venue::Entity::insert(model).exec(&self.writer).await.map_err(store_error)?;
@@ -147,6 +157,7 @@ impl CatalogueStore for SqlStore {
             id: NotSet,
             name: Set(venue.name.clone()),
             time_zone: Set(venue.time_zone.clone()),
+            owner_id: NotSet,
         };
         let _note = self.replicas.note_change();
         let done = venue::Entity::update_many()

@@ -4,7 +4,7 @@ use std::iter;
 
 use onsale_domain::{
     catalogue::{Show, ShowDetails, ShowKind},
-    ids::ShowId,
+    ids::{ShowId, UserId},
     search::{fold, title_grams},
 };
 use onsale_engine::ports::{ImportOutcome, StoreError};
@@ -24,8 +24,10 @@ pub(super) async fn add(
     write: &impl ConnectionTrait,
     dialect: Dialect,
     details: &ShowDetails,
+    owner: Option<UserId>,
 ) -> Result<ShowId, StoreError> {
-    let inserted = show::Entity::insert(values(details)?)
+    let owner_id = Set(owner.map(|owner| owner.0));
+    let inserted = show::Entity::insert(show::ActiveModel { owner_id, ..values(details)? })
         .exec(write)
         .await
         .map_err(conflict_on("a show from this record"))?;
@@ -61,6 +63,7 @@ pub(super) async fn import(
     write: &impl ConnectionTrait,
     dialect: Dialect,
     details: &ShowDetails,
+    owner: Option<UserId>,
 ) -> Result<ImportOutcome, StoreError> {
     let Some(source_key) = &details.source_key else {
         return Err(StoreError::Rejected("an imported show must name the record it came from".to_owned()));
@@ -71,7 +74,7 @@ pub(super) async fn import(
         .await
         .map_err(store_error)?;
     let Some(known) = known.map(show_from_model).transpose()? else {
-        return Ok(ImportOutcome::Added(add(write, dialect, details).await?));
+        return Ok(ImportOutcome::Added(add(write, dialect, details, owner).await?));
     };
     if known.details == *details {
         return Ok(ImportOutcome::Unchanged(known.id));
@@ -113,6 +116,7 @@ fn values(details: &ShowDetails) -> Result<show::ActiveModel, StoreError> {
         description: Set(details.description.clone()),
         creator: Set(details.creator.clone()),
         source_key: Set(details.source_key.clone()),
+        owner_id: NotSet,
     })
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod show {
         pub(crate) description: Option<String>,
         pub(crate) creator: Option<String>,
         pub(crate) source_key: Option<String>,
+        pub(crate) owner_id: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -59,6 +60,7 @@ pub(crate) mod venue {
         pub(crate) id: i64,
         pub(crate) name: String,
         pub(crate) time_zone: String,
+        pub(crate) owner_id: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

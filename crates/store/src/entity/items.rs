@@ -18,6 +18,7 @@ pub(crate) mod item {
         pub(crate) image_url: Option<String>,
         pub(crate) hold_ms: i64,
         pub(crate) units_per_buyer_max: i64,
+        pub(crate) owner_id: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

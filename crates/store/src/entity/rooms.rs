@@ -15,6 +15,7 @@ pub(crate) mod room {
         pub(crate) revision: i64,
         #[sea_orm(column_type = "Text")]
         pub(crate) record: String,
+        pub(crate) owner_id: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -10,6 +10,7 @@ mod m0006_items;
 mod m0007_events;
 mod m0008_webhooks;
 mod m0009_popularity;
+mod m0010_owners;
 mod m0011_identities;
 mod m0012_media;
 
@@ -71,6 +72,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "webhooks", kind: Kind::Expand, schema: m0008_webhooks::schema },
     Migration { name: "media", kind: Kind::Expand, schema: m0012_media::schema },
     Migration { name: "identities", kind: Kind::Expand, schema: m0011_identities::schema },
+    Migration { name: "owners", kind: Kind::Expand, schema: m0010_owners::schema },
 ];
 
 /// What a migration makes, in order.

@@ -40,6 +40,7 @@ impl RoomStore for SqlStore {
             run_by: Set(0),
             revision: Set(new.record.revision.into()),
             record: Set(json::record_text(&new.record)),
+            owner_id: Set(new.owner.map(|owner| owner.0)),
         };
         let write = self.begin_write().await?;
         let id = room::Entity::insert(model).exec(&write).await.map_err(store_error)?.last_insert_id;

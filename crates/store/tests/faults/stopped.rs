@@ -72,7 +72,11 @@ pub(crate) async fn a_store_outlives_its_engines(server: Server) {
         }
         engine.stop().await;
         assert_clean(stage).await;
-        engine.catalogue.add_venue(&format!("Venue {round}"), "UTC").await.expect("a venue can be added");
+        engine
+            .catalogue
+            .add_venue(&format!("Venue {round}"), "UTC", None)
+            .await
+            .expect("a venue can be added");
         engine = start(stage.store.clone(), Arc::new(SystemClock), Setup::default()).await;
     }
 }

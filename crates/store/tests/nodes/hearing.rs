@@ -54,7 +54,7 @@ impl Pair {
             image_url: None,
             rules: ItemRules::default(),
         };
-        let item = here.catalogue.add_item(item, 100).await.expect("an item is added").id;
+        let item = here.catalogue.add_item(item, 100, None).await.expect("an item is added").id;
         for node in [&here, &there] {
             node.sales.view(performance).await.expect("it is there");
             node.sales.item(item).await.expect("it is there");

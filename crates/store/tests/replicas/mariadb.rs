@@ -22,7 +22,7 @@ async fn what_is_changed_is_read_back_and_reads_go_to_the_replica_again() {
     let store = store.expect("the database opens");
     let name = onsale_testbed::mariadb().address().to_string();
     for number in 1..=5 {
-        store.add_show(show(ShowKind::Concert, "Live")).await.unwrap();
+        store.add_show(show(ShowKind::Concert, "Live"), None).await.unwrap();
         assert_eq!(store.concerts(OPENS, 0, 10).await.unwrap().total, number);
         in_use(&store).await;
         let before = counts.on_replica(&name);

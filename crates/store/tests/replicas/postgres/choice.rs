@@ -58,7 +58,7 @@ async fn a_replica_that_is_down_does_not_keep_a_node_from_starting() {
     cluster.to(|cluster| cluster.replicas[0].stop()).await;
     let (store, counts) = cluster.open().await;
     assert_eq!(store.replicas()[0].name, cluster.name(0));
-    store.add_show(show(ShowKind::Concert, "Live")).await.expect("the catalogue can be written");
+    store.add_show(show(ShowKind::Concert, "Live"), None).await.expect("the catalogue can be written");
     read(&store).await;
     until(&store, 0, "left out", |health| health.condition == ReplicaCondition::Failing).await;
     assert_eq!((counts.on_replica(&cluster.name(0)), counts.on_source()), (0, READS));

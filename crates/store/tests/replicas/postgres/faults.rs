@@ -120,7 +120,7 @@ async fn buy(stage: &Stage, buyer: i64, stop: &AtomicBool, bought: &AtomicU32) {
 /// Changes a title and looks at the public page at once.
 async fn organise(stage: &Stage, stop: &AtomicBool, changed: &AtomicU32) {
     let catalogue = &stage.engine.catalogue;
-    let id = catalogue.add_show(show(ShowKind::Concert, "new")).await.unwrap().id;
+    let id = catalogue.add_show(show(ShowKind::Concert, "new"), None).await.unwrap().id;
     let mut number = 0;
     while !stop.load(Relaxed) {
         number += 1;

@@ -40,7 +40,7 @@ async fn a_change_is_seen_by_the_next_read_of_the_same_node() {
     let cluster = Cluster::start(2).await;
     let (store, counts) = cluster.open().await;
     let store = Arc::new(store);
-    let id = store.add_show(titled(0)).await.unwrap();
+    let id = store.add_show(titled(0), None).await.unwrap();
     in_use(&*store).await;
 
     // Others read meanwhile: what they see never goes back.
@@ -76,7 +76,7 @@ async fn a_change_is_seen_by_the_next_read_of_the_same_node() {
 async fn a_replica_that_stands_still_is_left_out() {
     let cluster = Cluster::start(1).await;
     let (store, counts) = cluster.open().await;
-    let id = store.add_show(titled(0)).await.unwrap();
+    let id = store.add_show(titled(0), None).await.unwrap();
     in_use(&store).await;
     cluster.to(|cluster| cluster.replicas[0].pause_replay()).await;
     store.change_show(id, titled(1)).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_replica_that_stands_still_is_left_out() {
 async fn other_nodes_see_a_change_soon() {
     let cluster = Cluster::start(1).await;
     let (one, _) = cluster.open().await;
-    let id = one.add_show(titled(0)).await.unwrap();
+    let id = one.add_show(titled(0), None).await.unwrap();
     let (other, counts) = cluster.open_in_use().await;
     assert_eq!(shown(&other, id).await, 0);
     cluster.to(|cluster| cluster.replicas[0].pause_replay()).await;
@@ -118,7 +118,7 @@ async fn other_nodes_see_a_change_soon() {
 async fn without_the_rules_an_old_state_is_seen() {
     let cluster = Cluster::start(1).await;
     let (store, _) = cluster.open().await;
-    let id = store.add_show(titled(0)).await.unwrap();
+    let id = store.add_show(titled(0), None).await.unwrap();
     in_use(&store).await;
     use_stale_replicas(&store);
     cluster.to(|cluster| cluster.replicas[0].pause_replay()).await;
@@ -154,7 +154,7 @@ async fn balance(first: SocketAddr, others: SocketAddr) -> SocketAddr {
 async fn behind_one_address() -> (Arc<Cluster>, SqlStore, Counts, ShowId) {
     let cluster = Cluster::start(1).await;
     let (writer, _) = cluster.open().await;
-    let id = writer.add_show(titled(0)).await.unwrap();
+    let id = writer.add_show(titled(0), None).await.unwrap();
     cluster.to(|cluster| cluster.replicas[0].wait_until_caught_up(&cluster.server)).await;
     cluster.to(|cluster| cluster.replicas[0].pause_replay()).await;
     let address = balance(cluster.server.address(), cluster.replicas[0].address()).await;
