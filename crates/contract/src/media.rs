@@ -1,4 +1,4 @@
-//! The contract of [`MediaFiles`], wherever they are kept.
+//! The contract of [`MediaFiles`](onsale_engine::ports::MediaFiles), wherever they are kept.
 #![allow(missing_docs, reason = "a case's name says what it demands")]
 
 pub mod files {
