@@ -159,10 +159,12 @@ impl From<Phase> for PhaseBody {
 
 /// How a waiting room lets visitors in.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = RoomMode)]
 pub(crate) enum ModeBody {
+    // Said for each: what makes the OpenAPI document does not know `rename_all_fields`.
     /// So many every interval, evenly spread within it.
+    #[serde(rename_all = "camelCase")]
     ThemePark {
         /// How many.
         #[schema(minimum = 1, maximum = 1_000_000, example = 100)]
@@ -172,6 +174,7 @@ pub(crate) enum ModeBody {
         interval_ms: i64,
     },
     /// Never more than so many inside, those called included.
+    #[serde(rename_all = "camelCase")]
     BankWindow {
         /// How many.
         #[schema(minimum = 1, maximum = 1_000_000, example = 500)]
