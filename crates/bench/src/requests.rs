@@ -87,10 +87,13 @@ pub(crate) fn payments(orders: Vec<(OrderId, i64)>, tokens: Arc<Vec<String>>) ->
     })
 }
 
-/// Orders of one unit each, every time by another buyer and with another key.
-pub(crate) fn orders(item: ItemId, tokens: Arc<Vec<String>>) -> Requests {
+/// Orders of one unit each, every time by another buyer and with another key: everybody orders the first
+/// item, then everybody the next.
+pub(crate) fn orders(items: Vec<ItemId>, tokens: Arc<Vec<String>>) -> Requests {
     Arc::new(move |number, out| {
-        let token = &tokens[usize::try_from(number).expect("64 bits") % tokens.len()];
+        let index = usize::try_from(number).expect("64 bits");
+        let item = items[index / tokens.len() % items.len()];
+        let token = &tokens[index % tokens.len()];
         post(out, ORDERS, number, token, format_args!("{{\"itemNumber\":{item},\"count\":1}}"));
     })
 }

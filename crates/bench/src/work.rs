@@ -31,6 +31,9 @@ const HOLD_SEATS: u32 = 20_000;
 /// More holds a second than are to be expected, to have seats enough.
 const HOLDS_A_SECOND_MAX: f64 = 60_000.0;
 
+/// More orders a second than are to be expected, to have items enough.
+const ORDERS_A_SECOND_MAX: f64 = 60_000.0;
+
 /// The holds of one round of the growth measurement, a multiple of 1,000.
 const GROWTH_HOLDS: u64 = 10_000;
 
@@ -354,7 +357,7 @@ impl Bench<'_> {
         ))
     }
 
-    /// Everybody orders one unit of the same item.
+    /// Everybody orders one unit of the same item, and when all have one, of the next.
     fn order(&self) -> Result<Results, Failure> {
         let classic_settings = SaleSettings { batch_max: 1, gate: false, ..SaleSettings::default() };
         let (_stage, ours) = self.orders("onsale", SaleSettings::default())?;
@@ -373,8 +376,17 @@ impl Bench<'_> {
 
     fn orders(&self, name: &'static str, sales: SaleSettings) -> Result<(Stage, Contender), Failure> {
         let stage = self.stage(sales)?;
-        let item = stage.block_on(stage.add_item())?;
-        let contender = Contender::new(name, &stage.server, &requests::orders(item, requests::tokens()));
+        let (rounds, seconds) =
+            (f64::from(self.options.rounds), self.options.seconds + WARM_UP.as_secs_f64());
+        let items = 1 + (rounds * seconds * ORDERS_A_SECOND_MAX / BUYERS as f64) as usize;
+        let items = stage.block_on(async {
+            let mut added = Vec::new();
+            for _ in 0..items {
+                added.push(stage.add_item().await?);
+            }
+            Ok::<_, Failure>(added)
+        })?;
+        let contender = Contender::new(name, &stage.server, &requests::orders(items, requests::tokens()));
         Ok((stage, contender))
     }
 
@@ -409,7 +421,7 @@ impl Bench<'_> {
             Ok::<_, Failure>(item)
         })?;
         progress.finish_and_clear();
-        Ok(Contender::new(name, &stage.server, &requests::orders(item, requests::tokens())))
+        Ok(Contender::new(name, &stage.server, &requests::orders(vec![item], requests::tokens())))
     }
 
     fn stage(&self, sales: SaleSettings) -> Result<Stage, Failure> {
