@@ -106,12 +106,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let LoggedIn(caller) = LoggedIn::from_request_parts(parts, state).await?;
-        if caller.role >= Role::Organiser {
-            return Ok(Self(caller));
-        }
-        Err(Problem::new(Kind::Forbidden, "this needs the role of an organiser")
-            .with("requiredRole", Role::Organiser.as_str()))
+        at_least(Role::Organiser, "this needs the role of an organiser", parts, state).await.map(Self)
     }
 }
 
@@ -154,13 +149,26 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let LoggedIn(caller) = LoggedIn::from_request_parts(parts, state).await?;
-        if caller.role >= Role::Admin {
-            return Ok(Self);
-        }
-        Err(Problem::new(Kind::Forbidden, "this needs the role of an administrator")
-            .with("requiredRole", Role::Admin.as_str()))
+        at_least(Role::Admin, "this needs the role of an administrator", parts, state).await?;
+        Ok(Self)
     }
+}
+
+/// The caller, if they have a role or a higher one.
+async fn at_least<S: Send + Sync>(
+    role: Role,
+    otherwise: &'static str,
+    parts: &mut Parts,
+    state: &S,
+) -> Result<Caller, Problem>
+where
+    Shared: FromRef<S>,
+{
+    let LoggedIn(caller) = LoggedIn::from_request_parts(parts, state).await?;
+    if caller.role >= role {
+        return Ok(caller);
+    }
+    Err(Problem::new(Kind::Forbidden, otherwise).with("requiredRole", role.as_str()))
 }
 
 fn not_authenticated() -> Problem {

@@ -143,18 +143,22 @@ async fn pay(node: &Engine, order: OrderId, pass: Option<&str>) -> Result<(), En
     }
 }
 
-/// An item behind a room is ordered at one node and paid for at another, both with a pass alone, which
-/// paying uses up.
-async fn an_item_is_sold_to_those_inside(world: &World, one: &Engine, other: &Engine) {
-    let soup = ItemDetails {
+fn soup(rules: ItemRules) -> ItemDetails {
+    ItemDetails {
         name: "Soup".into(),
         content: "Hot.".into(),
         price: 1_000,
         kind: ItemKind::General,
         time_zone: "UTC".into(),
         image_url: None,
-        rules: ItemRules::default(),
-    };
+        rules,
+    }
+}
+
+/// An item behind a room is ordered at one node and paid for at another, both with a pass alone, which
+/// paying uses up.
+async fn an_item_is_sold_to_those_inside(world: &World, one: &Engine, other: &Engine) {
+    let soup = soup(ItemRules::default());
     let item = one.catalogue.add_item(soup.clone(), 10, None).await.unwrap().id;
     let beside = one.catalogue.add_item(soup, 10, None).await.unwrap().id;
     assert_eq!(item.0, world.performance.0, "the same number as the performance's, which stays open");
@@ -231,15 +235,7 @@ async fn an_item_is_sold_to_those_inside_on_one_node() {
 async fn a_pass_lasts_as_long_as_a_hold_of_an_item() {
     let world = World::new().await;
     let node = world.node().await;
-    let mut item = ItemDetails {
-        name: "Soup".into(),
-        content: "Hot.".into(),
-        price: 1_000,
-        kind: ItemKind::General,
-        time_zone: "UTC".into(),
-        image_url: None,
-        rules: ItemRules { hold_ms: 300_001, ..ItemRules::default() },
-    };
+    let mut item = soup(ItemRules { hold_ms: 300_001, ..ItemRules::default() });
     let slow = node.catalogue.add_item(item.clone(), 10, None).await.unwrap().id;
     item.rules.hold_ms = 300_000;
     let quick = node.catalogue.add_item(item, 10, None).await.unwrap().id;

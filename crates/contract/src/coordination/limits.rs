@@ -62,7 +62,9 @@ fn somebody() -> Subject {
     Subject::Account(UserId(process << 32 | SUBJECTS.fetch_add(1, Ordering::SeqCst)))
 }
 
-fn reads() -> CountRule {
+/// Fifty a minute; one more blocks for an hour.
+#[must_use]
+pub fn reads() -> CountRule {
     CountRule {
         name: "reads".into(),
         requests: 50,
@@ -73,7 +75,9 @@ fn reads() -> CountRule {
     }
 }
 
-fn bookings() -> AllowanceRule {
+/// One in five minutes.
+#[must_use]
+pub fn bookings() -> AllowanceRule {
     AllowanceRule { name: "bookings".into(), requests: 1, window_ms: 300_000, unsettled_ms: 30_000 }
 }
 

@@ -9,7 +9,7 @@
 //! So the decision still rests on what the transaction has loaded under the batch's guard: on the
 //! version, instead of on the rows that the version stands for.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{collections::HashMap, mem::take};
 
 use onsale_domain::{
     decide::FactKeys,
@@ -34,10 +34,11 @@ impl KnownAbsent {
         // version differ from the database's.
         let versions = views.versions();
         let mut absent = FactKeys::default();
-        (absent.seats, keys.seats) =
-            parted(&mut keys.seats, |(performance, seat)| is_free(views, *performance, *seat));
+        (absent.seats, keys.seats) = take(&mut keys.seats)
+            .into_iter()
+            .partition(|(performance, seat)| is_free(views, *performance, *seat));
         (absent.buyers, keys.buyers) =
-            parted(&mut keys.buyers, |(user, offer)| has_no_order(views, *user, *offer));
+            take(&mut keys.buyers).into_iter().partition(|(user, offer)| has_no_order(views, *user, *offer));
         Self { keys: absent, versions }
     }
 
@@ -50,11 +51,6 @@ impl KnownAbsent {
             .any(|(offer, version)| self.versions.get(&offer).is_some_and(|known| known != version));
         outdated.then_some(self.keys)
     }
-}
-
-/// Those that are and those that are not.
-fn parted<T: Ord>(all: &mut BTreeSet<T>, is: impl Fn(&T) -> bool) -> (BTreeSet<T>, BTreeSet<T>) {
-    std::mem::take(all).into_iter().partition(is)
 }
 
 fn is_free(views: &BatchViews, performance: PerformanceId, seat: SeatId) -> bool {

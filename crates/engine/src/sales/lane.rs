@@ -298,7 +298,7 @@ impl Lane {
         metrics.batch_commands.record(batch.len() as f64);
         let stage = metrics.stage();
         let mut transaction = self.shared.store.begin(guard).await?;
-        let absent = (!self.has_company()).then(|| KnownAbsent::take(&mut keys, &views));
+        let absent = (!lasts(self.company_until)).then(|| KnownAbsent::take(&mut keys, &views));
         let mut loaded = in_time(transaction.load(&keys)).await?;
         if let Some(left_out) = absent.and_then(|absent| absent.if_outdated_by(&loaded)) {
             self.company_until = Some(Instant::now() + COMPANY);
@@ -331,10 +331,6 @@ impl Lane {
         Ok(answers)
     }
 
-    fn has_company(&self) -> bool {
-        self.company_until.is_some_and(|until| Instant::now() < until)
-    }
-
     /// Locks offers in what nodes share. Whoever does not get the lock goes on: it saves nodes
     /// from deciding twice, and the versions in the database are what keeps them apart.
     async fn lock(&mut self, keys: &FactKeys, guard: Guard) -> Vec<Held> {
@@ -342,7 +338,7 @@ impl Lane {
         let Some(locks) = self.shared.locks.get().filter(|_| guard == Guard::Distributed) else {
             return held;
         };
-        if self.unlocked_until.is_some_and(|until| Instant::now() < until) {
+        if lasts(self.unlocked_until) {
             return held;
         }
         // In the order of their ids, so that nobody waits in a circle.
@@ -446,6 +442,11 @@ impl Lane {
             tracing::warn!(%error, "cannot look for new holds; the sweep will");
         }
     }
+}
+
+/// Whether it is still before `until`.
+fn lasts(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() < until)
 }
 
 /// A step of a transaction before its commit. One that takes too long is given up, and with it the

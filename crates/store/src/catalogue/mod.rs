@@ -32,7 +32,7 @@ use crate::{
     replicas::ChangeNote,
 };
 
-pub(crate) use performances::performance_from_models;
+pub(crate) use performances::{performance_from_models, shows_of};
 pub(crate) use seat_maps::SeatMapCache;
 pub(crate) use shows::show_from_model;
 

@@ -1,5 +1,7 @@
 //! Performances and their prices.
 
+use std::collections::HashSet;
+
 use onsale_domain::{
     catalogue::{Performance, PerformanceDetails, PriceLevel},
     ids::{HallId, PerformanceId, ShowId},
@@ -9,7 +11,7 @@ use onsale_domain::{
 use onsale_engine::ports::StoreError;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -168,6 +170,21 @@ async fn add_prices(
             .map_err(conflict_on("a price of this category"))?;
     }
     Ok(())
+}
+
+/// (performance, show) of those of these performances that exist.
+pub(crate) async fn shows_of(
+    read: &impl ConnectionTrait,
+    performances: HashSet<i64>,
+) -> Result<Vec<(i64, i64)>, DbErr> {
+    use performance::{Column, Entity};
+    Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::ShowId])
+        .filter(Column::Id.is_in(performances))
+        .into_tuple()
+        .all(read)
+        .await
 }
 
 /// The columns that an organiser writes.

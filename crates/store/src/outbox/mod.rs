@@ -18,7 +18,8 @@ use uuid::Uuid;
 pub(crate) use self::notes::{item_told, performance_told, show_told};
 use crate::{
     SqlStore,
-    entity::{order, outbox, payment, performance},
+    catalogue::shows_of,
+    entity::{order, outbox, payment},
     error::{broken, store_error},
     sales::{Batch, order_from_model, payment_from_model},
 };
@@ -88,14 +89,7 @@ impl Orders {
         let paid = payment::Entity::find().filter(payment::Column::OrderId.is_in(about));
         let paid = paid.all(read).await.map_err(store_error)?;
         let performances: HashSet<i64> = found.iter().map(|order| order.performance_id).collect();
-        let shows: Vec<(i64, i64)> = performance::Entity::find()
-            .select_only()
-            .columns([performance::Column::Id, performance::Column::ShowId])
-            .filter(performance::Column::Id.is_in(performances))
-            .into_tuple()
-            .all(read)
-            .await
-            .map_err(store_error)?;
+        let shows = shows_of(read, performances).await.map_err(store_error)?;
         Ok(Self {
             orders: found
                 .iter()

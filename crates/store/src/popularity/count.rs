@@ -18,7 +18,8 @@ use sea_orm::{
 
 use super::{day_number, kind_number};
 use crate::{
-    entity::{counted_event, performance, popularity_day, popularity_now, show},
+    catalogue::shows_of,
+    entity::{counted_event, popularity_day, popularity_now, show},
     error::{broken, transaction_error},
 };
 
@@ -89,14 +90,7 @@ async fn shows(
         Sold::Item(_) => None,
     });
     let performances: HashSet<i64> = performances.collect();
-    let performances: Vec<(i64, i64)> = performance::Entity::find()
-        .select_only()
-        .columns([performance::Column::Id, performance::Column::ShowId])
-        .filter(performance::Column::Id.is_in(performances))
-        .into_tuple()
-        .all(write)
-        .await
-        .map_err(lost_race)?;
+    let performances = shows_of(write, performances).await.map_err(lost_race)?;
     let shows: HashSet<i64> = performances.iter().map(|(_, show)| *show).collect();
     let shows: Vec<(i64, String)> = show::Entity::find()
         .select_only()

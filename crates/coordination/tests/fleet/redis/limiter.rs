@@ -10,13 +10,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use onsale_contract::coordination::limits::LimiterAdapter;
+use onsale_contract::coordination::limits::{LimiterAdapter, bookings, reads};
 use onsale_coordination::{RedisLimiter, RedisOptions};
-use onsale_domain::{
-    ids::UserId,
-    limits::{AllowanceRule, CountRule, Subject},
-    time::Timestamp,
-};
+use onsale_domain::{ids::UserId, limits::Subject, time::Timestamp};
 use onsale_engine::{
     clock::{Clock, ManualClock},
     ports::Limiter,
@@ -63,21 +59,6 @@ mod cluster {
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn reads() -> CountRule {
-    CountRule {
-        name: "reads".into(),
-        requests: 50,
-        window_ms: 60_000,
-        burst: 50,
-        block_ms: 3_600_000,
-        block_ms_max: 0,
-    }
-}
-
-fn bookings() -> AllowanceRule {
-    AllowanceRule { name: "bookings".into(), requests: 1, window_ms: 300_000, unsettled_ms: 30_000 }
-}
 
 fn buyer(number: i64) -> Subject {
     Subject::Account(UserId(number))
