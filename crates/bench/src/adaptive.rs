@@ -37,8 +37,13 @@ use crate::{
 };
 
 /// (from, to) of the slow time, and the end, in seconds.
-pub(crate) const SLOW: (usize, usize) = (30, 60);
-const SECONDS: usize = 110;
+pub(crate) const SLOW: (usize, usize) = (30, 55);
+const SECONDS: usize = 90;
+
+/// How long the calm latency is measured, first with a slow database, then with a usual one, in
+/// seconds; and how many of these are left out at the beginning.
+const CALM_SECONDS: usize = 30;
+const SETTLING_SECONDS: usize = 5;
 
 /// By how much each answer of the database is late in the slow time.
 const DELAY: Duration = Duration::from_millis(20);
@@ -46,29 +51,29 @@ const DELAY: Duration = Duration::from_millis(20);
 /// Visitors who go through the room and its sale again and again.
 const VISITORS: usize = 1_500;
 
-const MODE: Mode = Mode::Adaptive { floor: 10, ceiling: 300 };
+/// Admissions a second: at most so many in the calm time, and always at least so many.
+const FLOOR: u32 = 10;
+const CEILING: u32 = 300;
 
 /// Seconds in which the rate must have followed, down and up.
 const FOLLOWS_S: usize = 10;
 
-/// The sale's latency may be so many times that of a sale without a crowd.
+/// The sale's latency may be so many times that of a calm sale.
 const TIMES_CALM: f64 = 2.0;
 
 /// A visitor asks at least so often, or the plot would show how seldom people ask.
 const ASK_MS_MAX: u64 = 1_000;
 
 /// What happened in a second.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Second {
     /// Admissions a second, as the room's document tells.
     pub(crate) rate: f64,
-    /// Holds that were answered.
-    pub(crate) holds: usize,
-    /// How long the slowest hundredth of them took at least, in milliseconds.
-    pub(crate) p99_ms: f64,
+    /// How long each hold took that was answered, in milliseconds.
+    pub(crate) holds_ms: Vec<f64>,
 }
 
-/// Latencies without a crowd, in milliseconds: the median of some holds, one after the other.
+/// The slowest hundredth of the holds while few are let in, in milliseconds, with the crowd waiting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Calm {
     pub(crate) usual_ms: f64,
@@ -100,18 +105,21 @@ impl Bench<'_> {
         let stage =
             Stage::open(&proxy.url(&self.database.url), SaleSettings::default(), self.metrics.clone())?;
         let crowd = Arc::new(stage.block_on(crowd(&stage))?);
-        let calm = outside.block_on(async {
-            let usual_ms = probe(&crowd).await?;
-            proxy.delay(DELAY);
-            let slow_ms = probe(&crowd).await?;
-            proxy.delay(Duration::ZERO);
-            Ok::<_, Failure>(Calm { usual_ms, slow_ms })
-        })?;
-        let seconds = outside.block_on(async {
+        let (calm, seconds) = outside.block_on(async {
             let mut visitors = JoinSet::new();
             for number in 0..VISITORS {
                 visitors.spawn(visit(crowd.clone(), number));
             }
+            proxy.delay(DELAY);
+            let slow_ms = calm_ms(&stage, &crowd).await?;
+            proxy.delay(Duration::ZERO);
+            let usual_ms = calm_ms(&stage, &crowd).await?;
+            let settings = RoomChange::Settings(settings(CEILING));
+            stage
+                .engine
+                .rooms
+                .edit(crowd.room, RoomEdit { changes: vec![settings], ..RoomEdit::default() })
+                .await?;
             let mut seconds = Vec::new();
             for second in 0..SECONDS {
                 match second {
@@ -119,13 +127,11 @@ impl Bench<'_> {
                     second if second == SLOW.1 => proxy.delay(Duration::ZERO),
                     _ => {}
                 }
-                sleep(Duration::from_secs(1)).await;
-                let document = stage.engine.rooms.document(crowd.room).await?;
-                seconds.push(crowd.second(document.admissions_per_second.unwrap_or_default()));
+                seconds.push(crowd.second(&stage).await?);
             }
             crowd.over.store(true, Relaxed);
             while visitors.join_next().await.is_some() {}
-            Ok::<_, Failure>(seconds)
+            Ok::<_, Failure>((Calm { usual_ms, slow_ms }, seconds))
         })?;
         adaptive_plot::draw(plot, &seconds, calm)?;
         self.progress.finish();
@@ -146,13 +152,12 @@ async fn crowd(stage: &Stage) -> Result<Crowd, Failure> {
         offers.push(performance.into());
     }
     let rooms = &stage.engine.rooms;
-    let settings = RoomSettings { pass_ms: DAY_MS, ..RoomSettings::new(MODE) };
     let details = RoomDetails {
         owner: None,
         name: "Rush".to_owned(),
         admits: Admits::Accounts,
         offers,
-        settings,
+        settings: settings(FLOOR),
         schedule: Schedule::default(),
     };
     let room = rooms.add(details).await?.id;
@@ -169,13 +174,20 @@ async fn crowd(stage: &Stage) -> Result<Crowd, Failure> {
     })
 }
 
+fn settings(ceiling: u32) -> RoomSettings {
+    RoomSettings { pass_ms: DAY_MS, ..RoomSettings::new(Mode::Adaptive { floor: FLOOR, ceiling }) }
+}
+
 impl Crowd {
-    fn second(&self, rate: f64) -> Second {
-        let mut latencies =
-            std::mem::take(&mut *self.latencies_ms.lock().unwrap_or_else(PoisonError::into_inner));
-        latencies.sort_unstable_by(f64::total_cmp);
-        let p99_ms = latencies.get(latencies.len().saturating_sub(1) * 99 / 100).copied().unwrap_or_default();
-        Second { rate, holds: latencies.len(), p99_ms }
+    /// Waits for a second, and tells what happened in it.
+    async fn second(&self, stage: &Stage) -> Result<Second, Failure> {
+        sleep(Duration::from_secs(1)).await;
+        let document = stage.engine.rooms.document(self.room).await?;
+        let mut latencies = self.latencies_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Second {
+            rate: document.admissions_per_second.unwrap_or_default(),
+            holds_ms: std::mem::take(&mut *latencies),
+        })
     }
 
     fn failed(&self, what: String) {
@@ -183,15 +195,20 @@ impl Crowd {
     }
 }
 
-/// The median latency of holds with nobody else there.
-async fn probe(crowd: &Arc<Crowd>) -> Result<f64, Failure> {
-    let mut latencies = Vec::new();
-    let mut visitor = Visitor::connect(crowd.clone(), VISITORS).await?;
-    for _ in 0..15 {
-        latencies.push(visitor.once().await?.ok_or("the probe was not let in")?);
+/// The slowest hundredth of the holds in the calm time that begins now, in milliseconds.
+async fn calm_ms(stage: &Stage, crowd: &Crowd) -> Result<f64, Failure> {
+    let mut seconds = Vec::new();
+    for _ in 0..CALM_SECONDS {
+        seconds.push(crowd.second(stage).await?);
     }
+    Ok(percentile_ms(&seconds[SETTLING_SECONDS..], 99))
+}
+
+/// So many in a hundred of all holds in these seconds took no longer.
+pub(crate) fn percentile_ms(seconds: &[Second], percent: usize) -> f64 {
+    let mut latencies: Vec<f64> = seconds.iter().flat_map(|second| &second.holds_ms).copied().collect();
     latencies.sort_unstable_by(f64::total_cmp);
-    Ok(latencies[latencies.len() / 2])
+    latencies.get(latencies.len().saturating_sub(1) * percent / 100).copied().unwrap_or(f64::NAN)
 }
 
 /// Goes through until it is over.
@@ -287,12 +304,6 @@ impl Visitor {
 /// Compares with what is promised, and tells.
 fn judge(seconds: &[Second], calm: Calm, failures: &[String]) -> bool {
     let mean = |part: &[Second]| part.iter().map(|second| second.rate).sum::<f64>() / part.len() as f64;
-    let worst = |part: &[Second]| {
-        let mut p99: Vec<_> =
-            part.iter().filter(|second| second.holds > 0).map(|second| second.p99_ms).collect();
-        p99.sort_unstable_by(f64::total_cmp);
-        p99.get(p99.len() / 2).copied().unwrap_or(f64::NAN)
-    };
     let (before, slow) = (&seconds[SLOW.0 - 10..SLOW.0], &seconds[SLOW.0 + FOLLOWS_S..SLOW.1]);
     let after = &seconds[SLOW.1 + FOLLOWS_S..];
     let check = |what: &str, value: String, kept: bool| {
@@ -301,8 +312,10 @@ fn judge(seconds: &[Second], calm: Calm, failures: &[String]) -> bool {
     };
     let (rate_before, rate_slow, rate_after) = (mean(before), mean(slow), mean(after));
     let latency = |what: &str, part: &[Second], calm_ms: f64| {
-        let p99_ms = worst(part);
-        let value = format!("{p99_ms:.1}, {calm_ms:.1} without a crowd");
+        let p99_ms = percentile_ms(part, 99);
+        let holds: usize = part.iter().map(|second| second.holds_ms.len()).sum();
+        let median_ms = percentile_ms(part, 50);
+        let value = format!("{p99_ms:.1}, {calm_ms:.1} when calm ({holds} holds, median {median_ms:.1})");
         check(what, value, p99_ms <= TIMES_CALM * calm_ms)
     };
     let down = format!("{rate_before:.0} before, {rate_slow:.0} while slow");

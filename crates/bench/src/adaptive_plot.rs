@@ -5,7 +5,7 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use crate::{
-    adaptive::{Calm, SLOW, Second},
+    adaptive::{Calm, SLOW, Second, percentile_ms},
     stage::Failure,
 };
 
@@ -18,8 +18,8 @@ pub(crate) fn draw(path: &Path, seconds: &[Second], calm: Calm) -> Result<(), Fa
         (0..).map(f64::from).zip(seconds.iter().map(value)).collect::<Vec<(f64, f64)>>()
     };
     let rate = points(|second| second.rate);
-    let holds = points(|second| second.holds as f64);
-    let p99 = points(|second| second.p99_ms);
+    let holds = points(|second| second.holds_ms.len() as f64);
+    let p99 = points(|second| percentile_ms(std::slice::from_ref(second), 99));
     let limit = (0..)
         .map(f64::from)
         .zip((0..seconds.len()).map(|second| {
@@ -30,7 +30,7 @@ pub(crate) fn draw(path: &Path, seconds: &[Second], calm: Calm) -> Result<(), Fa
     chart(&halves[0], "admissions a second (blue), holds answered (green)", &[(rate, BLUE), (holds, GREEN)])?;
     chart(
         &halves[1],
-        "99th percentile of a hold, ms (blue); twice that of one without a crowd (red)",
+        "99th percentile of a hold, ms (blue); twice that of a calm sale (red)",
         &[(p99, BLUE), (limit, RED)],
     )?;
     area.present()?;

@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) connections: usize,
     /// Threads that drive them.
     pub(crate) threads: usize,
+    /// When it begins, if everything is connected by then; `None`: as soon as everything is.
+    pub(crate) begins_at: Option<Instant>,
     /// How long the load is on before it is measured.
     pub(crate) warm_up: Duration,
     /// When the measuring ends.
@@ -101,7 +103,6 @@ pub(crate) fn run(
 ) -> io::Result<Measured> {
     let database_cpu = || plan.database_pid.and_then(cpu::family);
     let before = Mutex::new((Duration::ZERO, None, None));
-    let begin = cpu::now();
     let limit = match plan.until {
         Until::Elapsed(_) => u64::MAX,
         Until::Requests(requests) => count.load(Ordering::Relaxed) + requests,
@@ -113,6 +114,9 @@ pub(crate) fn run(
                 let (before, database_cpu) = (&before, &database_cpu);
                 let driver = move || {
                     let mut driver = Driver::connect(address, connections, plan, requests, count, limit)?;
+                    let now = cpu::now();
+                    let begin = plan.begins_at.unwrap_or(now).max(now);
+                    thread::sleep(begin - now);
                     driver.run(begin, || {
                         if index == 0 {
                             *before.lock().expect("nobody panics with it") =
@@ -348,6 +352,7 @@ mod tests {
         Plan {
             connections: 16,
             threads: 2,
+            begins_at: None,
             warm_up: Duration::from_millis(50),
             until,
             status: 200,

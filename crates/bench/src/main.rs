@@ -95,6 +95,8 @@ impl Options {
 }
 
 fn main() -> ExitCode {
+    // As `onsale` does.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     match run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(2),

@@ -83,7 +83,8 @@ pub(crate) fn payments(orders: Vec<(OrderId, i64)>, tokens: Arc<Vec<String>>) ->
         let index = usize::try_from(number).expect("64 bits");
         let (order, buyer) = orders[index % orders.len()];
         let token = &tokens[usize::try_from(buyer - 1).expect("buyers count from 1")];
-        post(out, PAYMENTS, number, token, format_args!("{{\"reservationId\":\"{order}\"}}"));
+        // Not the key that the same buyer has used for a hold.
+        post(out, PAYMENTS, u64::MAX - number, token, format_args!("{{\"reservationId\":\"{order}\"}}"));
     })
 }
 

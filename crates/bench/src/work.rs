@@ -432,6 +432,7 @@ impl Bench<'_> {
         Plan {
             connections: self.options.connections,
             threads: self.options.loader_threads(),
+            begins_at: None,
             warm_up: WARM_UP,
             until: Until::Elapsed(Duration::from_secs_f64(self.options.seconds)),
             status,

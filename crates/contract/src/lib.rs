@@ -192,6 +192,7 @@ macro_rules! sale_contract {
                 same_key_moves_money_once,
                 a_key_belongs_to_one_request_of_one_person,
                 a_repeated_request_is_answered_as_the_first,
+                a_strangers_used_key_is_found,
                 a_refusal_does_not_use_the_key_up,
             }
         }

@@ -27,6 +27,8 @@ const RISE: f64 = 0.25;
 /// Per observation, while it is not: from the top to nothing in 40 observations.
 const FALL: f64 = 0.075;
 const MOST: f64 = 3.0;
+/// As far as it goes where work is not late: a tenth of those who browse is still served.
+const MOST_IN_TIME: f64 = 0.9;
 
 impl Pressure {
     /// What the pressure is after work was `late_ms` late, if `late_ms_max` is still all right.
@@ -34,6 +36,17 @@ impl Pressure {
     pub fn after(self, late_ms: f64, late_ms_max: f64) -> Self {
         let change = if late_ms > late_ms_max { RISE } else { -FALL };
         Self((self.0 + change).clamp(0.0, MOST))
+    }
+
+    /// What the pressure is while the processors have no time to spare, somebody buys, and yet work is
+    /// not late: whoever browses takes from whoever buys, and nobody but them has to give way.
+    #[must_use]
+    pub fn after_saturation(self) -> Self {
+        if self.0 > MOST_IN_TIME {
+            Self((self.0 - FALL).max(MOST_IN_TIME))
+        } else {
+            Self((self.0 + RISE).min(MOST_IN_TIME))
+        }
     }
 
     /// The share of a priority's requests to shed, from 0 to 1.
@@ -80,6 +93,14 @@ mod tests {
         }
         assert_eq!(ALL.map(|priority| pressure.shed(priority)), [1.0, 1.0, 1.0, 0.0]);
         assert!(ALL.windows(2).all(|pair| pair[0].room_percent() < pair[1].room_percent()));
+    }
+
+    #[test]
+    fn where_work_is_in_time_only_browsing_gives_way() {
+        let saturated = (0..100).fold(Pressure::default(), |pressure, _| pressure.after_saturation());
+        assert_eq!(ALL.map(|priority| saturated.shed(priority)), [0.9, 0.0, 0.0, 0.0]);
+        let late = (0..100).fold(Pressure::default(), |pressure, _| pressure.after(21.0, 20.0));
+        assert_eq!((0..100).fold(late, |pressure, _| pressure.after_saturation()), saturated);
     }
 
     #[test]

@@ -32,6 +32,10 @@ use room::Room;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The kernel clears a huge page at once, two megabytes, when a little of it is first used: under
+    // load that costs more than it saves, and the slowest answers are those that wait for it.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => {

@@ -11,6 +11,7 @@ use std::{
 use metrics::{Counter, counter, gauge};
 use onsale_domain::shedding::{Pressure, Priority};
 
+use super::saturation::Saturation;
 use crate::problem::{Kind, Problem};
 
 /// How often the pressure is looked at.
@@ -21,10 +22,10 @@ const PROBED_EVERY: Duration = Duration::from_millis(5);
 
 /// How long a shed request waits for its answer: one that is answered at once comes again at once,
 /// and turning it away costs as much as a cached answer. A connection that waits costs nothing.
-const SHED_AFTER: Duration = Duration::from_millis(500);
+const SHED_AFTER: Duration = Duration::from_secs(1);
 
-/// While somebody buys or pays, work counts as late so many times sooner.
-const BUYERS_STRICTNESS: f64 = 10.0;
+/// From this share of its time on, the server has none to spare.
+const SATURATED: f64 = 0.9;
 
 /// After how many seconds people are to come back who only look around or wait in line: more rarely
 /// than they ask of themselves, or shedding them would make more requests than it turns away, and not
@@ -77,7 +78,9 @@ impl Load {
     pub async fn keep(self: Arc<Self>) {
         let Some(late_ms_max) = self.late_ms_max else { return };
         let late = gauge!("onsale_http_late_seconds");
+        let busy = gauge!("onsale_http_busy_share");
         let mut pressure = Pressure::default();
+        let mut saturation = Saturation::new();
         loop {
             let began = Instant::now();
             let (mut late_sum, mut probes) = (Duration::ZERO, 0_u32);
@@ -89,9 +92,16 @@ impl Load {
             }
             let mean = late_sum / probes.max(1);
             late.set(mean.as_secs_f64());
-            // Who only looks around waits for nobody but others who do.
-            let strictness = if self.buyers.swap(false, Ordering::Relaxed) { BUYERS_STRICTNESS } else { 1.0 };
-            pressure = pressure.after(mean.as_secs_f64() * 1_000.0, late_ms_max / strictness);
+            let late_ms = mean.as_secs_f64() * 1_000.0;
+            let busy_share = saturation.share(began.elapsed());
+            busy.set(busy_share);
+            // Who only looks around takes time from nobody but others who do.
+            let buyers = self.buyers.swap(false, Ordering::Relaxed);
+            pressure = if late_ms <= late_ms_max && buyers && busy_share >= SATURATED {
+                pressure.after_saturation()
+            } else {
+                pressure.after(late_ms, late_ms_max)
+            };
             for (priority, share) in PRIORITIES.into_iter().zip(&self.shed) {
                 share.store((pressure.shed(priority) * f64::from(u32::MAX)) as u32, Ordering::Relaxed);
             }
@@ -216,6 +226,29 @@ mod tests {
             tokio::time::sleep(OBSERVED_EVERY).await;
         }
         assert!(!(0..1_000).any(|_| is_shed(Priority::Browsing)), "it is over");
+        keeper.abort();
+    }
+
+    #[tokio::test]
+    async fn browsing_gives_way_to_buyers_while_there_is_no_time_to_spare() {
+        let load = Load::new(1_000, Some(1_000));
+        let keeper = tokio::spawn(load.clone().keep());
+        let is_shed = |priority| load.enter(priority).is_err();
+        let busy = async || {
+            std::thread::sleep(Duration::from_millis(60));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        };
+        for _ in 0..20 {
+            busy().await;
+            assert!(!is_shed(Priority::Browsing), "nobody buys");
+        }
+        for _ in 0..20 {
+            busy().await;
+            assert!(!is_shed(Priority::Buying));
+        }
+        let shed = (0..1_000).filter(|_| is_shed(Priority::Browsing)).count();
+        assert!((500..=910).contains(&shed), "{shed}: most of them, and never all");
+        assert!(!(0..1_000).any(|_| is_shed(Priority::Arriving)), "only browsing gives way");
         keeper.abort();
     }
 

@@ -22,6 +22,7 @@ mod limits;
 mod load;
 mod log_in;
 mod routes;
+mod saturation;
 
 pub use address::ForwardedHeader;
 pub use limits::{By, Group, GroupRule, LimitSettings, LogInRules};

@@ -42,6 +42,13 @@ const REQUESTS_MAX: usize = 20_000;
 /// How often the rate is looked at for the plot.
 const SAMPLED_EVERY: Duration = Duration::from_millis(250);
 
+/// Between two phases, for connections to be made and what is under way to be answered.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long holds and payments go on before the first phase: the first of all are quicker, because
+/// nothing is to be moved into the database's file yet.
+const WARM_UP: Duration = Duration::from_secs(1);
+
 /// More than are to be expected of each in a second.
 const A_SECOND_MAX: f64 = 20_000.0;
 
@@ -87,7 +94,8 @@ pub(crate) fn measure(
         if loader_cpu.is_some() { "The loader has a processor to itself." } else { "" }
     );
     print_table(&[&shedding, &control]);
-    std::fs::write(plot, plot::draw(&[&shedding, &control], seconds))?;
+    let crowd_s = (phase_at(1, seconds).as_secs_f64(), phase_at(2, seconds).as_secs_f64());
+    std::fs::write(plot, plot::draw(&[&shedding, &control], crowd_s))?;
     println!("\nThe plot is {}.", plot.display());
     Ok(bars(&shedding))
 }
@@ -166,62 +174,65 @@ fn phases(
     }
     let browsing = requests::get("/api/v1/movies");
     let (held, paid, browsed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    let plan = |connections, status| Plan {
+    let begin = cpu::now() + PAUSE + WARM_UP;
+    let plan = |connections, status, phase, warm_up| Plan {
         connections,
         threads: 1,
-        warm_up: Duration::ZERO,
+        begins_at: Some(begin + phase_at(phase, seconds) - warm_up),
+        warm_up,
         until: Until::Elapsed(Duration::from_secs_f64(seconds)),
         status,
         database_pid: None,
     };
     let over = AtomicBool::new(false);
-    let begin = cpu::now();
     thread::scope(|scope| {
         let sampler = scope.spawn(|| {
             let mut samples = Vec::new();
-            let (mut before, mut at) = (0, 0.0);
+            let done = || held.load(Ordering::Relaxed) + paid.load(Ordering::Relaxed);
+            thread::sleep(begin.saturating_duration_since(cpu::now()));
+            let (mut before, mut at) = (done(), 0.0);
             while !over.load(Ordering::Relaxed) {
                 thread::sleep(SAMPLED_EVERY);
-                let done = held.load(Ordering::Relaxed) + paid.load(Ordering::Relaxed);
+                let done = done();
                 let now = begin.elapsed().as_secs_f64();
                 samples.push((now, (done - before) as f64 / (now - at)));
                 (before, at) = (done, now);
             }
             samples
         });
-        let mut all = Vec::new();
-        let mut crowd_left_s = 0.0;
-        for phase in PHASES {
-            let measured = thread::scope(|scope| {
-                let hold = scope.spawn(|| loader::run(address, plan(CONNECTIONS, 201), holds, &held));
-                let pay = scope.spawn(|| loader::run(address, plan(CONNECTIONS, 201), payments, &paid));
-                let crowd = (phase == "crowd").then(|| {
-                    let connections = 2 * CONNECTIONS * CROWD;
-                    let (browsing, browsed) = (&browsing, &browsed);
-                    scope.spawn(move || loader::run(address, plan(connections, 200), browsing, browsed))
-                });
-                let joined = |handle: thread::ScopedJoinHandle<'_, io::Result<Measured>>| {
-                    handle.join().unwrap_or_else(|_| Err(io::Error::other("a loader panicked")))
-                };
-                Ok::<_, io::Error>(Phase {
-                    holds: joined(hold)?,
-                    payments: joined(pay)?,
-                    browsing: crowd.map(joined).transpose()?,
-                })
+        // Connected from the beginning, so that the crowd is there as a whole when its phase begins.
+        let crowd = scope.spawn(|| {
+            let plan = plan(2 * CONNECTIONS * CROWD, 200, 1, Duration::ZERO);
+            loader::run(address, plan, &browsing, &browsed)
+        });
+        let mut phases = Vec::new();
+        for index in 0..3 {
+            let plan = plan(CONNECTIONS, 201, index, if index == 0 { WARM_UP } else { Duration::ZERO });
+            let (holds, payments) = thread::scope(|scope| {
+                let hold = scope.spawn(|| loader::run(address, plan, holds, &held));
+                let pay = scope.spawn(|| loader::run(address, plan, payments, &paid));
+                (joined(hold), joined(pay))
             });
-            if phase == "crowd" {
-                crowd_left_s = begin.elapsed().as_secs_f64();
-            }
-            all.push(measured);
+            phases.push(Phase { holds: holds?, payments: payments?, browsing: None });
         }
+        phases[1].browsing = Some(joined(crowd)?);
         over.store(true, Ordering::Relaxed);
         let samples = sampler.join().map_err(|_| io::Error::other("the sampler panicked"))?;
-        let phases = all.into_iter().collect::<io::Result<Vec<Phase>>>()?;
+        let crowd_left_s = phase_at(2, seconds).as_secs_f64();
         let calm = phases[0].rate();
         let back = samples.iter().find(|(at, rate)| *at > crowd_left_s && *rate >= 0.9 * calm);
         let recovered_s = back.map(|(at, _)| at - crowd_left_s);
         Ok(Run { name, phases, samples, recovered_s })
     })
+}
+
+/// How long after the first phase another one begins.
+fn phase_at(index: u32, seconds: f64) -> Duration {
+    index * (Duration::from_secs_f64(seconds) + PAUSE)
+}
+
+fn joined(handle: thread::ScopedJoinHandle<'_, io::Result<Measured>>) -> io::Result<Measured> {
+    handle.join().unwrap_or_else(|_| Err(io::Error::other("a loader panicked")))
 }
 
 impl Phase {
@@ -277,16 +288,17 @@ fn print_table(runs: &[&Run]) {
 
 /// Compares with what is to be reached, and says so.
 fn bars(run: &Run) -> bool {
-    let (calm, crowd) = (&run.phases[0], &run.phases[1]);
-    let kept = crowd.rate() / calm.rate();
+    let [calm, crowd, after] = &run.phases[..] else { return false };
+    // From before and after: holds become a little slower by themselves as the database grows.
+    let kept = crowd.rate() / f64::midpoint(calm.rate(), after.rate());
     let slower = crowd.p99_ms() / calm.p99_ms();
     let recovered = run.recovered_s.unwrap_or(f64::INFINITY);
     let mut all = true;
     println!();
     for (what, value, reached) in [
-        ("holds and payments keep, of their peak (>= 0.90)", kept, kept >= 0.9),
+        ("holds and payments keep, of their rate without the crowd (>= 0.90)", kept, kept >= 0.9),
         ("p99 with the crowd, over calm (<= 2)", slower, slower <= 2.0),
-        ("seconds until the peak is back (<= 5)", recovered, recovered <= 5.0),
+        ("seconds until the rate is back (<= 5)", recovered, recovered <= 5.0),
     ] {
         println!("{} {value:>6.2}  {what}", if reached { "reached" } else { "MISSED " });
         all &= reached;

@@ -16,10 +16,10 @@ const FAINT: &str = "#66717d";
 const GRID: &str = "#e3e7eb";
 const COLOURS: [(&str, &str); 2] = [("#2f6690", ""), ("#f2a541", " stroke-dasharray=\"6 4\"")];
 
-/// The whole picture. The crowd is there in the middle of three phases.
-pub(super) fn draw(runs: &[&Run], seconds: f64) -> String {
+/// The whole picture. The crowd is there from one second to another.
+pub(super) fn draw(runs: &[&Run], (from, to): (f64, f64)) -> String {
     let samples = || runs.iter().flat_map(|run| &run.samples);
-    let end = samples().map(|(at, _)| *at).fold(3.0 * seconds, f64::max);
+    let end = samples().map(|(at, _)| *at).fold(to, f64::max);
     let most = samples().map(|(_, rate)| *rate).fold(1.0, f64::max);
     let step = step(most);
     let top = step * (most / step).ceil();
@@ -32,8 +32,8 @@ pub(super) fn draw(runs: &[&Run], seconds: f64) -> String {
 <text x="40" y="56" font-size="12" fill="{FAINT}">Holds and payments answered a second. In the shaded part ten times as many connections browse.</text>
 <rect x="{:.1}" y="{TOP}" width="{:.1}" height="{:.1}" fill="#f4f5f7"/>
 "##,
-        x(seconds),
-        x(2.0 * seconds) - x(seconds),
+        x(from),
+        x(to) - x(from),
         FLOOR - TOP
     );
     let mut tick = 0.0;
@@ -92,7 +92,7 @@ mod tests {
             samples: (1..=12).map(|at| (f64::from(at) * 0.25, rate)).collect(),
             recovered_s: None,
         };
-        let svg = draw(&[&run("shedding", 1_000.0), &run("control", 120.0)], 1.0);
+        let svg = draw(&[&run("shedding", 1_000.0), &run("control", 120.0)], (1.0, 2.0));
         assert_eq!(svg.matches("<polyline").count(), 2);
         assert!(svg.contains("70.0,") || svg.contains("770.0,80.0"), "{svg}");
         assert_eq!(step(930.0), 250.0);

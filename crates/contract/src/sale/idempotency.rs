@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use onsale_domain::{
     decide::{IdempotencyKey, Refusal},
-    ids::UserId,
+    ids::{SeatId, UserId},
     offer::OfferKind,
 };
 use onsale_engine::{clock::SystemClock, ports::Store, sales::SaleError};
@@ -70,6 +70,33 @@ pub async fn a_key_belongs_to_one_request_of_one_person(store: Arc<dyn Store>) {
     assert!(!other_person.replayed);
     assert_eq!(other_person.order.user, UserId(2));
     assert_eq!(sales.orders(UserId(1), OfferKind::Performance, None, 10).await.unwrap().orders.len(), 1);
+    assert_clean(&stage).await;
+}
+
+/// A key that was used for something else is found although nobody looks for the keys of strangers:
+/// when it is to be written, and when there is nothing to write. Those in the same batch have their
+/// seats all the same.
+pub async fn a_strangers_used_key_is_found(store: Arc<dyn Store>) {
+    let stage = stage(store).await;
+    let sales = &stage.engine.sales;
+    sales.view(stage.performance).await.unwrap();
+    sales.charge(UserId(1), key(5), PRICE).await.unwrap();
+    // The digest of what is asked differs, as that of every other request does.
+    let reused = Some(IdempotencyKey { fingerprint: 6, ..key(5).unwrap() });
+    let (free, neighbour) = (vec![stage.seats[0]], vec![stage.seats[1]]);
+    let (refused, held) = tokio::join!(
+        sales.hold(UserId(1), reused, stage.performance, free),
+        sales.hold(UserId(2), key(5), stage.performance, neighbour),
+    );
+    assert!(matches!(refused, Err(SaleError::Refused(Refusal::KeyReused))), "{refused:?}");
+    assert!(!held.unwrap().replayed);
+    // For a second after that, every key is looked up.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let no_seat = vec![SeatId(i64::MAX)];
+    let refused = sales.hold(UserId(1), reused, stage.performance, no_seat.clone()).await;
+    assert!(matches!(refused, Err(SaleError::Refused(Refusal::KeyReused))), "{refused:?}");
+    let unused = sales.hold(UserId(1), key(6), stage.performance, no_seat).await;
+    assert!(matches!(unused, Err(SaleError::Refused(Refusal::NoSuchSeat(_)))), "{unused:?}");
     assert_clean(&stage).await;
 }
 

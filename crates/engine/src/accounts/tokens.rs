@@ -1,9 +1,11 @@
 //! Access tokens (JWT, HS256) and refresh tokens.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, Validation,
+    Algorithm, AlgorithmFamily, EncodingKey, Header,
     crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
     errors::{Error, ErrorKind},
 };
@@ -24,17 +26,20 @@ const ACCESS_BYTES_MAX: usize = 1_024;
 /// Signs and checks access tokens.
 pub(super) struct AccessTokens {
     encoding_key: EncodingKey,
-    decoding_key: DecodingKey,
-    validation: Validation,
+    verifier: Hs256,
+    /// What every token of ours begins with, up to its claims.
+    header: String,
     lifetime_s: i64,
 }
 
 /// What an access token says.
 #[derive(Serialize, Deserialize)]
-struct Claims {
-    sub: String,
+struct Claims<'a> {
+    #[serde(borrow)]
+    sub: Cow<'a, str>,
     sid: Uuid,
-    role: String,
+    #[serde(borrow)]
+    role: Cow<'a, str>,
     iat: i64,
     exp: i64,
 }
@@ -43,13 +48,11 @@ impl AccessTokens {
     pub(super) fn new(signing_key: &[u8], lifetime_s: i64) -> Self {
         // A second engine in the process finds the provider installed, which is as good.
         let _ = PROVIDER.install_default();
-        let mut validation = Validation::new(Algorithm::HS256);
-        // That would ask the machine's clock; `caller` is told the time.
-        validation.validate_exp = false;
+        let header = serde_json::to_vec(&Header::new(Algorithm::HS256)).expect("a header is JSON");
         Self {
             encoding_key: EncodingKey::from_secret(signing_key),
-            decoding_key: DecodingKey::from_secret(signing_key),
-            validation,
+            verifier: Hs256::new(Algorithm::HS256, signing_key).expect("HMAC takes any key"),
+            header: format!("{}.", URL_SAFE_NO_PAD.encode(header)),
             lifetime_s,
         }
     }
@@ -63,9 +66,9 @@ impl AccessTokens {
     pub(super) fn issue(&self, caller: Caller, now: Timestamp) -> String {
         let iat = now.0.div_euclid(1_000);
         let claims = Claims {
-            sub: caller.user.to_string(),
+            sub: caller.user.to_string().into(),
             sid: caller.session.0,
-            role: caller.role.as_str().to_owned(),
+            role: caller.role.as_str().into(),
             iat,
             exp: iat + self.lifetime_s,
         };
@@ -73,12 +76,20 @@ impl AccessTokens {
             .expect("these claims are JSON and HMAC takes any key")
     }
 
-    /// Who a token stands for at a time, if it is ours and has not run out. Takes 1.4 microseconds.
+    /// Who a token stands for at a time, if it is ours and has not run out.
+    ///
+    /// By hand, because every request pays for it: only tokens that this server has issued are good, so
+    /// their header is known to the byte, and there is no choice of algorithm to be attacked.
     pub(super) fn caller(&self, token: &str, now: Timestamp) -> Option<Caller> {
         if token.len() > ACCESS_BYTES_MAX {
             return None;
         }
-        let claims: Claims = jsonwebtoken::decode(token, &self.decoding_key, &self.validation).ok()?.claims;
+        let (message, signature) = token.rsplit_once('.')?;
+        let claims = message.strip_prefix(&self.header)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        self.verifier.verify(message.as_bytes(), &signature).ok()?;
+        let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
+        let claims: Claims<'_> = serde_json::from_slice(&claims).ok()?;
         if now.0.div_euclid(1_000) >= claims.exp {
             return None;
         }
@@ -180,6 +191,7 @@ impl JwtVerifier for Hs256 {
 
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::{DecodingKey, Validation};
     use onsale_domain::user::Role;
 
     use super::*;
@@ -267,7 +279,8 @@ mod tests {
             r#"{"sub":"x","sid":"00000000-0000-0000-0000-000000000007","role":"user","iat":0,"exp":9999999999}"#,
             r#"{"sub":"4","sid":"00000000-0000-0000-0000-000000000007","role":"root","iat":0,"exp":9999999999}"#,
         ] {
-            assert_eq!(tokens.caller(&signed(r#"{"alg":"HS256"}"#, claims, KEY), NOW), None, "{claims}");
+            let forged = signed(r#"{"typ":"JWT","alg":"HS256"}"#, claims, KEY);
+            assert_eq!(tokens.caller(&forged, NOW), None, "{claims}");
         }
         assert_eq!(tokens.caller(&"a".repeat(100_000), NOW), None);
     }

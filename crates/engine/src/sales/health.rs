@@ -15,10 +15,10 @@ const STEPS_PER_DOUBLING: f64 = 4.0;
 /// Enough steps for a minute, counted from a microsecond.
 const STEPS: usize = 104;
 
-/// The percentile that is looked at.
-const PERCENTILE: f64 = 0.99;
+/// Fewer commands than this tell too little; they are counted with those of the next second.
+const COMMANDS_MIN: u32 = 10;
 
-/// How long commands took to be answered since this was last looked at: a count for each step, each
+/// How long commands took to be answered since this was last told: a count for each step, each
 /// a fifth larger than the one before.
 pub(super) struct Latencies {
     counts: [AtomicU32; STEPS],
@@ -36,14 +36,14 @@ impl Latencies {
         self.counts[(step as usize).min(STEPS - 1)].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The percentile in milliseconds, and begins anew. `None` if there was nothing.
+    /// The median in milliseconds, and begins anew. `None` if there are too few to tell.
     fn take_ms(&self) -> Option<f64> {
-        let counts = self.counts.each_ref().map(|count| count.swap(0, Ordering::Relaxed));
-        let total: u32 = counts.iter().sum();
-        if total == 0 {
+        let total: u32 = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        if total < COMMANDS_MIN {
             return None;
         }
-        let wanted = (f64::from(total) * PERCENTILE).ceil() as u32;
+        let counts = self.counts.each_ref().map(|count| count.swap(0, Ordering::Relaxed));
+        let wanted = counts.iter().sum::<u32>().div_ceil(2);
         let mut below = 0;
         let step = counts.iter().position(|count| {
             below += count;
@@ -67,21 +67,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slowest_hundredth_tells_the_latency() {
+    fn the_median_tells_the_latency() {
         let latencies = Latencies::default();
         assert_eq!(latencies.take_ms(), None);
-        for (count, ms) in [(985, 3), (15, 80)] {
-            (0..count).for_each(|_| latencies.note(Duration::from_millis(ms)));
-        }
+        let note = |count, ms| (0..count).for_each(|_| latencies.note(Duration::from_millis(ms)));
+        note(490, 3_600_000);
+        note(510, 3);
+        let ms = latencies.take_ms().unwrap();
+        assert!((2.5..3.5).contains(&ms), "{ms}");
+        note(510, 80);
+        note(490, 3);
         let ms = latencies.take_ms().unwrap();
         assert!((70.0..90.0).contains(&ms), "{ms}");
         assert_eq!(latencies.take_ms(), None, "what was told is forgotten");
-        (0..995).for_each(|_| latencies.note(Duration::from_millis(3)));
-        (0..5).for_each(|_| latencies.note(Duration::from_secs(3_600)));
-        let ms = latencies.take_ms().unwrap();
-        assert!((2.5..3.5).contains(&ms), "{ms}");
-        latencies.note(Duration::ZERO);
-        latencies.note(Duration::MAX);
+    }
+
+    #[test]
+    fn a_few_are_counted_with_those_that_follow() {
+        let latencies = Latencies::default();
+        (0..6).for_each(|_| latencies.note(Duration::MAX));
+        assert_eq!(latencies.take_ms(), None);
+        (0..4).for_each(|_| latencies.note(Duration::ZERO));
         assert!(latencies.take_ms().unwrap() > 30_000.0);
+        assert_eq!(latencies.take_ms(), None);
     }
 }

@@ -13,7 +13,7 @@ use std::{collections::HashMap, mem::take};
 
 use onsale_domain::{
     decide::FactKeys,
-    ids::{PerformanceId, SeatId, UserId},
+    ids::{PerformanceId, SeatId},
     offer::Offer,
 };
 
@@ -37,8 +37,9 @@ impl KnownAbsent {
         (absent.seats, keys.seats) = take(&mut keys.seats)
             .into_iter()
             .partition(|(performance, seat)| is_free(views, *performance, *seat));
-        (absent.buyers, keys.buyers) =
-            take(&mut keys.buyers).into_iter().partition(|(user, offer)| has_no_order(views, *user, *offer));
+        (absent.buyers, keys.buyers) = take(&mut keys.buyers)
+            .into_iter()
+            .partition(|(user, offer)| views.knows_no_order_of(*user, *offer));
         Self { keys: absent, versions }
     }
 
@@ -57,19 +58,12 @@ fn is_free(views: &BatchViews, performance: PerformanceId, seat: SeatId) -> bool
     views.performances.get(&performance).is_some_and(|view| view.is_free(seat))
 }
 
-fn has_no_order(views: &BatchViews, user: UserId, offer: Offer) -> bool {
-    match offer {
-        Offer::Performance(id) => views.performances.get(&id).is_some_and(|view| !view.has_buyer(user)),
-        Offer::Item(id) => views.items.get(&id).is_some_and(|view| !view.has_buyer(user)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use onsale_domain::{
-        ids::ItemId,
+        ids::{ItemId, UserId},
         item::{ItemKind, ItemRules, ItemTerms, Stock},
         money::Currency,
         time::Timestamp,

@@ -20,10 +20,11 @@ use tokio::{
 
 use super::{
     SaleError, Shared, deadlines, item_view::ItemView, known_absent::KnownAbsent, other_nodes,
-    view::PerformanceView, views::InMemory,
+    unused_keys::UnusedKeys, view::PerformanceView, views::InMemory,
 };
 use crate::ports::{
-    CommitError, Guard, Held, LoadedFacts, LoadedItem, LockError, StoreError, TransactionError,
+    CommitError, Guard, Held, LoadedFacts, LoadedItem, LockError, SaleTransaction, StoreError,
+    TransactionError,
 };
 
 /// Who commands that no person gave come from.
@@ -54,8 +55,9 @@ const LOCK_WAIT_MAX: Duration = Duration::from_millis(250);
 /// not make a sale slow.
 const UNLOCKED: Duration = Duration::from_secs(1);
 
-/// After somebody else has been found to write to the same offers, a lane loads everything at once
-/// for so long, instead of what is left out by memory and then the rest.
+/// After memory has been found to be wrong, because somebody else writes to the same offers or a key
+/// was used before, a lane loads everything at once for so long, instead of what memory leaves out
+/// and then the rest.
 const COMPANY: Duration = Duration::from_secs(1);
 
 /// What a lane is asked.
@@ -180,7 +182,7 @@ struct Lane {
     last_decided_at: Timestamp,
     /// Until then it does without the locks that nodes share.
     unlocked_until: Option<Instant>,
-    /// Until then it takes others to be writing to the same offers.
+    /// Until then it leaves nothing out that memory knows.
     company_until: Option<Instant>,
 }
 
@@ -247,6 +249,7 @@ impl Lane {
                 Err(failure) if attempts.again(&failure).await => {
                     if matches!(failure, Failure::Again) {
                         self.shared.metrics.retries.increment(1);
+                        self.company_until = Some(Instant::now() + COMPANY);
                     }
                 }
                 Err(failure) => break failure,
@@ -288,23 +291,21 @@ impl Lane {
         batch: &[Pending],
         guard: Guard,
     ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
-        let keys = FactKeys::of(batch.iter().map(|pending| &pending.request));
-        let mut keys = keys.with_lapsed_by(self.shared.clock.now());
+        let requests = || batch.iter().map(|pending| &pending.request);
+        let mut keys = FactKeys::of(requests()).with_lapsed_by(self.shared.clock.now());
         let views = self.views(&keys).await?;
         // Let go when the batch is committed or has failed, or this is given up.
         let _locks = self.lock(&keys, guard).await;
 
-        let metrics = &self.shared.metrics;
-        metrics.batch_commands.record(batch.len() as f64);
-        let stage = metrics.stage();
+        self.shared.metrics.batch_commands.record(batch.len() as f64);
+        let stage = self.shared.metrics.stage();
         let mut transaction = self.shared.store.begin(guard).await?;
-        let absent = (!lasts(self.company_until)).then(|| KnownAbsent::take(&mut keys, &views));
-        let mut loaded = in_time(transaction.load(&keys)).await?;
-        if let Some(left_out) = absent.and_then(|absent| absent.if_outdated_by(&loaded)) {
-            self.company_until = Some(Instant::now() + COMPANY);
-            loaded.add(in_time(transaction.load(&left_out)).await?);
+        let mut unused = UnusedKeys::default();
+        if self.trusts_memory() {
+            unused = UnusedKeys::take(&mut keys, requests(), &views);
         }
-        let stage = metrics.load_seconds(stage);
+        let loaded = self.load(&mut *transaction, keys, &views).await?;
+        let stage = self.shared.metrics.load_seconds(stage);
         if let Some(stale) = views.stale_terms(&loaded) {
             drop(transaction);
             other_nodes::read_anew(&self.shared, stale).await?;
@@ -314,7 +315,12 @@ impl Lane {
         // The clock is read after the facts, so that no decision is older than what it rests on.
         self.last_decided_at = self.shared.clock.now().max(self.last_decided_at);
         let mut decider = Decider::new(views.facts(loaded), self.last_decided_at, self.shared.claim_check);
-        let answers = batch.iter().map(|pending| decider.decide(&pending.request)).collect();
+        let answers: Vec<_> = requests().map(|request| decider.decide(request)).collect();
+        if let Some(unproven) = unused.unproven(requests().zip(&answers))
+            && !in_time(transaction.load(&unproven)).await?.keys.is_empty()
+        {
+            return Err(Failure::Again);
+        }
         let changes = decider.into_changes();
         if changes.is_empty() {
             return Ok(answers);
@@ -329,6 +335,27 @@ impl Lane {
         metrics.commit_seconds(stage);
         self.announce(&views, &changes);
         Ok(answers)
+    }
+
+    /// Loads the facts behind the keys that memory does not know to be absent.
+    async fn load(
+        &mut self,
+        transaction: &mut dyn SaleTransaction,
+        mut keys: FactKeys,
+        views: &BatchViews,
+    ) -> Result<LoadedFacts, Failure> {
+        let absent = self.trusts_memory().then(|| KnownAbsent::take(&mut keys, views));
+        let mut loaded = in_time(transaction.load(&keys)).await?;
+        if let Some(left_out) = absent.and_then(|absent| absent.if_outdated_by(&loaded)) {
+            self.company_until = Some(Instant::now() + COMPANY);
+            loaded.add(in_time(transaction.load(&left_out)).await?);
+        }
+        Ok(loaded)
+    }
+
+    /// Whether look-ups are left out of which memory knows that they find nothing.
+    fn trusts_memory(&self) -> bool {
+        self.shared.settings.gate && !lasts(self.company_until)
     }
 
     /// Locks offers in what nodes share. Whoever does not get the lock goes on: it saves nodes
@@ -518,6 +545,14 @@ impl BatchViews {
             payments: loaded.payments,
             wallets: loaded.wallets,
             keys: loaded.keys,
+        }
+    }
+
+    /// Whether somebody has never had an order of an offer, for all that memory knows.
+    pub(super) fn knows_no_order_of(&self, user: UserId, offer: Offer) -> bool {
+        match offer {
+            Offer::Performance(id) => self.performances.get(&id).is_some_and(|view| !view.has_buyer(user)),
+            Offer::Item(id) => self.items.get(&id).is_some_and(|view| !view.has_buyer(user)),
         }
     }
 

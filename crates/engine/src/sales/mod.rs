@@ -10,6 +10,7 @@ mod known_absent;
 mod lane;
 mod metrics;
 mod other_nodes;
+mod unused_keys;
 mod view;
 mod views;
 
@@ -71,7 +72,8 @@ pub struct SaleSettings {
     pub batch_max: usize,
     /// The most commands that wait in one lane; more are refused with [`SaleError::Overloaded`].
     pub queue_max: usize,
-    /// Whether the gate refuses what is certainly gone before it reaches the pipeline.
+    /// Whether what is in memory spares the database work: the gate refuses what is certainly gone, and
+    /// a batch leaves out look-ups that memory knows to find nothing.
     pub gate: bool,
     /// How a batch defends itself against other nodes.
     pub guard: Guard,

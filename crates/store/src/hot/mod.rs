@@ -54,7 +54,7 @@ impl Packing {
     pub(crate) const fn bytes_max(self) -> usize {
         match self {
             Self::Sequence => usize::MAX,
-            Self::Union | Self::CommonTables => 60_000,
+            Self::Union | Self::CommonTables => 64_000,
             Self::Singly => 0,
         }
     }
@@ -121,11 +121,11 @@ macro_rules! statements {
 }
 
 statements! {
-    /// `[performance, ...]`; locks the rows in this order, if that is needed.
+    /// As `load_performances`; locks the rows in their order, if that is needed.
     lock_performances,
-    /// `[item, ...]`; locks the stocks in this order, if that is needed.
+    /// As `load_stocks`; locks the rows in their order, if that is needed.
     lock_stocks,
-    /// `[user, ...]`; locks the wallets in this order, if that is needed.
+    /// As `load_wallets`; locks the rows in their order, if that is needed.
     lock_wallets,
 
     // What the load statements give has the same columns, so that they can be packed: a number
@@ -160,8 +160,8 @@ statements! {
     delete_claims,
     /// `[[performance, seat, "order in hex" or null], ...]`
     insert_claims,
-    /// `[["id in hex", user, offer, status, [[seat or count, price], ...], amount, "currency",
-    /// created, expires, version], ...]`
+    /// When they were made, and `[["id in hex", user, offer, [[seat or count, price], ...], amount,
+    /// "currency", expires], ...]`; they are held, and of version 1.
     insert_orders,
     /// `[["id in hex", version before or null for any, version, status], ...]`
     update_orders,
@@ -176,10 +176,10 @@ statements! {
     insert_wallets,
     /// `[[user, version before or null for any, balance, version], ...]`
     update_wallets,
-    /// `[[user, "key in hex", fingerprint, target, "order in hex" or null, balance after or null,
-    /// created], ...]`
+    /// When they were used, and `[[user, "key in hex", fingerprint, target, "order in hex" or null,
+    /// balance after or null], ...]`
     insert_keys,
-    /// `[["type", "order in hex", version, created], ...]`
+    /// When they happened, and `[["type", "order in hex", version], ...]`
     insert_events,
     /// `[["type", "nil in hex", 0, created, "subject", data], ...]`
     insert_notes,

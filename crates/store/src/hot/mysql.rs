@@ -44,32 +44,60 @@ macro_rules! rows {
     };
 }
 
+macro_rules! performance_columns {
+    () => {
+        "0, p.id, p.revision, NULL, \
+         NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, p.version"
+    };
+}
+
+macro_rules! wallet_columns {
+    () => {
+        "5, NULL, NULL, NULL, \
+         NULL, w.user_id, NULL, NULL, NULL, w.balance, NULL, NULL, NULL, w.version"
+    };
+}
+
+macro_rules! stock_columns {
+    () => {
+        "7, s.item_id, s.revision, NULL, \
+         NULL, NULL, NULL, NULL, NULL, s.units_left, NULL, s.units_total, NULL, s.version"
+    };
+}
+
 pub(crate) static MYSQL: HotStatements = HotStatements {
     encoding: Encoding::Json,
     load_packing: Packing::Union,
     write_packing: Packing::Singly,
 
     lock_performances: concat!(
-        "SELECT p.id FROM ",
+        "SELECT ",
+        performance_columns!(),
+        " FROM ",
         integers!(),
         " STRAIGHT_JOIN performances p ON p.id = k.value FOR UPDATE"
     ),
 
     lock_stocks: concat!(
-        "SELECT s.item_id FROM ",
+        "SELECT ",
+        stock_columns!(),
+        " FROM ",
         integers!(),
         " STRAIGHT_JOIN stocks s ON s.item_id = k.value FOR UPDATE"
     ),
 
     lock_wallets: concat!(
-        "SELECT w.user_id FROM ",
+        "SELECT ",
+        wallet_columns!(),
+        " FROM ",
         integers!(),
         " STRAIGHT_JOIN wallets w ON w.user_id = k.value FOR UPDATE"
     ),
 
     load_performances: concat!(
-        "SELECT 0, p.id, p.revision, NULL,
-            NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, p.version FROM ",
+        "SELECT ",
+        performance_columns!(),
+        " FROM ",
         integers!(),
         " STRAIGHT_JOIN performances p ON p.id = k.value"
     ),
@@ -108,8 +136,9 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
     ),
 
     load_wallets: concat!(
-        "SELECT 5, NULL, NULL, NULL,
-            NULL, w.user_id, NULL, NULL, NULL, w.balance, NULL, NULL, NULL, w.version FROM ",
+        "SELECT ",
+        wallet_columns!(),
+        " FROM ",
         integers!(),
         " STRAIGHT_JOIN wallets w ON w.user_id = k.value"
     ),
@@ -123,8 +152,9 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
     ),
 
     load_stocks: concat!(
-        "SELECT 7, s.item_id, s.revision, NULL,
-            NULL, NULL, NULL, NULL, NULL, s.units_left, NULL, s.units_total, NULL, s.version FROM ",
+        "SELECT ",
+        stock_columns!(),
+        " FROM ",
         integers!(),
         " STRAIGHT_JOIN stocks s ON s.item_id = k.value"
     ),
@@ -156,19 +186,16 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
     insert_orders: concat!(
         "INSERT INTO orders (id, user_id, performance_id, status, seats, amount, currency,
             created_at, expires_at, version)
-        SELECT UNHEX(k.id), k.user, k.performance, k.status, k.seats, k.amount, k.currency, k.created,
-            k.expires, k.version FROM ",
+        SELECT UNHEX(k.id), k.user, k.performance, 0, k.seats, k.amount, k.currency, ?,
+            k.expires, 1 FROM ",
         rows!(
             "id CHAR(32) PATH '$[0]'",
             "user BIGINT PATH '$[1]'",
             "performance BIGINT PATH '$[2]'",
-            "status SMALLINT PATH '$[3]'",
-            "seats JSON PATH '$[4]'",
-            "amount BIGINT PATH '$[5]'",
-            "currency CHAR(3) PATH '$[6]'",
-            "created BIGINT PATH '$[7]'",
-            "expires BIGINT PATH '$[8]'",
-            "version BIGINT PATH '$[9]'"
+            "seats JSON PATH '$[3]'",
+            "amount BIGINT PATH '$[4]'",
+            "currency CHAR(3) PATH '$[5]'",
+            "expires BIGINT PATH '$[6]'"
         ),
     ),
 
@@ -241,26 +268,24 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
     insert_keys: concat!(
         "INSERT INTO idempotency_keys (user_id, key_id, fingerprint, target, order_id, balance_after, created_at)
         SELECT k.user, UNHEX(k.key_id), k.fingerprint, k.target, UNHEX(k.order_id), k.balance_after,
-            k.created FROM ",
+            ? FROM ",
         rows!(
             "user BIGINT PATH '$[0]'",
             "key_id CHAR(32) PATH '$[1]'",
             "fingerprint BIGINT PATH '$[2]'",
             "target SMALLINT PATH '$[3]'",
             "order_id CHAR(32) PATH '$[4]'",
-            "balance_after BIGINT PATH '$[5]'",
-            "created BIGINT PATH '$[6]'"
+            "balance_after BIGINT PATH '$[5]'"
         ),
     ),
 
     insert_events: concat!(
         "INSERT INTO outbox (type, order_id, version, created_at)
-        SELECT k.type, UNHEX(k.order_id), k.version, k.created FROM ",
+        SELECT k.type, UNHEX(k.order_id), k.version, ? FROM ",
         rows!(
             "type VARCHAR(32) PATH '$[0]'",
             "order_id CHAR(32) PATH '$[1]'",
-            "version BIGINT PATH '$[2]'",
-            "created BIGINT PATH '$[3]'"
+            "version BIGINT PATH '$[2]'"
         ),
     ),
 

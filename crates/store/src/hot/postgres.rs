@@ -14,26 +14,59 @@ macro_rules! order_columns {
     };
 }
 
+macro_rules! performance_columns {
+    () => {
+        "0::bigint, p.id, p.revision, NULL::uuid, \
+         NULL::uuid, NULL::bigint, NULL::bigint, NULL::smallint, NULL::text, NULL::bigint, NULL::text, \
+         NULL::bigint, NULL::bigint, p.version"
+    };
+}
+
+macro_rules! wallet_columns {
+    () => {
+        "5::bigint, NULL::bigint, NULL::bigint, NULL::uuid, \
+         NULL::uuid, w.user_id, NULL::bigint, NULL::smallint, NULL::text, w.balance, NULL::text, \
+         NULL::bigint, NULL::bigint, w.version"
+    };
+}
+
+macro_rules! stock_columns {
+    () => {
+        "7::bigint, s.item_id, s.revision, NULL::uuid, \
+         NULL::uuid, NULL::bigint, NULL::bigint, NULL::smallint, NULL::text, s.units_left, NULL::text, \
+         s.units_total, NULL::bigint, s.version"
+    };
+}
+
 pub(crate) static POSTGRES: HotStatements = HotStatements {
     encoding: Encoding::Arrays,
     load_packing: Packing::Union,
     write_packing: Packing::CommonTables,
 
-    lock_performances: "
-        SELECT id FROM performances WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE",
+    lock_performances: concat!(
+        "SELECT ",
+        performance_columns!(),
+        " FROM performances p WHERE p.id = ANY($1::bigint[]) ORDER BY p.id FOR UPDATE"
+    ),
 
-    lock_stocks: "
-        SELECT item_id FROM stocks WHERE item_id = ANY($1::bigint[]) ORDER BY item_id FOR UPDATE",
+    lock_stocks: concat!(
+        "SELECT ",
+        stock_columns!(),
+        " FROM stocks s WHERE s.item_id = ANY($1::bigint[]) ORDER BY s.item_id FOR UPDATE"
+    ),
 
-    lock_wallets: "
-        SELECT user_id FROM wallets WHERE user_id = ANY($1::bigint[]) ORDER BY user_id FOR UPDATE",
+    lock_wallets: concat!(
+        "SELECT ",
+        wallet_columns!(),
+        " FROM wallets w WHERE w.user_id = ANY($1::bigint[]) ORDER BY w.user_id FOR UPDATE"
+    ),
 
-    load_performances: "
-        SELECT 0::bigint, p.id, p.revision, NULL::uuid,
-            NULL::uuid, NULL::bigint, NULL::bigint, NULL::smallint, NULL::text, NULL::bigint, NULL::text,
-            NULL::bigint, NULL::bigint, p.version
-        FROM unnest($1::bigint[]) AS k(id)
-        CROSS JOIN LATERAL (SELECT * FROM performances WHERE id = k.id OFFSET 0) p",
+    load_performances: concat!(
+        "SELECT ",
+        performance_columns!(),
+        " FROM unnest($1::bigint[]) AS k(id)
+        CROSS JOIN LATERAL (SELECT * FROM performances WHERE id = k.id OFFSET 0) p"
+    ),
 
     load_claims: concat!(
         "SELECT 1::bigint, c.performance_id, c.seat_id, c.order_id, ",
@@ -69,12 +102,12 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         FROM unnest($1::uuid[]) AS k(id)
         CROSS JOIN LATERAL (SELECT * FROM payments WHERE order_id = k.id OFFSET 0) p",
 
-    load_wallets: "
-        SELECT 5::bigint, NULL::bigint, NULL::bigint, NULL::uuid,
-            NULL::uuid, w.user_id, NULL::bigint, NULL::smallint, NULL::text, w.balance, NULL::text,
-            NULL::bigint, NULL::bigint, w.version
-        FROM unnest($1::bigint[]) AS k(id)
-        CROSS JOIN LATERAL (SELECT * FROM wallets WHERE user_id = k.id OFFSET 0) w",
+    load_wallets: concat!(
+        "SELECT ",
+        wallet_columns!(),
+        " FROM unnest($1::bigint[]) AS k(id)
+        CROSS JOIN LATERAL (SELECT * FROM wallets WHERE user_id = k.id OFFSET 0) w"
+    ),
 
     load_keys: "
         SELECT 6::bigint, i.fingerprint, NULL::bigint, i.key_id,
@@ -85,12 +118,12 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
             SELECT * FROM idempotency_keys WHERE user_id = k.owner AND key_id = k.id OFFSET 0
         ) i",
 
-    load_stocks: "
-        SELECT 7::bigint, s.item_id, s.revision, NULL::uuid,
-            NULL::uuid, NULL::bigint, NULL::bigint, NULL::smallint, NULL::text, s.units_left, NULL::text,
-            s.units_total, NULL::bigint, s.version
-        FROM unnest($1::bigint[]) AS k(id)
-        CROSS JOIN LATERAL (SELECT * FROM stocks WHERE item_id = k.id OFFSET 0) s",
+    load_stocks: concat!(
+        "SELECT ",
+        stock_columns!(),
+        " FROM unnest($1::bigint[]) AS k(id)
+        CROSS JOIN LATERAL (SELECT * FROM stocks WHERE item_id = k.id OFFSET 0) s"
+    ),
 
     load_lapsed: concat!(
         "SELECT 8::bigint, NULL::bigint, NULL::bigint, NULL::uuid, ",
@@ -115,11 +148,10 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
     insert_orders: "
         INSERT INTO orders (id, user_id, performance_id, status, seats, amount, currency,
             created_at, expires_at, version)
-        SELECT k.id, k.buyer, k.performance, k.status::smallint, k.seats, k.amount, k.currency,
-            k.created_at, k.expires_at, k.version
-        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[],
-            $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])
-            AS k(id, buyer, performance, status, seats, amount, currency, created_at, expires_at, version)",
+        SELECT k.id, k.buyer, k.performance, 0, k.seats, k.amount, k.currency, $1::bigint, k.expires_at, 1
+        FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[],
+            $8::bigint[])
+            AS k(id, buyer, performance, seats, amount, currency, expires_at)",
 
     update_orders: "
         UPDATE orders SET version = k.version, status = k.status::smallint
@@ -158,14 +190,14 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
     insert_keys: "
         INSERT INTO idempotency_keys (user_id, key_id, fingerprint, target, order_id, balance_after, created_at)
         SELECT k.owner, k.id, k.fingerprint, k.target::smallint, nullif(k.order_id, '00000000-0000-0000-0000-000000000000'),
-            nullif(k.balance_after, '-9223372036854775808'::bigint), k.created_at
-        FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::bigint[],
-            $7::bigint[])
-            AS k(owner, id, fingerprint, target, order_id, balance_after, created_at)",
+            nullif(k.balance_after, '-9223372036854775808'::bigint), $1::bigint
+        FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::uuid[], $7::bigint[])
+            AS k(owner, id, fingerprint, target, order_id, balance_after)",
 
     insert_events: "
         INSERT INTO outbox (type, order_id, version, created_at)
-        SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[])",
+        SELECT k.type, k.order_id, k.version, $1::bigint
+        FROM unnest($2::text[], $3::uuid[], $4::bigint[]) AS k(type, order_id, version)",
 
     insert_notes: "
         INSERT INTO outbox (type, order_id, version, created_at, subject, data)

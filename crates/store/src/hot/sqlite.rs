@@ -90,8 +90,8 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
     insert_orders: "
         INSERT OR FAIL INTO orders (id, user_id, performance_id, status, seats, amount, currency,
             created_at, expires_at, version)
-        SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-            value ->> 6, value ->> 7, value ->> 8, value ->> 9
+        SELECT unhex(value ->> 0), value ->> 1, value ->> 2, 0, value ->> 3, value ->> 4, value ->> 5,
+            ?, value ->> 6, 1
         FROM jsonb_each(?)",
 
     update_orders: "
@@ -125,13 +125,12 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
 
     insert_keys: "
         INSERT OR FAIL INTO idempotency_keys (user_id, key_id, fingerprint, target, order_id, balance_after, created_at)
-        SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5,
-            value ->> 6
+        SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, ?
         FROM jsonb_each(?)",
 
     insert_events: "
         INSERT OR FAIL INTO outbox (type, order_id, version, created_at)
-        SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3
+        SELECT value ->> 0, unhex(value ->> 1), value ->> 2, ?
         FROM jsonb_each(?)",
 
     insert_notes: "

@@ -67,6 +67,16 @@ impl Batch {
         }
     }
 
+    /// An integer that all rows have in common, and rows. A parameter of its own, and the rows.
+    pub(crate) fn integer_and_rows<T>(
+        encoding: Encoding,
+        first: i64,
+        rows: impl IntoIterator<Item = T>,
+        row: impl Fn(&mut Row<'_>, T),
+    ) -> Self {
+        Self { before: Some(first), ..Self::rows(encoding, rows, row) }
+    }
+
     /// Integers. JSON: `[integer, ...]`.
     pub(crate) fn integers(encoding: Encoding, values: impl IntoIterator<Item = i64>) -> Self {
         match encoding {

@@ -1,6 +1,6 @@
 //! Load: the facts behind a batch, in one statement for each kind that it needs, all in one trip
-//! to the database; in two, if keys turn out to have been used or orders are asked for; and one
-//! more for each kind of lock.
+//! to the database; in two, if keys turn out to have been used or orders are asked for. What is locked
+//! is loaded by the locks instead, in one trip for each kind of them.
 
 use onsale_domain::{
     decide::{FactKeys, KeyTarget},
@@ -23,6 +23,7 @@ use crate::{
     dialect::Dialect,
     entity::payment,
     error::{broken, transaction_error},
+    hot::HotStatements,
 };
 
 /// Loads the facts behind `keys`.
@@ -32,11 +33,12 @@ pub(super) async fn load(
     guard: Guard,
     keys: &FactKeys,
 ) -> Result<LoadedFacts, TransactionError> {
-    if guard == Guard::Pessimistic && dialect.has_row_locks() {
-        lock(connection, dialect, keys).await?;
-    }
     let mut facts = LoadedFacts::default();
-    for row in by_key(dialect, keys).query(connection).await? {
+    let locks = guard == Guard::Pessimistic && dialect.has_row_locks();
+    if locks {
+        lock(connection, dialect, keys, &mut facts).await?;
+    }
+    for row in by_key(dialect, keys, locks).query(connection).await? {
         add(&mut facts, &row)?;
     }
     for row in orders(dialect, keys, &facts).query(connection).await? {
@@ -45,44 +47,43 @@ pub(super) async fn load(
     Ok(facts)
 }
 
-/// Locks what else hangs on. By itself, because what is then loaded must be as of a moment after
+/// Locks what else hangs on, and loads it. The rest by itself, because it must be as of a moment after
 /// the locks were granted, not after they were asked for.
 async fn lock(
     connection: &impl ConnectionTrait,
     dialect: Dialect,
     keys: &FactKeys,
+    facts: &mut LoadedFacts,
 ) -> Result<(), TransactionError> {
     let hot = dialect.hot();
-    let mut locks = Vec::with_capacity(3);
-    if !keys.performances.is_empty() {
-        let ids = keys.performances.iter().map(|performance| performance.0);
-        locks.push((hot.lock_performances, Batch::integers(hot.encoding, ids)));
-    }
-    if !keys.items.is_empty() {
-        let ids = keys.items.iter().map(|item| item.0);
-        locks.push((hot.lock_stocks, Batch::integers(hot.encoding, ids)));
-    }
-    if !keys.wallets.is_empty() {
-        let users = keys.wallets.iter().map(|user| user.0);
-        locks.push((hot.lock_wallets, Batch::integers(hot.encoding, users)));
-    }
-    for (sql, batch) in locks {
-        let statement = dialect.statement(sql, batch.into_values());
-        connection.query_all_raw(statement).await.map_err(transaction_error)?;
+    for (sql, _, ids) in lockable(hot, keys).into_iter().filter(|(_, _, ids)| !ids.is_empty()) {
+        let statement = dialect.statement(sql, Batch::integers(hot.encoding, ids).into_values());
+        for row in connection.query_all_raw(statement).await.map_err(transaction_error)? {
+            add(facts, &row)?;
+        }
     }
     Ok(())
 }
 
-/// What is found by the keys themselves.
-fn by_key(dialect: Dialect, keys: &FactKeys) -> Script {
+/// What can be locked: for each kind the statement that locks and loads, the one that only loads, and
+/// the ids.
+fn lockable(hot: &HotStatements, keys: &FactKeys) -> [(&'static str, &'static str, Vec<i64>); 3] {
+    [
+        (hot.lock_performances, hot.load_performances, keys.performances.iter().map(|id| id.0).collect()),
+        (hot.lock_stocks, hot.load_stocks, keys.items.iter().map(|id| id.0).collect()),
+        (hot.lock_wallets, hot.load_wallets, keys.wallets.iter().map(|id| id.0).collect()),
+    ]
+}
+
+/// What is found by the keys themselves, without what has been `locked`.
+fn by_key(dialect: Dialect, keys: &FactKeys, locked: bool) -> Script {
     let hot = dialect.hot();
     let mut script = Script::new(dialect);
-    script.add(hot.load_performances, keys.performances.len(), |to| {
-        Batch::integers(to, keys.performances.iter().map(|performance| performance.0))
-    });
-    script.add(hot.load_stocks, keys.items.len(), |to| {
-        Batch::integers(to, keys.items.iter().map(|item| item.0))
-    });
+    if !locked {
+        for (_, sql, ids) in lockable(hot, keys) {
+            script.add(sql, ids.len(), |to| Batch::integers(to, ids));
+        }
+    }
     if let Some(now) = keys.lapsed_by {
         script.add(hot.load_lapsed, keys.items.len(), |to| {
             let items = keys.items.iter().map(|item| Offer::Item(*item).code());
@@ -100,9 +101,6 @@ fn by_key(dialect: Dialect, keys: &FactKeys) -> Script {
             keys.buyers.iter().map(|(user, offer)| (offer.code(), user.0)).collect();
         buyers.sort_unstable();
         Batch::groups(to, buyers)
-    });
-    script.add(hot.load_wallets, keys.wallets.len(), |to| {
-        Batch::integers(to, keys.wallets.iter().map(|user| user.0))
     });
     script
 }

@@ -5,7 +5,8 @@ use std::fmt::Display;
 use onsale_domain::{
     decide::{Changes, ClaimChange, Event, KeyTarget, NewKey, Note, WalletChange},
     money::Currency,
-    order::{Claim, Goods, Order},
+    order::{Claim, Goods, Order, OrderStatus},
+    time::Timestamp,
     wallet::Transfer,
 };
 use onsale_engine::{
@@ -80,7 +81,10 @@ impl Writer {
     }
 
     fn orders(&mut self, changes: &Changes) {
-        let new = |to| Batch::rows(to, &changes.orders_new, order_row);
+        let new = |to| {
+            let at = common(changes.orders_new.iter().map(|order| order.created_at));
+            Batch::integer_and_rows(to, at, &changes.orders_new, order_row)
+        };
         self.script.add(self.hot.insert_orders, changes.orders_new.len(), new);
         let checked = self.checked;
         let changed = |to| {
@@ -144,12 +148,18 @@ impl Writer {
     }
 
     fn keys(&mut self, changes: &Changes) {
-        let new = |to| Batch::rows(to, &changes.keys_new, key_row);
+        let new = |to| {
+            let at = common(changes.keys_new.iter().map(|key| key.created_at));
+            Batch::integer_and_rows(to, at, &changes.keys_new, key_row)
+        };
         self.script.add(self.hot.insert_keys, changes.keys_new.len(), new);
     }
 
     fn events(&mut self, changes: &Changes) {
-        let new = |to| Batch::rows(to, &changes.events, event_row);
+        let new = |to| {
+            let at = common(changes.events.iter().map(|event| event.at));
+            Batch::integer_and_rows(to, at, &changes.events, event_row)
+        };
         self.script.add(self.hot.insert_events, changes.events.len(), new);
     }
 
@@ -159,17 +169,23 @@ impl Writer {
     }
 }
 
+/// The moment at which a batch was decided: the same in all its rows, so it travels once.
+fn common(mut times: impl Iterator<Item = Timestamp>) -> i64 {
+    let at = times.next().expect("a statement without rows is not made");
+    debug_assert!(times.all(|other| other == at), "a batch is decided at one moment");
+    at.0
+}
+
+/// A new order is held and of version 1, so its row says neither.
 fn order_row(row: &mut Row<'_>, order: &Order) {
+    debug_assert_eq!((order.status, order.version), (OrderStatus::Held, 1));
     row.uuid(order.id.0);
     row.integer(order.user.0);
     row.integer(order.offer().code());
-    row.integer(status_code(order.status).into());
     row.json(|text| push_goods(text, &order.goods));
     row.integer(order.amount);
     row.text(order.currency.as_str());
-    row.integer(order.created_at.0);
     row.integer(order.expires_at.0);
-    row.integer(order.version);
 }
 
 fn push_goods(text: &mut String, goods: &Goods) {
@@ -230,14 +246,12 @@ fn key_row(row: &mut Row<'_>, new: &NewKey) {
     row.integer(target.into());
     row.optional_uuid(order);
     row.optional_integer(balance_after);
-    row.integer(new.created_at.0);
 }
 
 fn event_row(row: &mut Row<'_>, event: &Event) {
     row.text(event.kind.as_str());
     row.uuid(event.order.id.0);
     row.integer(event.order.version);
-    row.integer(event.at.0);
 }
 
 /// It is about no order, and has no version: its number tells it from the others of its subject.
