@@ -3,9 +3,11 @@
 //! Only what everybody may see goes there (see [`CatalogueStore`]), so nobody ever reads their own
 //! orders, balance or tokens from a replica. Two rules keep those reads right: a replica is not
 //! used while it is further behind than allowed, nor before it has replayed the last change of the
-//! catalogue made through this store. Both are checked on what the replica was last seen to be when
-//! it is chosen, and again inside the very snapshot that is read: it may have been restarted, or be
-//! one of several behind one address. A read that fails on a replica is done on the database.
+//! catalogue made through this store. While such a change is under way, none is used: one of them may
+//! show it and another not yet. All this is checked on what the replica was last seen to be when
+//! it is chosen, and again once the very snapshot has been taken that is read: it may have been
+//! restarted, or be one of several behind one address. A read that fails on a replica is done on the
+//! database.
 //!
 //! [`CatalogueStore`]: onsale_engine::ports::CatalogueStore
 
@@ -55,12 +57,19 @@ pub(crate) struct Replicas {
     turn: AtomicUsize,
     beats: Arc<Beats>,
     lag_max: Duration,
-    /// When this store last changed the catalogue.
-    changed: Mutex<Option<Instant>>,
+    changes: Mutex<Changes>,
     /// Off for negative controls only.
     fresh_only: AtomicBool,
     reads_on_source: Counter,
     _watch: JoinSet<()>,
+}
+
+/// This store's changes of the catalogue.
+#[derive(Default)]
+struct Changes {
+    under_way: usize,
+    /// When the last one ended.
+    ended: Option<Instant>,
 }
 
 struct Replica {
@@ -124,7 +133,7 @@ impl Replicas {
             turn: AtomicUsize::new(0),
             beats,
             lag_max: options.replica_lag_max,
-            changed: Mutex::new(None),
+            changes: Mutex::default(),
             fresh_only: AtomicBool::new(true),
             reads_on_source: counter!("onsale_source_reads_total"),
             _watch: watch,
@@ -150,7 +159,7 @@ impl Replicas {
     /// The next one that can be used.
     fn choose(&self) -> Option<&Replica> {
         let first = self.turn.fetch_add(1, Relaxed);
-        let (needed, now) = (self.changed_at(), Instant::now());
+        let (needed, now) = (self.complete_since(), Instant::now());
         let usable = |replica: &&Arc<Replica>| {
             let health = replica.health();
             if self.fresh_only.load(Relaxed) {
@@ -168,11 +177,12 @@ impl Replicas {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let needed = self.changed_at();
         let attempt = async {
             let options = replica.dialect.read_transaction();
             let read = replica.reads.begin_with_options(options).await.map_err(store_error)?;
             let shown = self.beats.complete_as_of(heartbeat::shown(&read).await?);
+            // Asked now that the snapshot is taken: a change that it shows has begun, so it counts.
+            let needed = self.complete_since();
             if self.fresh_only.load(Relaxed) && !is_complete(shown, needed, self.lag_max, Instant::now()) {
                 return Ok(None);
             }
@@ -194,13 +204,21 @@ impl Replicas {
         }
     }
 
-    /// Notes, when it is dropped, that the catalogue may have been changed.
-    pub(crate) const fn note_change(&self) -> ChangeNote<'_> {
+    /// Notes that the catalogue may be changed from now on until this is dropped.
+    pub(crate) fn note_change(&self) -> ChangeNote<'_> {
+        self.changes().under_way += 1;
         ChangeNote(self)
     }
 
-    fn changed_at(&self) -> Option<Instant> {
-        *self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The moment as of which a state must be complete to be shown: now, which no replica's is, while
+    /// a change is under way.
+    fn complete_since(&self) -> Option<Instant> {
+        let changes = self.changes();
+        if changes.under_way > 0 { Some(Instant::now()) } else { changes.ended }
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How they are doing.
@@ -231,7 +249,9 @@ pub(crate) struct ChangeNote<'a>(&'a Replicas);
 
 impl Drop for ChangeNote<'_> {
     fn drop(&mut self) {
-        *self.0.changed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let mut changes = self.0.changes();
+        changes.under_way -= 1;
+        changes.ended = Some(Instant::now());
     }
 }
 

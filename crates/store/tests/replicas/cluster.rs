@@ -44,13 +44,17 @@ impl Cluster {
 
     /// A store that has not looked at its replicas yet, and its counters.
     pub(crate) async fn open(&self) -> (SqlStore, Counts) {
-        let replicas = self.replicas.iter().map(|replica| replica.url(&self.database));
-        self.open_with(replicas.collect()).await
+        self.open_with(self.options()).await
     }
 
-    /// As [`Cluster::open`], with other replicas.
-    pub(crate) async fn open_with(&self, replicas: Vec<String>) -> (SqlStore, Counts) {
-        let options = StoreOptions { replicas, ..StoreOptions::new(Currency::KRW) };
+    /// The options of a store on all replicas.
+    pub(crate) fn options(&self) -> StoreOptions {
+        let replicas = self.replicas.iter().map(|replica| replica.url(&self.database)).collect();
+        StoreOptions { replicas, ..StoreOptions::new(Currency::KRW) }
+    }
+
+    /// As [`Cluster::open`], with other options.
+    pub(crate) async fn open_with(&self, options: StoreOptions) -> (SqlStore, Counts) {
         let url = self.server.url(&self.database);
         let (store, counts) = Counts::of(Box::pin(SqlStore::open(&url, &options))).await;
         (store.expect("the database opens"), counts)

@@ -14,11 +14,12 @@ use onsale_domain::{
     catalogue::{ShowDetails, ShowKind},
     ids::ShowId,
 };
-use onsale_engine::ports::{CatalogueStore, ReplicaCondition, SaleStore};
-use onsale_store::{SqlStore, negative_control::use_stale_replicas};
+use onsale_engine::ports::{CatalogueStore, ReplicaCondition, SaleStore, StoreError};
+use onsale_store::{SqlStore, StoreOptions, negative_control::use_stale_replicas};
 
 use tokio::{
     net::{TcpListener, TcpStream},
+    task::JoinHandle,
     time::sleep,
 };
 
@@ -70,6 +71,80 @@ async fn a_change_is_seen_by_the_next_read_of_the_same_node() {
     }
     done.store(true, SeqCst);
     reader.await.expect("readers see time go forward");
+}
+
+/// What is read while the title changes, which one replica shows already and the other one not yet: the
+/// database waits for a third one before it calls the change made.
+async fn read_during_a_change(prepare: fn(&SqlStore)) -> Vec<u32> {
+    let cluster = Cluster::start(2).await;
+    // Nothing is told to replicas meanwhile that would say how far they are.
+    let options = StoreOptions { replica_lag_max: Duration::from_secs(3_600), ..cluster.options() };
+    let (store, _) = cluster.open_with(options).await;
+    let store = Arc::new(store);
+    let id = store.add_show(titled(0), None).await.unwrap();
+    in_use(&*store).await;
+    prepare(&store);
+    cluster.to(|cluster| cluster.replicas[1].pause_replay()).await;
+    wait_for(&cluster, "a_third_one").await;
+    let (change, title) = change_that_waits(&cluster, &store, id).await;
+    let mut seen = Vec::new();
+    for _ in 0..50 {
+        seen.push(shown(&store, id).await);
+    }
+    wait_for(&cluster, "").await;
+    change.await.expect("no panic").expect("it is made");
+    assert_eq!(store.show(id).await.unwrap().unwrap().details.title, title.to_string());
+    cluster.to(|cluster| cluster.replicas[1].resume_replay()).await;
+    seen
+}
+
+/// From now on commits wait for the replicas of these names.
+async fn wait_for(cluster: &Arc<Cluster>, names: &'static str) {
+    let act = move |cluster: &Cluster| {
+        let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
+        cluster.server.query("postgres", &set);
+        cluster.server.query("postgres", "SELECT pg_reload_conf()");
+    };
+    cluster.to(act).await;
+}
+
+/// A change that waits for a replica, and the title that the first one shows already. The server takes up
+/// that it is to wait some time after it was told to; changes before that are made at once.
+async fn change_that_waits(
+    cluster: &Arc<Cluster>,
+    store: &Arc<SqlStore>,
+    id: ShowId,
+) -> (JoinHandle<Result<(), StoreError>>, u32) {
+    for title in 1.. {
+        let change = tokio::spawn({
+            let store = store.clone();
+            async move { store.change_show(id, titled(title)).await }
+        });
+        let is_shown = move |cluster: &Cluster| {
+            let shown = cluster.replicas[0].query(&cluster.database, "SELECT title FROM shows");
+            shown.trim() == title.to_string()
+        };
+        while !cluster.to(is_shown).await {}
+        sleep(Duration::from_millis(300)).await;
+        if !change.is_finished() {
+            return (change, title);
+        }
+        change.await.expect("no panic").expect("it is made");
+    }
+    unreachable!("there is always another title")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_does_not_come_and_go_while_it_is_under_way() {
+    let seen = read_during_a_change(|_| ()).await;
+    assert!(seen.is_sorted(), "{seen:?}");
+}
+
+/// The negative control: without the rules, each replica shows what it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_rules_a_change_comes_and_goes() {
+    let seen = read_during_a_change(use_stale_replicas).await;
+    assert!(!seen.is_sorted(), "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -158,8 +233,8 @@ async fn behind_one_address() -> (Arc<Cluster>, SqlStore, Counts, ShowId) {
     cluster.to(|cluster| cluster.replicas[0].wait_until_caught_up(&cluster.server)).await;
     cluster.to(|cluster| cluster.replicas[0].pause_replay()).await;
     let address = balance(cluster.server.address(), cluster.replicas[0].address()).await;
-    let (store, counts) =
-        cluster.open_with(vec![format!("postgres://postgres@{address}/{}", cluster.database)]).await;
+    let replicas = vec![format!("postgres://postgres@{address}/{}", cluster.database)];
+    let (store, counts) = cluster.open_with(StoreOptions { replicas, ..cluster.options() }).await;
     in_use(&store).await;
     store.change_show(id, titled(1)).await.unwrap();
     (cluster, store, counts, id)
