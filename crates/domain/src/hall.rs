@@ -47,6 +47,9 @@ pub struct SeatMap {
     rows: Vec<Row>,
     categories: Vec<String>,
     seats: Vec<Seat>,
+    /// The first seat's id, if the ids have no gaps: then a seat's ordinal follows from its id alone, and
+    /// the seat need not be fetched into the processor's cache.
+    without_gaps: Option<SeatId>,
 }
 
 impl SeatMap {
@@ -60,7 +63,11 @@ impl SeatMap {
             seats.windows(2).all(|pair| pair[0].id < pair[1].id),
             "the seats of hall {hall} are not in order"
         );
-        Self { hall, rows, categories, seats }
+        let without_gaps = match seats.as_slice() {
+            [first, .., last] if last.id.0 - first.id.0 == seats.len() as i64 - 1 => Some(first.id),
+            _ => None,
+        };
+        Self { hall, rows, categories, seats, without_gaps }
     }
 
     /// The hall.
@@ -90,14 +97,11 @@ impl SeatMap {
     /// The ordinal of a seat, if it is one of this hall's.
     #[must_use]
     pub fn ordinal(&self, seat: SeatId) -> Option<u32> {
-        let first = self.seats.first()?.id.0;
-        // Ids are handed out in one run per hall, so the guess is nearly always right.
-        let guess = usize::try_from(seat.0.checked_sub(first)?).ok()?;
-        let index = match self.seats.get(guess) {
-            Some(found) if found.id == seat => guess,
-            _ => self.seats.binary_search_by_key(&seat, |other| other.id).ok()?,
+        let index = match self.without_gaps {
+            Some(first) => usize::try_from(seat.0.checked_sub(first.0)?).ok()?,
+            None => self.seats.binary_search_by_key(&seat, |other| other.id).ok()?,
         };
-        u32::try_from(index).ok()
+        u32::try_from(index).ok().filter(|_| index < self.seats.len())
     }
 
     /// The seat with an ordinal.
@@ -267,21 +271,23 @@ mod tests {
         );
     }
 
+    fn seat(id: i64) -> Seat {
+        Seat { id: SeatId(id), row: 0, place: 0, number: "1".into(), category: 0, x: 0.0, y: 0.0, guid: None }
+    }
+
     #[test]
     fn ordinals_are_found_also_when_ids_have_gaps() {
-        let seat = |id| Seat {
-            id: SeatId(id),
-            row: 0,
-            place: 0,
-            number: "1".into(),
-            category: 0,
-            x: 0.0,
-            y: 0.0,
-            guid: None,
-        };
         let map = SeatMap::new(HallId(1), vec![], vec![], vec![seat(5), seat(6), seat(9)]);
         let found = [4, 5, 6, 7, 9, 10].map(|id| map.ordinal(SeatId(id)));
         assert_eq!(found, [None, Some(0), Some(1), None, Some(2), None]);
         assert_eq!(map.ordinal(SeatId(i64::MIN)), None);
+    }
+
+    #[test]
+    fn ordinals_follow_from_ids_without_gaps() {
+        let map = SeatMap::new(HallId(1), vec![], vec![], (5..8).map(seat).collect());
+        let found = [i64::MIN, 4, 5, 6, 7, 8, i64::MAX].map(|id| map.ordinal(SeatId(id)));
+        assert_eq!(found, [None, None, Some(0), Some(1), Some(2), None, None]);
+        assert_eq!(SeatMap::new(HallId(1), vec![], vec![], vec![]).ordinal(SeatId(5)), None);
     }
 }

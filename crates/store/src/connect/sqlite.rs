@@ -74,9 +74,9 @@ fn writer(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
             // A commit is on disk when it returns: what was answered survives a power cut.
             .pragma("synchronous", "FULL")
             .pragma("foreign_keys", "OFF")
-            // 128 MiB of pages, so that random keys rarely cost a read. Not more: at a commit
-            // SQLite may look at every page that it has in memory.
-            .pragma("cache_size", "-131072")
+            // 64 MiB of pages. Not more: at a commit SQLite may look at every page that it has in
+            // memory, which costs more than reading one again.
+            .pragma("cache_size", "-65536")
             .pragma("temp_store", "MEMORY")
             // 256 MiB: see `Checkpoints`.
             .pragma("wal_autocheckpoint", "65536")
