@@ -140,6 +140,7 @@ macro_rules! store_contract {
 
             outbox {
                 every_change_of_an_order_is_told_in_order,
+                every_order_of_a_batch_is_told_of,
                 what_organisers_change_is_told,
                 what_is_done_to_stock_seats_and_wallets_is_told,
                 a_row_that_becomes_visible_late_is_not_passed_over,

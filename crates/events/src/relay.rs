@@ -27,7 +27,7 @@ use crate::{
     transport::stop_asked,
 };
 
-/// Rows published at once.
+/// Events published at once; a few more where a row tells of several orders.
 const BATCH_MAX: usize = 1_000;
 
 /// How often an empty outbox is looked at.
@@ -90,9 +90,9 @@ impl Relay {
         loop {
             let started = Instant::now();
             match self.publish_batch(&published).await {
-                Ok(rows) => {
+                Ok(events) => {
                     delay = None;
-                    sleep(if rows < BATCH_MAX { POLL } else { started.elapsed() * REST }).await;
+                    sleep(if events < BATCH_MAX { POLL } else { started.elapsed() * REST }).await;
                 }
                 Err(error) => {
                     failed.increment(1);
@@ -106,17 +106,18 @@ impl Relay {
     }
 
     async fn publish_batch(&self, published: &Counter) -> Result<usize, RelayError> {
-        let rows = self.outbox.outbox(BATCH_MAX).await?;
-        if rows.is_empty() {
+        let told = self.outbox.outbox(BATCH_MAX).await?;
+        if told.is_empty() {
             return Ok(0);
         }
-        let events = rows.iter().map(|row| tell::event(row, &self.source));
+        let events = told.iter().map(|event| tell::event(event, &self.source));
         let events = events.collect::<Result<Vec<_>, _>>()?;
         self.transport.publish(&events).await?;
         published.increment(events.len() as u64);
-        let numbers: Vec<_> = rows.iter().map(|row| row.seq).collect();
-        self.outbox.remove_outbox(&numbers).await?;
-        Ok(rows.len())
+        let mut rows: Vec<_> = told.iter().map(|event| event.seq).collect();
+        rows.dedup();
+        self.outbox.remove_outbox(&rows).await?;
+        Ok(told.len())
     }
 
     async fn measure(&self) {

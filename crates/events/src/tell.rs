@@ -1,33 +1,33 @@
-//! From rows of the outbox to events.
+//! From the outbox to events.
 
 use onsale_domain::order::OrderStatus;
 use onsale_engine::{
     events::order_data,
-    ports::{OutboxRow, OutboxSubject},
+    ports::{OutboxEvent, OutboxSubject},
 };
 
 use crate::{Event, EventError, EventType};
 
-/// The event that a row is about. The same row always makes the same event.
-pub(crate) fn event(row: &OutboxRow, source: &str) -> Result<Event, EventError> {
-    let (id, subject, data) = match &row.subject {
+/// The event as it is published. The same one in the outbox always makes the same one here.
+pub(crate) fn event(told: &OutboxEvent, source: &str) -> Result<Event, EventError> {
+    let (id, subject, data) = match &told.subject {
         OutboxSubject::Order(of) => {
             let order = of.order.id.to_string();
-            (format!("{order}.{}", of.version), order, order_data(of, status_after(&row.kind)?))
+            (format!("{order}.{}", of.version), order, order_data(of, status_after(&told.kind)?))
         }
         OutboxSubject::Told { subject, data } => {
             let data = serde_json::from_str(data)
-                .map_err(|error| EventError(format!("row {} of the outbox: {error}", row.seq)))?;
-            (format!("{subject}.{}", row.seq), subject.clone(), data)
+                .map_err(|error| EventError(format!("row {} of the outbox: {error}", told.seq)))?;
+            (format!("{subject}.{}", told.seq), subject.clone(), data)
         }
     };
     Ok(Event {
         id,
-        event_type: EventType::from_name(&format!("onsale.{}.v1", row.kind)),
+        event_type: EventType::from_name(&format!("onsale.{}.v1", told.kind)),
         source: source.to_owned(),
         key: subject.clone(),
         subject,
-        time: row.at,
+        time: told.at,
         data,
     })
 }

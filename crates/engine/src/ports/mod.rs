@@ -41,7 +41,7 @@ pub use limiter::{BLOCKS_LISTED_MAX, Block, Limiter, LimiterError};
 pub use locks::{Held, LockError, Locks, with_lock};
 pub use media::{MediaFiles, MediaFilesError, MediaStore, Pictured};
 pub use outbox::{
-    Backlog, EventLogStore, EventTask, LogEntry, LoggedEvent, OutboxOrder, OutboxRow, OutboxStore,
+    Backlog, EventLogStore, EventTask, LogEntry, LoggedEvent, OutboxEvent, OutboxOrder, OutboxStore,
     OutboxSubject,
 };
 pub use owners::{Owned, OwnerStore};

@@ -12,12 +12,13 @@ use super::{error::StoreError, rooms::NodeId};
 /// Keeps what has happened from the transaction it happened in until it is published.
 #[async_trait]
 pub trait OutboxStore: Send + Sync + 'static {
-    /// The first rows, at most `limit`.
+    /// The events of the first rows; no further row's once they are `limit`. A row may stand for the
+    /// same event of several orders, so a few more may come.
     ///
-    /// Rows of one subject are in the order in which they were committed. Others need not be: a row
+    /// Events of one subject are in the order in which they were committed. Others need not be: a row
     /// may become visible after one with a higher number. So none is ever passed over for good: each
-    /// is given again until it is removed.
-    async fn outbox(&self, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
+    /// is given again until its row is removed.
+    async fn outbox(&self, limit: usize) -> Result<Vec<OutboxEvent>, StoreError>;
 
     /// Removes rows that were published, by number.
     async fn remove_outbox(&self, rows: &[i64]) -> Result<(), StoreError>;
@@ -69,10 +70,10 @@ pub trait EventLogStore: Send + Sync + 'static {
     async fn log_end(&self) -> Result<i64, StoreError>;
 }
 
-/// A row of the outbox, with what is needed to tell the event.
+/// An event in the outbox, with what is needed to tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutboxRow {
-    /// Its number; never given out twice.
+pub struct OutboxEvent {
+    /// The number of its row; never given out twice.
     pub seq: i64,
     /// What happened: `order.held`, `performance.changed`.
     pub kind: String,
@@ -112,7 +113,8 @@ pub struct OutboxOrder {
 /// How much waits to be published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many rows; a little too high where transactions were undone.
+    /// How many rows, of which each tells of one order or of some; a little too high where transactions
+    /// were undone.
     pub rows: i64,
     /// When the oldest was written.
     pub oldest: Option<Timestamp>,

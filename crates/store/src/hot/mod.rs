@@ -179,7 +179,8 @@ statements! {
     /// When they were used, and `[[user, "key in hex", fingerprint, target, "order in hex" or null,
     /// balance after or null], ...]`
     insert_keys,
-    /// When they happened, and `[["type", "order in hex", version], ...]`
+    /// When they happened, and `[["type", "order in hex", version, [["other order in hex", version], ...]],
+    /// ...]`
     insert_events,
     /// `[["type", "nil in hex", 0, created, "subject", data], ...]`
     insert_notes,

@@ -280,12 +280,13 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
     ),
 
     insert_events: concat!(
-        "INSERT INTO outbox (type, order_id, version, created_at)
-        SELECT k.type, UNHEX(k.order_id), k.version, ? FROM ",
+        "INSERT INTO outbox (type, order_id, version, created_at, data)
+        SELECT k.type, UNHEX(k.order_id), k.version, ?, k.others FROM ",
         rows!(
             "type VARCHAR(32) PATH '$[0]'",
             "order_id CHAR(32) PATH '$[1]'",
-            "version BIGINT PATH '$[2]'"
+            "version BIGINT PATH '$[2]'",
+            "others JSON PATH '$[3]'"
         ),
     ),
 

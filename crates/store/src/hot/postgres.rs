@@ -195,9 +195,9 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
             AS k(owner, id, fingerprint, target, order_id, balance_after)",
 
     insert_events: "
-        INSERT INTO outbox (type, order_id, version, created_at)
-        SELECT k.type, k.order_id, k.version, $1::bigint
-        FROM unnest($2::text[], $3::uuid[], $4::bigint[]) AS k(type, order_id, version)",
+        INSERT INTO outbox (type, order_id, version, created_at, data)
+        SELECT k.type, k.order_id, k.version, $1::bigint, k.others
+        FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[]) AS k(type, order_id, version, others)",
 
     insert_notes: "
         INSERT INTO outbox (type, order_id, version, created_at, subject, data)

@@ -129,8 +129,8 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
         FROM jsonb_each(?)",
 
     insert_events: "
-        INSERT OR FAIL INTO outbox (type, order_id, version, created_at)
-        SELECT value ->> 0, unhex(value ->> 1), value ->> 2, ?
+        INSERT OR FAIL INTO outbox (type, order_id, version, created_at, data)
+        SELECT value ->> 0, unhex(value ->> 1), value ->> 2, ?, value ->> 3
         FROM jsonb_each(?)",
 
     insert_notes: "

@@ -3,7 +3,10 @@
 mod log;
 mod notes;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    iter,
+};
 
 use async_trait::async_trait;
 use onsale_domain::{
@@ -11,7 +14,7 @@ use onsale_domain::{
     order::{Order, Payment},
     time::Timestamp,
 };
-use onsale_engine::ports::{Backlog, OutboxOrder, OutboxRow, OutboxStore, OutboxSubject, StoreError};
+use onsale_engine::ports::{Backlog, OutboxEvent, OutboxOrder, OutboxStore, OutboxSubject, StoreError};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -21,24 +24,19 @@ use crate::{
     catalogue::shows_of,
     entity::{order, outbox, payment},
     error::{broken, store_error},
-    sales::{Batch, order_from_model, payment_from_model},
+    sales::{Batch, ORDERS_PER_OUTBOX_ROW, order_from_model, payment_from_model},
 };
 
 #[async_trait]
 impl OutboxStore for SqlStore {
-    async fn outbox(&self, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+    async fn outbox(&self, limit: usize) -> Result<Vec<OutboxEvent>, StoreError> {
         let read = self.begin_read().await?;
-        let models = outbox::Entity::find()
-            .order_by_asc(outbox::Column::Seq)
-            .limit(limit as u64)
-            .all(&read)
-            .await
-            .map_err(store_error)?;
-        if models.is_empty() {
+        let told = first_told(&read, limit).await?;
+        if told.is_empty() {
             return Ok(Vec::new());
         }
-        let about = Orders::load(&read, &models).await?;
-        models.into_iter().map(|model| about.row(model)).collect()
+        let about = Orders::load(&read, &told).await?;
+        told.into_iter().map(|told| about.row(told)).collect()
     }
 
     async fn remove_outbox(&self, rows: &[i64]) -> Result<(), StoreError> {
@@ -73,7 +71,67 @@ impl OutboxStore for SqlStore {
     }
 }
 
-/// What rows about orders need.
+/// What is to be told: one event of a row, which may stand for those of several orders.
+struct Told {
+    seq: i64,
+    kind: String,
+    at: Timestamp,
+    about: About,
+}
+
+enum About {
+    /// An order, of this version then.
+    Order(Uuid, i64),
+    /// Another subject, and what there is to say of it.
+    Other { subject: String, data: String },
+}
+
+/// What the first rows tell; no further row once that is `limit` events.
+async fn first_told(read: &impl ConnectionTrait, limit: usize) -> Result<Vec<Told>, StoreError> {
+    let mut told = Vec::new();
+    let mut after = i64::MIN;
+    // Rows may tell of one order or of many. Few are read at first, since much that is read in vain
+    // would be read in vain again and again while a rush goes on.
+    let mut rows_max = limit.div_ceil(ORDERS_PER_OUTBOX_ROW);
+    loop {
+        let models = outbox::Entity::find()
+            .filter(outbox::Column::Seq.gt(after))
+            .order_by_asc(outbox::Column::Seq)
+            .limit(rows_max as u64)
+            .all(read)
+            .await
+            .map_err(store_error)?;
+        let is_all = models.len() < rows_max;
+        for model in models {
+            if told.len() >= limit {
+                return Ok(told);
+            }
+            after = model.seq;
+            told.extend(all_told(model)?);
+        }
+        if is_all || told.len() >= limit {
+            return Ok(told);
+        }
+        rows_max *= 2;
+    }
+}
+
+/// What one row tells.
+fn all_told(model: outbox::Model) -> Result<Vec<Told>, StoreError> {
+    let (seq, at) = (model.seq, Timestamp(model.created_at));
+    let about = match (model.subject, model.data) {
+        (Some(subject), data) => vec![About::Other { subject, data: data.unwrap_or_default() }],
+        (None, others) => {
+            let others: Vec<(Uuid, i64)> = serde_json::from_str(others.as_deref().unwrap_or("[]"))
+                .map_err(|error| broken(format!("row {seq} of the outbox: {error}")))?;
+            let first = (model.order_id, model.version);
+            iter::once(first).chain(others).map(|(order, version)| About::Order(order, version)).collect()
+        }
+    };
+    Ok(about.into_iter().map(|about| Told { seq, kind: model.kind.clone(), at, about }).collect())
+}
+
+/// What events of orders need.
 struct Orders {
     orders: HashMap<Uuid, Order>,
     payments: HashMap<Uuid, Payment>,
@@ -81,9 +139,14 @@ struct Orders {
 }
 
 impl Orders {
-    async fn load(read: &impl ConnectionTrait, rows: &[outbox::Model]) -> Result<Self, StoreError> {
-        let about: HashSet<Uuid> =
-            rows.iter().filter(|row| row.subject.is_none()).map(|row| row.order_id).collect();
+    async fn load(read: &impl ConnectionTrait, told: &[Told]) -> Result<Self, StoreError> {
+        let about: HashSet<Uuid> = told
+            .iter()
+            .filter_map(|told| match told.about {
+                About::Order(order, _) => Some(order),
+                About::Other { .. } => None,
+            })
+            .collect();
         let found = order::Entity::find().filter(order::Column::Id.is_in(about.iter().copied()));
         let found = found.all(read).await.map_err(store_error)?;
         let paid = payment::Entity::find().filter(payment::Column::OrderId.is_in(about));
@@ -103,21 +166,50 @@ impl Orders {
         })
     }
 
-    fn row(&self, model: outbox::Model) -> Result<OutboxRow, StoreError> {
-        let subject = match (model.subject, model.data) {
-            (Some(subject), data) => OutboxSubject::Told { subject, data: data.unwrap_or_default() },
-            (None, _) => {
-                let order = self.orders.get(&model.order_id).cloned().ok_or_else(|| {
-                    broken(format!("the outbox tells of order {}, which is missing", OrderId(model.order_id)))
+    fn row(&self, told: Told) -> Result<OutboxEvent, StoreError> {
+        let subject = match told.about {
+            About::Other { subject, data } => OutboxSubject::Told { subject, data },
+            About::Order(id, version) => {
+                let order = self.orders.get(&id).cloned().ok_or_else(|| {
+                    broken(format!("the outbox tells of order {}, which is missing", OrderId(id)))
                 })?;
                 OutboxSubject::Order(Box::new(OutboxOrder {
-                    version: model.version,
-                    payment: self.payments.get(&model.order_id).cloned(),
+                    version,
+                    payment: self.payments.get(&id).cloned(),
                     show: order.offer().performance().and_then(|id| self.shows.get(&id.0).copied()),
                     order,
                 }))
             }
         };
-        Ok(OutboxRow { seq: model.seq, kind: model.kind, at: Timestamp(model.created_at), subject })
+        Ok(OutboxEvent { seq: told.seq, kind: told.kind, at: told.at, subject })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_names_no_others_is_of_one_order() {
+        let row = |data: Option<&str>| outbox::Model {
+            seq: 7,
+            kind: "order.held".to_owned(),
+            order_id: Uuid::from_u128(1),
+            version: 1,
+            created_at: 5,
+            subject: None,
+            data: data.map(str::to_owned),
+        };
+        // As rows were written before they could name others, and as they are now.
+        for data in [None, Some("[]")] {
+            let told = all_told(row(data)).unwrap();
+            assert!(
+                matches!(told[..], [Told { about: About::Order(order, 1), .. }] if order == Uuid::from_u128(1))
+            );
+        }
+        let other = format!("[[\"{}\",3]]", Uuid::from_u128(2).simple());
+        let told = all_told(row(Some(&other))).unwrap();
+        assert!(matches!(told[1], Told { about: About::Order(order, 3), .. } if order == Uuid::from_u128(2)));
+        assert!(all_told(row(Some("[7]"))).is_err_and(|error| error.to_string().contains("row 7")));
     }
 }

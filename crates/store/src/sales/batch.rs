@@ -319,7 +319,7 @@ pub(crate) fn push(text: &mut String, value: impl Display) {
 }
 
 /// Appends a UUID as 32 hex digits in quotes.
-fn push_uuid(text: &mut String, value: Uuid) {
+pub(super) fn push_uuid(text: &mut String, value: Uuid) {
     text.push('"');
     text.push_str(value.simple().encode_lower(&mut Uuid::encode_buffer()));
     text.push('"');

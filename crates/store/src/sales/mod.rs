@@ -40,6 +40,7 @@ pub(crate) use batch::{Batch, Encoding, Row};
 pub(crate) use rows::{
     claim_of, key_record, order_from_model, order_status, payment_from_model, status_code,
 };
+pub(crate) use write::ORDERS_PER_OUTBOX_ROW;
 
 /// A transaction of the pipeline on a SQL database.
 struct SqlSaleTransaction {

@@ -17,11 +17,15 @@ use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
-    batch::{Batch, Row, push},
+    batch::{Batch, Row, push, push_uuid},
     rows::{TARGET_CHARGE, TARGET_HOLD, TARGET_PAY, status_code},
     script::Script,
 };
 use crate::{dialect::Dialect, hot::HotStatements};
+
+/// The most orders that one row of the outbox names. Such a row is short enough to stand in its page
+/// (PostgreSQL compresses longer ones), and what is written for it hardly counts.
+pub(crate) const ORDERS_PER_OUTBOX_ROW: usize = 40;
 
 /// Writes the changes.
 pub(super) async fn write(
@@ -156,11 +160,13 @@ impl Writer {
     }
 
     fn events(&mut self, changes: &Changes) {
+        let runs = changes.events.chunk_by(|one, next| one.kind == next.kind);
+        let rows: Vec<&[Event]> = runs.flat_map(|run| run.chunks(ORDERS_PER_OUTBOX_ROW)).collect();
         let new = |to| {
             let at = common(changes.events.iter().map(|event| event.at));
-            Batch::integer_and_rows(to, at, &changes.events, event_row)
+            Batch::integer_and_rows(to, at, &rows, |row, events| event_row(row, events))
         };
-        self.script.add(self.hot.insert_events, changes.events.len(), new);
+        self.script.add(self.hot.insert_events, rows.len(), new);
     }
 
     fn notes(&mut self, changes: &Changes, currency: Currency) {
@@ -248,10 +254,28 @@ fn key_row(row: &mut Row<'_>, new: &NewKey) {
     row.optional_integer(balance_after);
 }
 
-fn event_row(row: &mut Row<'_>, event: &Event) {
-    row.text(event.kind.as_str());
-    row.uuid(event.order.id.0);
-    row.integer(event.order.version);
+/// The same has happened to all these orders. A row is about the first, and names the others.
+fn event_row(row: &mut Row<'_>, events: &[Event]) {
+    let (first, others) = events.split_first().expect("a run has members");
+    row.text(first.kind.as_str());
+    row.uuid(first.order.id.0);
+    row.integer(first.order.version);
+    row.json(|text| push_orders(text, others));
+}
+
+fn push_orders(text: &mut String, events: &[Event]) {
+    text.push('[');
+    for (index, Event { order, .. }) in events.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push('[');
+        push_uuid(text, order.id.0);
+        text.push(',');
+        push(text, order.version);
+        text.push(']');
+    }
+    text.push(']');
 }
 
 /// It is about no order, and has no version: its number tells it from the others of its subject.
