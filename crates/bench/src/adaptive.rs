@@ -31,6 +31,7 @@ use tokio::{
 
 use crate::{
     adaptive_plot, cpu, http,
+    loader::percentile,
     requests::{self, QUEUE_TOKENS, RESERVATIONS},
     stage::{DAY_MS, Failure, Stage},
     work::Bench,
@@ -208,7 +209,7 @@ async fn calm_ms(stage: &Stage, crowd: &Crowd) -> Result<f64, Failure> {
 pub(crate) fn percentile_ms(seconds: &[Second], percent: usize) -> f64 {
     let mut latencies: Vec<f64> = seconds.iter().flat_map(|second| &second.holds_ms).copied().collect();
     latencies.sort_unstable_by(f64::total_cmp);
-    latencies.get(latencies.len().saturating_sub(1) * percent / 100).copied().unwrap_or(f64::NAN)
+    percentile(&latencies, percent).unwrap_or(f64::NAN)
 }
 
 /// Goes through until it is over.

@@ -80,6 +80,11 @@ impl Measured {
         self.answers as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
+    /// What so many in a hundred answers took no longer than, in milliseconds; NaN if there were none.
+    pub(crate) fn percentile_ms(&self, percent: usize) -> f64 {
+        percentile(&self.latencies_us, percent).map_or(f64::NAN, |us| f64::from(us) / 1_000.0)
+    }
+
     fn add(&mut self, part: Self) {
         self.answers += part.answers;
         self.elapsed = self.elapsed.max(part.elapsed);
@@ -89,6 +94,11 @@ impl Measured {
             self.unexpected.entry(status).or_insert((0, body)).0 += count;
         }
     }
+}
+
+/// Of values in ascending order the one that so many in a hundred do not exceed.
+pub(crate) fn percentile<T: Copy>(ascending: &[T], percent: usize) -> Option<T> {
+    ascending.get(ascending.len().saturating_sub(1) * percent / 100).copied()
 }
 
 /// Loads a server. `count` numbers the requests and goes on from round to round.

@@ -44,8 +44,8 @@ fn line(work: &str, rounds: &Rounds) -> String {
         rounds.contender,
         median(&rates),
         format!("({least:.0} - {most:.0})"),
-        rounds.of(|round| percentile_ms(round, 0.50)),
-        rounds.of(|round| percentile_ms(round, 0.99)),
+        rounds.of(|round| round.percentile_ms(50)),
+        rounds.of(|round| round.percentile_ms(99)),
         rounds.of(|round| round.server_cpu.as_secs_f64() * 1e6 / (round.answers.max(1) as f64)),
         rounds.of(|round| 100.0 * round.server_cpu.as_secs_f64() / round.elapsed.as_secs_f64()),
         rounds.of(|round| 100.0 * round.loader_cpu.as_secs_f64() / round.elapsed.as_secs_f64()),
@@ -128,12 +128,6 @@ impl Rounds {
     fn of(&self, value: impl Fn(&Measured) -> f64) -> f64 {
         median(&self.rounds.iter().map(value).collect::<Vec<_>>())
     }
-}
-
-fn percentile_ms(round: &Measured, share: f64) -> f64 {
-    let last = round.latencies_us.len().saturating_sub(1);
-    let index = (last as f64 * share).round() as usize;
-    round.latencies_us.get(index).map_or(0.0, |us| f64::from(*us) / 1_000.0)
 }
 
 fn median(values: &[f64]) -> f64 {

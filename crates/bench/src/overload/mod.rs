@@ -243,14 +243,8 @@ impl Phase {
 
     /// How long one of a hundred of them took at least, in milliseconds.
     fn p99_ms(&self) -> f64 {
-        percentile_ms(&self.holds, 99).max(percentile_ms(&self.payments, 99))
+        self.holds.percentile_ms(99).max(self.payments.percentile_ms(99))
     }
-}
-
-fn percentile_ms(measured: &Measured, percent: usize) -> f64 {
-    let sorted = &measured.latencies_us;
-    let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    sorted.get(index).map_or(f64::NAN, |us| f64::from(*us) / 1_000.0)
 }
 
 fn print_table(runs: &[&Run]) {
@@ -269,11 +263,11 @@ fn print_table(runs: &[&Run]) {
                 "{:<10}{name:<8}{:>9.0}{:>11.2}{:>11.2}{:>12.0}{:>11.2}{:>11.2}{:>12.0}{:>12.0}",
                 run.name,
                 holds.rate(),
-                percentile_ms(holds, 50),
-                percentile_ms(holds, 99),
+                holds.percentile_ms(50),
+                holds.percentile_ms(99),
                 payments.rate(),
-                percentile_ms(payments, 50),
-                percentile_ms(payments, 99),
+                payments.percentile_ms(50),
+                payments.percentile_ms(99),
                 phase.browsing.as_ref().map_or(0.0, Measured::rate),
                 phase.browsing.as_ref().map_or(0.0, shed),
             );
