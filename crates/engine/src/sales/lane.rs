@@ -249,7 +249,7 @@ impl Lane {
                 Err(failure) if attempts.again(&failure).await => {
                     if matches!(failure, Failure::Again) {
                         self.shared.metrics.retries.increment(1);
-                        self.company_until = Some(Instant::now() + COMPANY);
+                        self.distrust_memory();
                     }
                 }
                 Err(failure) => break failure,
@@ -292,7 +292,7 @@ impl Lane {
         guard: Guard,
     ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
         let requests = || batch.iter().map(|pending| &pending.request);
-        let mut keys = FactKeys::of(requests()).with_lapsed_by(self.shared.clock.now());
+        let keys = FactKeys::of(requests()).with_lapsed_by(self.shared.clock.now());
         let views = self.views(&keys).await?;
         // Let go when the batch is committed or has failed, or this is given up.
         let _locks = self.lock(&keys, guard).await;
@@ -300,11 +300,7 @@ impl Lane {
         self.shared.metrics.batch_commands.record(batch.len() as f64);
         let stage = self.shared.metrics.stage();
         let mut transaction = self.shared.store.begin(guard).await?;
-        let mut unused = UnusedKeys::default();
-        if self.trusts_memory() {
-            unused = UnusedKeys::take(&mut keys, requests(), &views);
-        }
-        let loaded = self.load(&mut *transaction, keys, &views).await?;
+        let (loaded, unused) = self.load(&mut *transaction, keys, requests(), &views).await?;
         let stage = self.shared.metrics.load_seconds(stage);
         if let Some(stale) = views.stale_terms(&loaded) {
             drop(transaction);
@@ -337,25 +333,36 @@ impl Lane {
         Ok(answers)
     }
 
-    /// Loads the facts behind the keys that memory does not know to be absent.
+    /// Loads the facts behind the keys, except those that memory knows to be absent. Idempotency keys that
+    /// have not been looked up are returned, too.
     async fn load(
         &mut self,
         transaction: &mut dyn SaleTransaction,
         mut keys: FactKeys,
+        requests: impl Iterator<Item = &Request>,
         views: &BatchViews,
-    ) -> Result<LoadedFacts, Failure> {
-        let absent = self.trusts_memory().then(|| KnownAbsent::take(&mut keys, views));
+    ) -> Result<(LoadedFacts, UnusedKeys), Failure> {
+        if !self.trusts_memory() {
+            return Ok((in_time(transaction.load(&keys)).await?, UnusedKeys::default()));
+        }
+        let unused = UnusedKeys::take(&mut keys, requests, views);
+        let absent = KnownAbsent::take(&mut keys, views);
         let mut loaded = in_time(transaction.load(&keys)).await?;
-        if let Some(left_out) = absent.and_then(|absent| absent.if_outdated_by(&loaded)) {
-            self.company_until = Some(Instant::now() + COMPANY);
+        if let Some(left_out) = absent.if_outdated_by(&loaded) {
+            self.distrust_memory();
             loaded.add(in_time(transaction.load(&left_out)).await?);
         }
-        Ok(loaded)
+        Ok((loaded, unused))
     }
 
     /// Whether look-ups are left out of which memory knows that they find nothing.
     fn trusts_memory(&self) -> bool {
         self.shared.settings.gate && !lasts(self.company_until)
+    }
+
+    /// Memory was wrong.
+    fn distrust_memory(&mut self) {
+        self.company_until = Some(Instant::now() + COMPANY);
     }
 
     /// Locks offers in what nodes share. Whoever does not get the lock goes on: it saves nodes

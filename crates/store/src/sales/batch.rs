@@ -143,14 +143,7 @@ impl Batch {
 
     fn json<T>(items: impl IntoIterator<Item = T>, item: impl Fn(&mut String, T)) -> Self {
         let mut text = String::with_capacity(4_096);
-        text.push('[');
-        for (index, value) in items.into_iter().enumerate() {
-            if index > 0 {
-                text.push(',');
-            }
-            item(&mut text, value);
-        }
-        text.push(']');
+        push_array(&mut text, items, item);
         Encoded::Json(text).into()
     }
 
@@ -313,13 +306,29 @@ fn grouped(pairs: impl IntoIterator<Item = (i64, i64)>) -> String {
     text
 }
 
+/// Appends an array, each member written by `item`.
+pub(super) fn push_array<T>(
+    text: &mut String,
+    items: impl IntoIterator<Item = T>,
+    item: impl Fn(&mut String, T),
+) {
+    text.push('[');
+    for (index, value) in items.into_iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        item(text, value);
+    }
+    text.push(']');
+}
+
 /// Appends a number.
 pub(crate) fn push(text: &mut String, value: impl Display) {
     write!(text, "{value}").expect("a String takes any text");
 }
 
 /// Appends a UUID as 32 hex digits in quotes.
-pub(super) fn push_uuid(text: &mut String, value: Uuid) {
+fn push_uuid(text: &mut String, value: Uuid) {
     text.push('"');
     text.push_str(value.simple().encode_lower(&mut Uuid::encode_buffer()));
     text.push('"');

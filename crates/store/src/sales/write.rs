@@ -17,7 +17,7 @@ use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
-    batch::{Batch, Row, push, push_uuid},
+    batch::{Batch, Row, push, push_array},
     rows::{TARGET_CHARGE, TARGET_HOLD, TARGET_PAY, status_code},
     script::Script,
 };
@@ -195,26 +195,21 @@ fn order_row(row: &mut Row<'_>, order: &Order) {
 }
 
 fn push_goods(text: &mut String, goods: &Goods) {
-    text.push('[');
     match goods {
         Goods::Seats { lines, .. } => {
-            for (index, line) in lines.iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                push_pair(text, line.seat, line.price);
-            }
+            push_array(text, lines, |text, line| push_pair(text, line.seat, line.price));
         }
-        Goods::Units { count, price, .. } => push_pair(text, count, *price),
+        Goods::Units { count, price, .. } => {
+            push_array(text, [(count, *price)], |text, (count, price)| push_pair(text, count, price));
+        }
     }
-    text.push(']');
 }
 
-fn push_pair(text: &mut String, what: impl Display, price: i64) {
+fn push_pair(text: &mut String, what: impl Display, number: i64) {
     text.push('[');
     push(text, what);
     text.push(',');
-    push(text, price);
+    push(text, number);
     text.push(']');
 }
 
@@ -260,22 +255,11 @@ fn event_row(row: &mut Row<'_>, events: &[Event]) {
     row.text(first.kind.as_str());
     row.uuid(first.order.id.0);
     row.integer(first.order.version);
-    row.json(|text| push_orders(text, others));
-}
-
-fn push_orders(text: &mut String, events: &[Event]) {
-    text.push('[');
-    for (index, Event { order, .. }) in events.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        text.push('[');
-        push_uuid(text, order.id.0);
-        text.push(',');
-        push(text, order.version);
-        text.push(']');
-    }
-    text.push(']');
+    row.json(|text| {
+        push_array(text, others, |text, Event { order, .. }| {
+            push_pair(text, format_args!("\"{}\"", order.id.0.simple()), order.version);
+        });
+    });
 }
 
 /// It is about no order, and has no version: its number tells it from the others of its subject.
