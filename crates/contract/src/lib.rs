@@ -81,6 +81,17 @@ macro_rules! store_contract {
                 an_order_cannot_be_inserted_twice,
                 a_refused_batch_leaves_nothing,
             }
+            writers {
+                what_is_written_whole_is_kept_in_every_part,
+                a_large_batch_is_written_whole,
+                what_rests_on_an_old_version_is_a_conflict,
+                what_rests_on_old_terms_is_a_conflict,
+                a_seat_or_a_key_that_is_taken_is_a_conflict,
+                units_that_rest_on_an_old_stock_are_a_conflict,
+                nothing_is_proved_without_a_guard,
+                a_busy_writer_lets_others_write,
+                a_write_that_is_given_up_is_whole_or_not_at_all,
+            }
             items {
                 items_are_kept_as_they_were_written,
                 an_order_for_units_is_kept_in_every_part,

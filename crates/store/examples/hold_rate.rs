@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use onsale_domain::{
     catalogue::{PerformanceDetails, PriceLevel, ShowDetails, ShowKind},
-    decide::{Changes, ClaimChange, Event, EventKind, FactKeys, KeyRecord, KeyTarget, NewKey},
+    decide::{Changes, ClaimChange, Event, EventKind, FactKeys, KeyRecord, KeyTarget, NewKey, VersionChange},
     hall::{Plan, SectionSpec},
     ids::{HallId, OrderId, PerformanceId, SeatId, ShowId, UserId},
     money::Currency,
@@ -182,7 +182,11 @@ impl<'a> World<'a> {
             changes.orders_new.push(order);
         }
         changes.claims_new.sort_by_key(|claim| claim.seat);
-        changes.versions.push((self.performance, self.version));
+        changes.versions.push(VersionChange {
+            performance: self.performance,
+            revision: 1,
+            version: self.version,
+        });
         changes
     }
 

@@ -79,6 +79,20 @@ impl Dialect {
         self.transaction(SqliteTransactionMode::Immediate)
     }
 
+    /// The same, as text.
+    pub(crate) const fn begin_write(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres | Self::MySql => "BEGIN",
+        }
+    }
+
+    /// Whether a transaction's last statements and its COMMIT are sent together. Not to a server: if the
+    /// connection is lost, it is known as long as COMMIT has not been sent that nothing has happened.
+    pub(crate) const fn commits_with_last_write(self) -> bool {
+        matches!(self, Self::Sqlite)
+    }
+
     /// How a transaction that reads one state of the database begins.
     pub(crate) const fn read_transaction(self) -> TransactionOptions {
         self.transaction(SqliteTransactionMode::Deferred)

@@ -23,6 +23,9 @@ const MYSQL_NOT_NOW: [u16; 7] = [1040, 1205, 1053, 1077, 1080, 1927, 2013];
 /// MariaDB a row that changed since the transaction's snapshot.
 const MYSQL_LOST_RACE: [u16; 2] = [1213, 1020];
 
+/// SQLite's extended result code for a column without the value that it must have.
+const SQLITE_NOT_NULL: &str = "1299";
+
 /// SQLite's primary result codes after which a COMMIT has certainly not happened: read-only,
 /// busy, locked, out of memory, interrupted, disk full, a constraint. An I/O error is not among
 /// them: the log may hold the whole transaction while only its flush failed, and a crash right
@@ -50,10 +53,15 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
 
 /// What an error means while a batch is loaded or written.
 pub(crate) fn transaction_error(error: DbErr) -> TransactionError {
-    match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => TransactionError::Conflict,
-        _ if is_lost_race(&error) => TransactionError::Conflict,
-        _ => TransactionError::Store(store_error(error)),
+    if is_conflict(&error) { TransactionError::Conflict } else { store_error(error).into() }
+}
+
+/// What an error means in a text that writes a batch and commits it.
+pub(crate) fn whole_error(error: DbErr) -> CommitError {
+    if is_conflict(&error) {
+        CommitError::NotCommitted(TransactionError::Conflict)
+    } else {
+        commit_error(error)
     }
 }
 
@@ -68,6 +76,19 @@ pub(crate) fn commit_error(error: DbErr) -> CommitError {
         }
         _ => CommitError::Unknown(error.to_string()),
     }
+}
+
+/// Whether somebody else was first: with a row, with a version, or for the database.
+fn is_conflict(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+        || is_lost_race(error)
+        || is_without_version(error)
+}
+
+/// Whether a row of SQLite was not as it was known; see `hot/sqlite.rs`.
+fn is_without_version(error: &DbErr) -> bool {
+    let Some(sqlx::Error::Database(error)) = sqlx_error(error) else { return false };
+    error.code().is_some_and(|code| code == SQLITE_NOT_NULL) && error.message().ends_with(".version")
 }
 
 /// Whether the database ended this transaction in favour of another one.

@@ -197,7 +197,7 @@ pub async fn orders_for_units_are_listed_apart(store: Arc<dyn Store>) {
 
 fn change(item: ItemId, before: i64, left: i64, version: i64) -> Changes {
     let stock = |left| Stock { total: 5, left };
-    let change = StockChange { item, before: stock(before), stock: stock(left), version };
+    let change = StockChange { item, before: stock(before), stock: stock(left), revision: 1, version };
     Changes { stocks: vec![change], ..Changes::default() }
 }
 

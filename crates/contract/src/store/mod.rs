@@ -16,5 +16,6 @@ pub mod rooms;
 pub mod sales;
 pub mod transactions;
 pub mod webhooks;
+pub mod writers;
 
 pub mod fixture;

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use onsale_domain::{
-    decide::{Changes, ClaimChange, FactKeys, KeyRecord, KeyTarget, NewKey, OrderChange, WalletChange},
+    decide::{
+        Changes, ClaimChange, FactKeys, KeyRecord, KeyTarget, NewKey, OrderChange, VersionChange,
+        WalletChange,
+    },
     ids::{OrderId, UserId},
     offer::OfferKind,
     order::{Claim, Order, OrderStatus},
@@ -131,8 +134,8 @@ pub async fn an_old_wallet_version_is_a_conflict(store: Arc<dyn Store>) {
 pub async fn an_old_performance_version_is_a_conflict(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
     world.held(1, None, &[0], OPENS).await;
-    for version in [1, 3] {
-        let versions = vec![(world.performance, version)];
+    for (revision, version) in [(1, 1), (1, 3), (2, 2)] {
+        let versions = vec![VersionChange { performance: world.performance, revision, version }];
         conflicts(&world, &Changes { versions, ..Changes::default() }).await;
     }
     assert_eq!(store.claims(world.performance).await.unwrap().version, 1);
@@ -150,7 +153,7 @@ pub async fn a_seat_cannot_be_claimed_twice(store: Arc<dyn Store>) {
     second.write(&theirs).await.unwrap();
     second.commit().await.unwrap();
     // Even with the version as it is now, so that nothing but the key stands in the way.
-    let late = Changes { versions: vec![(world.performance, 2)], ..mine };
+    let late = Changes { versions: vec![VersionChange { version: 2, ..mine.versions[0] }], ..mine };
     conflicts(&world, &late).await;
     assert_eq!(store.order(late.orders_new[0].id).await.unwrap(), None);
 }

@@ -36,8 +36,8 @@ pub struct Changes {
     pub events: Vec<Event>,
     /// Outbox rows about other things than orders, in this order.
     pub notes: Vec<Note>,
-    /// Performances with a changed seat: their new version.
-    pub versions: Vec<(PerformanceId, i64)>,
+    /// Performances with a changed seat, to update.
+    pub versions: Vec<VersionChange>,
     /// Items whose stock has changed.
     pub stocks: Vec<StockChange>,
     /// The changed seats' new status, for everyone who watches.
@@ -63,6 +63,17 @@ pub struct ClaimChange {
     pub claim: Claim,
 }
 
+/// A performance's version to update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionChange {
+    /// The performance.
+    pub performance: PerformanceId,
+    /// The revision of the terms on which it was decided. It stays.
+    pub revision: i64,
+    /// Its new version, one more than it was.
+    pub version: i64,
+}
+
 /// An item's stock to update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StockChange {
@@ -72,6 +83,8 @@ pub struct StockChange {
     pub before: Stock,
     /// What it is now.
     pub stock: Stock,
+    /// The revision of the terms on which it was decided. It stays.
+    pub revision: i64,
     /// Its new version, one more than it was.
     pub version: i64,
 }
@@ -315,13 +328,15 @@ impl Recorder {
             changes.seats.entry(performance).or_default().push((seat, status));
         }
         for performance in changes.seats.keys() {
-            let version = facts.performances.get(performance).map_or(0, |facts| facts.version);
-            changes.versions.push((*performance, version + 1));
+            let known = facts.performances.get(performance);
+            let (revision, version) = known.map_or((0, 0), |facts| (facts.revision, facts.version));
+            let performance = *performance;
+            changes.versions.push(VersionChange { performance, revision, version: version + 1 });
         }
         for (item, before) in self.stocks {
-            let ItemFacts { stock, version, .. } = facts.items[&item];
+            let ItemFacts { stock, revision, version, .. } = facts.items[&item];
             // Also if nothing is left of what came and went: the version guards more than the stock.
-            changes.stocks.push(StockChange { item, before, stock, version: version + 1 });
+            changes.stocks.push(StockChange { item, before, stock, revision, version: version + 1 });
         }
         for order in self.payments_new {
             changes.payments_new.push(facts.payments[&order].clone());

@@ -50,6 +50,23 @@ pub enum Command {
     SetStock(SetStock),
 }
 
+impl Command {
+    /// The offer that it is about; a charge is about none.
+    #[must_use]
+    pub fn offer(&self) -> Option<Offer> {
+        Some(match self {
+            Self::Hold(hold) => hold.performance.into(),
+            Self::HoldUnits(hold) => hold.item.into(),
+            Self::Pay(pay) => pay.offer,
+            Self::Cancel(cancel) => cancel.offer,
+            Self::Expire(expire) => expire.offer,
+            Self::LockSeats(lock) => lock.performance.into(),
+            Self::SetStock(set) => set.item.into(),
+            Self::Charge(_) => return None,
+        })
+    }
+}
+
 /// Hold seats of a performance for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {

@@ -59,47 +59,37 @@ impl FactKeys {
 
     fn add(&mut self, request: &Request) {
         self.keys.extend(request.key.as_ref().map(|key| (request.caller, key.id)));
+        match request.command.offer() {
+            Some(Offer::Performance(performance)) => _ = self.performances.insert(performance),
+            Some(Offer::Item(item)) => _ = self.items.insert(item),
+            None => {}
+        }
         match &request.command {
             Command::Hold(hold) => {
-                self.performances.insert(hold.performance);
                 self.buyers.insert((request.caller, hold.performance.into()));
                 self.seats.extend(hold.seats.iter().map(|seat| (hold.performance, *seat)));
             }
             Command::HoldUnits(hold) => {
-                self.items.insert(hold.item);
                 self.buyers.insert((request.caller, hold.item.into()));
             }
-            Command::SetStock(set) => {
-                self.items.insert(set.item);
-            }
+            Command::SetStock(_) => {}
             Command::LockSeats(lock) => {
-                self.performances.insert(lock.performance);
                 self.seats.extend(lock.seats.iter().map(|seat| (lock.performance, *seat)));
             }
             Command::Pay(pay) => {
-                self.offer(pay.offer);
                 self.orders.insert(pay.order);
                 self.wallets.insert(request.caller);
             }
             Command::Cancel(cancel) => {
-                self.offer(cancel.offer);
                 self.orders.insert(cancel.order);
                 self.wallets.insert(request.caller);
             }
             Command::Expire(expire) => {
-                self.offer(expire.offer);
                 self.orders.insert(expire.order);
             }
             Command::Charge(_) => {
                 self.wallets.insert(request.caller);
             }
-        }
-    }
-
-    fn offer(&mut self, offer: Offer) {
-        match offer {
-            Offer::Performance(performance) => _ = self.performances.insert(performance),
-            Offer::Item(item) => _ = self.items.insert(item),
         }
     }
 }

@@ -17,7 +17,7 @@ mod units;
 
 pub use changes::{
     Changes, ClaimChange, Event, EventKind, NewKey, Note, Noted, OrderChange, SEATS_PER_NOTE_MAX,
-    StockChange, WalletChange,
+    StockChange, VersionChange, WalletChange,
 };
 pub use command::{
     Cancel, Charge, Command, Expire, Hold, HoldUnits, IdempotencyKey, LockSeats, Outcome, Pay, Refusal,

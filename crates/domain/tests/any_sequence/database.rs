@@ -166,9 +166,9 @@ impl Database {
         for key in &changes.keys_new {
             unique(self.keys.insert((key.user, key.key), key.record).as_ref(), "key")?;
         }
-        for (performance, version) in &changes.versions {
-            let before = self.versions.insert(*performance, *version);
-            ensure(before == Some(version - 1), || format!("version {version} after {before:?}"))?;
+        for change in &changes.versions {
+            let before = self.versions.insert(change.performance, change.version);
+            ensure(before == Some(change.version - 1), || format!("stale {change:?}, before {before:?}"))?;
         }
         for change in &changes.stocks {
             let (stock, version) =

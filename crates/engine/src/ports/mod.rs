@@ -48,7 +48,8 @@ pub use owners::{Owned, OwnerStore};
 pub use popularity::{Chart, ChartKey, CountedSale, PopularityStore, Ranked, Sold};
 pub use rooms::{AskedChange, NewRoom, NodeId, RoomStore, StoredRoom};
 pub use sale::{
-    ClaimsSnapshot, DueHold, Guard, LoadedFacts, LoadedItem, OrderPage, SaleStore, SaleTransaction, TakenSeat,
+    ClaimsSnapshot, DueHold, Guard, LoadedFacts, LoadedItem, OrderPage, SaleStore, SaleTransaction,
+    SaleWriter, TakenSeat,
 };
 pub use shared_cache::{Kept, Loading, Look, SharedCache, through};
 pub use webhooks::{NewWebhook, Webhook, WebhookStore};

@@ -46,6 +46,9 @@ pub trait SaleStore: Send + Sync + 'static {
     /// Whether other processes may be writing to the same database.
     fn is_shared(&self) -> bool;
 
+    /// What one lane writes through.
+    fn sale_writer(&self) -> Box<dyn SaleWriter>;
+
     /// Begins a transaction that may write. Dropping it undoes everything.
     async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError>;
 
@@ -93,6 +96,24 @@ pub trait SaleStore: Send + Sync + 'static {
 
     /// How the replicas are doing that take reads off the database, if there are any.
     fn replicas(&self) -> Vec<ReplicaHealth>;
+}
+
+/// What one lane writes its batches through, one after the other. It may keep a connection from one
+/// batch to the next, for a while that does not keep others from writing.
+#[async_trait]
+pub trait SaleWriter: Send {
+    /// As [`SaleStore::begin`].
+    async fn begin(&mut self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError>;
+
+    /// Carries out a transaction that loads nothing, in as few trips to the database as it has: begins,
+    /// writes and commits changes that were decided on what memory knows. They are refused with
+    /// [`TransactionError::Conflict`] unless every offer in them is of the version and the terms that
+    /// they rest on, so with [`Guard::None`] nothing proves them. Beside changing offers they may
+    /// only add rows.
+    async fn write(&mut self, guard: Guard, changes: &Changes) -> Result<(), CommitError>;
+
+    /// Lets go of what it has kept: there is no batch for now.
+    fn rest(&mut self);
 }
 
 /// One transaction of the pipeline. Used as: load, write, commit.

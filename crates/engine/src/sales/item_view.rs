@@ -162,7 +162,7 @@ mod tests {
 
     fn change(version: i64, left: i64) -> StockChange {
         let stock = |left| Stock { total: 10, left };
-        StockChange { item: ItemId(1), before: stock(10), stock: stock(left), version }
+        StockChange { item: ItemId(1), before: stock(10), stock: stock(left), revision: 1, version }
     }
 
     #[test]

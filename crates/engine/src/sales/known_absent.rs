@@ -11,11 +11,7 @@
 
 use std::{collections::HashMap, mem::take};
 
-use onsale_domain::{
-    decide::FactKeys,
-    ids::{PerformanceId, SeatId},
-    offer::Offer,
-};
+use onsale_domain::{decide::FactKeys, offer::Offer};
 
 use super::lane::BatchViews;
 use crate::ports::LoadedFacts;
@@ -36,7 +32,7 @@ impl KnownAbsent {
         let mut absent = FactKeys::default();
         (absent.seats, keys.seats) = take(&mut keys.seats)
             .into_iter()
-            .partition(|(performance, seat)| is_free(views, *performance, *seat));
+            .partition(|(performance, seat)| views.knows_free(*performance, *seat));
         (absent.buyers, keys.buyers) = take(&mut keys.buyers)
             .into_iter()
             .partition(|(user, offer)| views.knows_no_order_of(*user, *offer));
@@ -52,10 +48,6 @@ impl KnownAbsent {
             .any(|(offer, version)| self.versions.get(&offer).is_some_and(|known| known != version));
         outdated.then_some(self.keys)
     }
-}
-
-fn is_free(views: &BatchViews, performance: PerformanceId, seat: SeatId) -> bool {
-    views.performances.get(&performance).is_some_and(|view| view.is_free(seat))
 }
 
 #[cfg(test)]

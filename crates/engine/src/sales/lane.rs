@@ -4,12 +4,17 @@
 //! queue, so an idle system answers at once and a busy one batches by itself; there is no timer.
 //! All commands of one offer go through one lane, in the order they came.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use onsale_domain::{
     decide::{Changes, Decider, FactKeys, Facts, ItemFacts, Outcome, PerformanceFacts, Refusal, Request},
-    ids::{ItemId, OrderId, PerformanceId, UserId},
+    ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
     offer::Offer,
     time::Timestamp,
 };
@@ -19,11 +24,11 @@ use tokio::{
 };
 
 use super::{
-    SaleError, Shared, deadlines, item_view::ItemView, known_absent::KnownAbsent, other_nodes,
+    SaleError, Shared, deadlines, item_view::ItemView, known_absent::KnownAbsent, on_memory, other_nodes,
     unused_keys::UnusedKeys, view::PerformanceView, views::InMemory,
 };
 use crate::ports::{
-    CommitError, Guard, Held, LoadedFacts, LoadedItem, LockError, SaleTransaction, StoreError,
+    CommitError, Guard, Held, LoadedFacts, LoadedItem, LockError, SaleTransaction, SaleWriter, StoreError,
     TransactionError,
 };
 
@@ -178,6 +183,7 @@ pub(super) fn spawn(shared: Arc<Shared>, queue: mpsc::Receiver<Message>) -> Resu
 
 struct Lane {
     shared: Arc<Shared>,
+    writer: Box<dyn SaleWriter>,
     /// No decision is made at an earlier time than the one before it, even if the clock is set back.
     last_decided_at: Timestamp,
     /// Until then it does without the locks that nodes share.
@@ -188,7 +194,9 @@ struct Lane {
 
 impl Lane {
     fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, last_decided_at: Timestamp(i64::MIN), unlocked_until: None, company_until: None }
+        let writer = shared.store.sale_writer();
+        let last_decided_at = Timestamp(i64::MIN);
+        Self { shared, writer, last_decided_at, unlocked_until: None, company_until: None }
     }
 
     /// Works until the queue is closed and empty, or until `stop` is told to; then what is already
@@ -214,6 +222,9 @@ impl Lane {
             if AssertUnwindSafe(self.take(&mut inbox)).catch_unwind().await.is_err() {
                 tracing::error!("a batch panicked");
                 inbox.clear();
+            }
+            if queue.is_empty() {
+                self.writer.rest();
             }
         }
     }
@@ -270,11 +281,11 @@ impl Lane {
                 refuse(batch, || SaleError::Unavailable(StoreError::Unavailable(reason.clone())));
             }
             Failure::Unknown => {
-                let keys = FactKeys::of(batch.iter().map(|pending| &pending.request));
+                let offers = offers(&batch);
                 // First, because the database may be gone for a while. What is in memory is as
                 // before the commit, which refuses nobody who may have what they ask for.
                 refuse(batch, || SaleError::OutcomeUnknown);
-                self.find_out(&keys).await;
+                self.find_out(&offers).await;
             }
         }
     }
@@ -285,22 +296,60 @@ impl Lane {
         }
     }
 
-    /// Load, decide, write, commit, announce.
+    /// Decide, write, commit, announce; and load first, unless memory knows enough.
     async fn attempt(
         &mut self,
         batch: &[Pending],
         guard: Guard,
     ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
-        let requests = || batch.iter().map(|pending| &pending.request);
-        let keys = FactKeys::of(requests()).with_lapsed_by(self.shared.clock.now());
-        let views = self.views(&keys).await?;
+        let offers = offers(batch);
+        let views = self.views(&offers).await?;
         // Let go when the batch is committed or has failed, or this is given up.
-        let _locks = self.lock(&keys, guard).await;
+        let _locks = self.lock(&offers, guard).await;
 
         self.shared.metrics.batch_commands.record(batch.len() as f64);
+        if let Some(answers) = self.attempt_on_memory(batch, &views, guard).await? {
+            return Ok(answers);
+        }
+        self.attempt_on_loaded(batch, &views, guard).await
+    }
+
+    /// Decides a batch on what memory knows, if that is enough and nobody is refused.
+    async fn attempt_on_memory(
+        &mut self,
+        batch: &[Pending],
+        views: &BatchViews,
+        guard: Guard,
+    ) -> Result<Option<Vec<Result<Outcome, Refusal>>>, Failure> {
+        if !self.trusts_memory() || guard == Guard::None {
+            return Ok(None);
+        }
         let stage = self.shared.metrics.stage();
-        let mut transaction = self.shared.store.begin(guard).await?;
-        let (loaded, unused) = self.load(&mut *transaction, keys, requests(), &views).await?;
+        let Some(facts) = on_memory::facts(requests(batch), views) else { return Ok(None) };
+        let mut decider = self.decider(views.facts(facts));
+        let answers: Vec<_> = requests(batch).map(|request| decider.decide(request)).collect();
+        if answers.iter().any(Result::is_err) {
+            return Ok(None);
+        }
+        let changes = decider.into_changes();
+        let stage = self.shared.metrics.decide_seconds(stage);
+        committed(self.writer.write(guard, &changes)).await?;
+        self.shared.metrics.commit_seconds(stage);
+        self.announce(views, &changes);
+        Ok(Some(answers))
+    }
+
+    /// Loads the facts behind a batch and decides it on them.
+    async fn attempt_on_loaded(
+        &mut self,
+        batch: &[Pending],
+        views: &BatchViews,
+        guard: Guard,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
+        let keys = FactKeys::of(requests(batch)).with_lapsed_by(self.shared.clock.now());
+        let stage = self.shared.metrics.stage();
+        let mut transaction = self.writer.begin(guard).await?;
+        let (loaded, unused) = self.load(&mut *transaction, keys, requests(batch), views).await?;
         let stage = self.shared.metrics.load_seconds(stage);
         if let Some(stale) = views.stale_terms(&loaded) {
             drop(transaction);
@@ -308,11 +357,9 @@ impl Lane {
             return Err(Failure::Again);
         }
 
-        // The clock is read after the facts, so that no decision is older than what it rests on.
-        self.last_decided_at = self.shared.clock.now().max(self.last_decided_at);
-        let mut decider = Decider::new(views.facts(loaded), self.last_decided_at, self.shared.claim_check);
-        let answers: Vec<_> = requests().map(|request| decider.decide(request)).collect();
-        if let Some(unproven) = unused.unproven(requests().zip(&answers))
+        let mut decider = self.decider(views.facts(loaded));
+        let answers: Vec<_> = requests(batch).map(|request| decider.decide(request)).collect();
+        if let Some(unproven) = unused.unproven(requests(batch).zip(&answers))
             && !in_time(transaction.load(&unproven)).await?.keys.is_empty()
         {
             return Err(Failure::Again);
@@ -326,11 +373,17 @@ impl Lane {
         let stage = metrics.decide_seconds(stage);
         in_time(transaction.write(&changes)).await?;
         let stage = metrics.write_seconds(stage);
-        let committed = timeout(STEP_MAX, transaction.commit()).await;
-        committed.unwrap_or_else(|_| Err(CommitError::Unknown("no answer in time".into())))?;
+        committed(transaction.commit()).await?;
         metrics.commit_seconds(stage);
-        self.announce(&views, &changes);
+        self.announce(views, &changes);
         Ok(answers)
+    }
+
+    /// A decider on facts that have been loaded before now, so that no decision is older than what it
+    /// rests on.
+    fn decider(&mut self, facts: Facts) -> Decider {
+        self.last_decided_at = self.shared.clock.now().max(self.last_decided_at);
+        Decider::new(facts, self.last_decided_at, self.shared.claim_check)
     }
 
     /// Loads the facts behind the keys, except those that memory knows to be absent. Idempotency keys that
@@ -367,7 +420,7 @@ impl Lane {
 
     /// Locks offers in what nodes share. Whoever does not get the lock goes on: it saves nodes
     /// from deciding twice, and the versions in the database are what keeps them apart.
-    async fn lock(&mut self, keys: &FactKeys, guard: Guard) -> Vec<Held> {
+    async fn lock(&mut self, offers: &BTreeSet<Offer>, guard: Guard) -> Vec<Held> {
         let mut held = Vec::new();
         let Some(locks) = self.shared.locks.get().filter(|_| guard == Guard::Distributed) else {
             return held;
@@ -376,9 +429,11 @@ impl Lane {
             return held;
         }
         // In the order of their ids, so that nobody waits in a circle.
-        let performances = keys.performances.iter().map(|id| format!("performance:{id}"));
-        let items = keys.items.iter().map(|id| format!("item:{id}"));
-        for key in performances.chain(items).take(LOCKS_MAX) {
+        let keys = offers.iter().map(|offer| match offer {
+            Offer::Performance(id) => format!("performance:{id}"),
+            Offer::Item(id) => format!("item:{id}"),
+        });
+        for key in keys.take(LOCKS_MAX) {
             match timeout(2 * LOCK_WAIT_MAX, locks.acquire(&key, LOCK_WAIT_MAX)).await {
                 Ok(Ok(lock)) => held.push(lock),
                 Ok(Err(LockError::Held)) => break,
@@ -398,11 +453,12 @@ impl Lane {
         for order in &changes.orders_new {
             views.add_buyer(order.offer(), order.user);
         }
-        for (performance, version) in &changes.versions {
-            self.shared.tell((*performance).into());
-            let Some(view) = views.performances.get(performance) else { continue };
-            if !view.apply(*version, &changes.seats[performance]) {
-                self.shared.behind.add((*performance).into());
+        for change in &changes.versions {
+            let offer = change.performance.into();
+            self.shared.tell(offer);
+            let Some(view) = views.performances.get(&change.performance) else { continue };
+            if !view.apply(change.version, &changes.seats[&change.performance]) {
+                self.shared.behind.add(offer);
             }
         }
         for change in &changes.stocks {
@@ -423,16 +479,20 @@ impl Lane {
         }
     }
 
-    async fn views(&self, keys: &FactKeys) -> Result<BatchViews, StoreError> {
+    async fn views(&self, offers: &BTreeSet<Offer>) -> Result<BatchViews, StoreError> {
         let mut views = BatchViews::default();
-        for performance in &keys.performances {
-            if let Some(view) = if_there(self.view(*performance).await)? {
-                views.performances.insert(*performance, view);
-            }
-        }
-        for item in &keys.items {
-            if let Some(view) = if_there(self.item(*item).await)? {
-                views.items.insert(*item, view);
+        for offer in offers {
+            match *offer {
+                Offer::Performance(id) => {
+                    if let Some(view) = if_there(self.view(id).await)? {
+                        views.performances.insert(id, view);
+                    }
+                }
+                Offer::Item(id) => {
+                    if let Some(view) = if_there(self.item(id).await)? {
+                        views.items.insert(id, view);
+                    }
+                }
             }
         }
         Ok(views)
@@ -466,11 +526,10 @@ impl Lane {
 
     /// Has what may have been written read again. What cannot be read is found later: holds by the
     /// sweep, seats by whoever refreshes what is behind.
-    async fn find_out(&self, keys: &FactKeys) {
-        let performances = keys.performances.iter().map(|performance| Offer::from(*performance));
-        for offer in performances.chain(keys.items.iter().map(|item| Offer::from(*item))) {
-            self.shared.behind.add(offer);
-            self.shared.tell(offer);
+    async fn find_out(&self, offers: &BTreeSet<Offer>) {
+        for offer in offers {
+            self.shared.behind.add(*offer);
+            self.shared.tell(*offer);
         }
         if let Err(error) = deadlines::recover(&self.shared).await {
             tracing::warn!(%error, "cannot look for new holds; the sweep will");
@@ -488,6 +547,21 @@ fn lasts(until: Option<Instant>) -> bool {
 async fn in_time<T>(step: impl Future<Output = Result<T, TransactionError>>) -> Result<T, Failure> {
     let no_answer = |_| StoreError::Unavailable(format!("no answer within {STEP_MAX:?}"));
     Ok(timeout(STEP_MAX, step).await.map_err(no_answer)??)
+}
+
+/// A commit. Of one that takes too long nobody knows what became of it.
+async fn committed(commit: impl Future<Output = Result<(), CommitError>>) -> Result<(), CommitError> {
+    let answer = timeout(STEP_MAX, commit).await;
+    answer.unwrap_or_else(|_| Err(CommitError::Unknown("no answer in time".into())))
+}
+
+fn requests(batch: &[Pending]) -> impl Iterator<Item = &Request> {
+    batch.iter().map(|pending| &pending.request)
+}
+
+/// What a batch is about.
+fn offers(batch: &[Pending]) -> BTreeSet<Offer> {
+    requests(batch).filter_map(|request| request.command.offer()).collect()
 }
 
 fn refuse(batch: Vec<Pending>, error: impl Fn() -> SaleError) {
@@ -561,6 +635,11 @@ impl BatchViews {
             Offer::Performance(id) => self.performances.get(&id).is_some_and(|view| !view.has_buyer(user)),
             Offer::Item(id) => self.items.get(&id).is_some_and(|view| !view.has_buyer(user)),
         }
+    }
+
+    /// Whether nobody has a claim on a seat, for all that memory knows.
+    pub(super) fn knows_free(&self, performance: PerformanceId, seat: SeatId) -> bool {
+        self.performances.get(&performance).is_some_and(|view| view.is_free(seat))
     }
 
     fn add_buyer(&self, offer: Offer, user: UserId) {

@@ -9,6 +9,7 @@ mod item_view;
 mod known_absent;
 mod lane;
 mod metrics;
+mod on_memory;
 mod other_nodes;
 mod unused_keys;
 mod view;
@@ -636,16 +637,7 @@ impl Shared {
 
 /// What decides which lane a command goes through: the offer, or whose wallet it is.
 fn shard(caller: UserId, command: &Command) -> i64 {
-    match command {
-        Command::Hold(hold) => hold.performance.0,
-        Command::HoldUnits(hold) => Offer::Item(hold.item).code(),
-        Command::SetStock(set) => Offer::Item(set.item).code(),
-        Command::Pay(pay) => pay.offer.code(),
-        Command::Cancel(cancel) => cancel.offer.code(),
-        Command::Expire(expire) => expire.offer.code(),
-        Command::LockSeats(lock) => lock.performance.0,
-        Command::Charge(_) => caller.0,
-    }
+    command.offer().map_or(caller.0, Offer::code)
 }
 
 /// Forgets idempotency keys that are old enough, until the task is aborted.

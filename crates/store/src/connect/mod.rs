@@ -5,10 +5,12 @@ mod checkpoints;
 mod durability;
 mod mysql;
 mod postgres;
+mod sale;
 mod sqlite;
 
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use durability::warn_of_risks;
+pub(crate) use sale::SaleConnection;
 pub(crate) use sqlite::{file_url, path_in};
 
 use onsale_engine::ports::StoreError;
@@ -29,10 +31,10 @@ const WRITERS: u32 = 2;
 const BESIDE_LANES: u32 = 2;
 
 /// How many lost connections are replaced before the database is given time to come back.
-const REPLACED_AT_ONCE: u32 = 8;
+pub(crate) const REPLACED_AT_ONCE: u32 = 8;
 
 /// How long to wait before a database that does not answer is tried again.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+pub(crate) const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// What a store talks to its database through.
 pub(crate) struct Pools {

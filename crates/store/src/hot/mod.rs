@@ -2,7 +2,8 @@
 //!
 //! A batch travels as one JSON text or as one array a column, so the statements' texts are fixed
 //! and each is prepared once, whatever the batch's size. [`crate::sales`] encodes it; at each
-//! statement its shape as JSON is said, whose innermost members are the arrays' columns.
+//! statement its shape as JSON is said, whose innermost members are the arrays' columns. Where a
+//! database reads literals faster than JSON, what is written stands in the text itself.
 //!
 //! Several statements of a batch go to the database together where the dialect has a way; see
 //! [`Packing`].
@@ -30,8 +31,8 @@ pub(crate) enum Packing {
     Union,
     /// One statement whose `WITH` holds them all and that counts their rows; they write.
     CommonTables,
-    /// Each by itself.
-    Singly,
+    /// One text of several statements, unprepared, with everything that is otherwise a parameter.
+    Literals,
 }
 
 impl Packing {
@@ -39,7 +40,7 @@ impl Packing {
     pub(crate) fn pack(self, statements: &[(&'static str, usize)]) -> String {
         let texts = numbered(statements);
         match self {
-            Self::Sequence | Self::Singly => texts.join(";"),
+            Self::Sequence | Self::Literals => texts.join(";"),
             Self::Union => texts.join(" UNION ALL "),
             Self::CommonTables => common_tables(&texts),
         }
@@ -54,8 +55,7 @@ impl Packing {
     pub(crate) const fn bytes_max(self) -> usize {
         match self {
             Self::Sequence => usize::MAX,
-            Self::Union | Self::CommonTables => 64_000,
-            Self::Singly => 0,
+            Self::Union | Self::CommonTables | Self::Literals => 64_000,
         }
     }
 }
@@ -103,6 +103,9 @@ macro_rules! statements {
         pub(crate) struct HotStatements {
             /// How batches are encoded.
             pub(crate) encoding: Encoding,
+            /// How the rows are encoded that a batch inserts. As literals they stand where their
+            /// statement has a group with a `?`.
+            pub(crate) insert_encoding: Encoding,
             /// How the load statements are sent.
             pub(crate) load_packing: Packing,
             /// How the statements that write a batch's changes are sent.
@@ -184,10 +187,10 @@ statements! {
     insert_events,
     /// `[["type", "nil in hex", 0, created, "subject", data], ...]`
     insert_notes,
-    /// `[[performance, version before or null for any, version], ...]`
+    /// `[[performance, version before or null for any, revision or null for any, version], ...]`
     update_versions,
-    /// `[[item, version before or null for any, version, difference of the total, of what is left],
-    /// ...]`
+    /// `[[item, version before or null for any, revision or null for any, version, difference of the
+    /// total, of what is left], ...]`
     update_stocks,
 
     // These are run alone and take further parameters.

@@ -1,6 +1,9 @@
 //! The hot statements in the words that MariaDB and MySQL 8 share. TiDB lacks `JSON_TABLE`.
 //!
 //! `STRAIGHT_JOIN` keeps the order of the tables: the batch outside, a look-up by key inside.
+//!
+//! What a batch inserts comes as literals: reading them costs the server a quarter less than a
+//! `JSON_TABLE`, and statements without parameters can share a trip.
 
 use super::{HotStatements, Packing};
 use crate::sales::Encoding;
@@ -67,8 +70,9 @@ macro_rules! stock_columns {
 
 pub(crate) static MYSQL: HotStatements = HotStatements {
     encoding: Encoding::Json,
+    insert_encoding: Encoding::Literals,
     load_packing: Packing::Union,
-    write_packing: Packing::Singly,
+    write_packing: Packing::Literals,
 
     lock_performances: concat!(
         "SELECT ",
@@ -177,27 +181,13 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
             ON c.performance_id = k.performance AND c.seat_id = k.seat AND c.order_id <=> UNHEX(k.order_id)"
     ),
 
-    insert_claims: concat!(
-        "INSERT INTO claims (performance_id, seat_id, order_id)
-        SELECT k.performance, k.seat, UNHEX(k.order_id) FROM ",
-        rows!("performance BIGINT PATH '$[0]'", "seat BIGINT PATH '$[1]'", "order_id CHAR(32) PATH '$[2]'"),
-    ),
+    insert_claims: "
+        INSERT INTO claims (performance_id, seat_id, order_id) VALUES (?)",
 
-    insert_orders: concat!(
-        "INSERT INTO orders (id, user_id, performance_id, status, seats, amount, currency,
-            created_at, expires_at, version)
-        SELECT UNHEX(k.id), k.user, k.performance, 0, k.seats, k.amount, k.currency, ?,
-            k.expires, 1 FROM ",
-        rows!(
-            "id CHAR(32) PATH '$[0]'",
-            "user BIGINT PATH '$[1]'",
-            "performance BIGINT PATH '$[2]'",
-            "seats JSON PATH '$[3]'",
-            "amount BIGINT PATH '$[4]'",
-            "currency CHAR(3) PATH '$[5]'",
-            "expires BIGINT PATH '$[6]'"
-        ),
-    ),
+    insert_orders: "
+        INSERT INTO orders (status, version, created_at, id, user_id, performance_id, seats, amount, currency,
+            expires_at)
+        VALUES (0, 1, ?)",
 
     update_orders: concat!(
         "UPDATE ",
@@ -212,21 +202,9 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
         SET o.version = k.version, o.status = k.status"
     ),
 
-    insert_payments: concat!(
-        "INSERT INTO payments (order_id, id, user_id, amount, currency, balance_after, refunded, created_at)
-        SELECT UNHEX(k.order_id), UNHEX(k.id), k.user, k.amount, k.currency, k.balance_after, k.refunded,
-            k.created FROM ",
-        rows!(
-            "order_id CHAR(32) PATH '$[0]'",
-            "id CHAR(32) PATH '$[1]'",
-            "user BIGINT PATH '$[2]'",
-            "amount BIGINT PATH '$[3]'",
-            "currency CHAR(3) PATH '$[4]'",
-            "balance_after BIGINT PATH '$[5]'",
-            "refunded SMALLINT PATH '$[6]'",
-            "created BIGINT PATH '$[7]'"
-        ),
-    ),
+    insert_payments: "
+        INSERT INTO payments (order_id, id, user_id, amount, currency, balance_after, refunded, created_at)
+        VALUES (?)",
 
     refund_payments: concat!(
         "UPDATE ",
@@ -234,23 +212,11 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
         " STRAIGHT_JOIN payments p ON p.order_id = UNHEX(k.value) SET p.refunded = 1"
     ),
 
-    insert_ledger: concat!(
-        "INSERT INTO ledger_entries (transfer_id, account, amount, kind, order_id, created_at)
-        SELECT UNHEX(k.transfer), k.account, k.amount, k.kind, UNHEX(k.order_id), k.created FROM ",
-        rows!(
-            "transfer CHAR(32) PATH '$[0]'",
-            "account BIGINT PATH '$[1]'",
-            "amount BIGINT PATH '$[2]'",
-            "kind VARCHAR(16) PATH '$[3]'",
-            "order_id CHAR(32) PATH '$[4]'",
-            "created BIGINT PATH '$[5]'"
-        ),
-    ),
+    insert_ledger: "
+        INSERT INTO ledger_entries (transfer_id, account, amount, kind, order_id, created_at) VALUES (?)",
 
-    insert_wallets: concat!(
-        "INSERT INTO wallets (user_id, balance, version) SELECT k.user, k.balance, k.version FROM ",
-        rows!("user BIGINT PATH '$[0]'", "balance BIGINT PATH '$[1]'", "version BIGINT PATH '$[2]'"),
-    ),
+    insert_wallets: "
+        INSERT INTO wallets (user_id, balance, version) VALUES (?)",
 
     update_wallets: concat!(
         "UPDATE ",
@@ -265,49 +231,27 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
         SET w.balance = k.balance, w.version = k.version"
     ),
 
-    insert_keys: concat!(
-        "INSERT INTO idempotency_keys (user_id, key_id, fingerprint, target, order_id, balance_after, created_at)
-        SELECT k.user, UNHEX(k.key_id), k.fingerprint, k.target, UNHEX(k.order_id), k.balance_after,
-            ? FROM ",
-        rows!(
-            "user BIGINT PATH '$[0]'",
-            "key_id CHAR(32) PATH '$[1]'",
-            "fingerprint BIGINT PATH '$[2]'",
-            "target SMALLINT PATH '$[3]'",
-            "order_id CHAR(32) PATH '$[4]'",
-            "balance_after BIGINT PATH '$[5]'"
-        ),
-    ),
+    insert_keys: "
+        INSERT INTO idempotency_keys (created_at, user_id, key_id, fingerprint, target, order_id, balance_after)
+        VALUES (?)",
 
-    insert_events: concat!(
-        "INSERT INTO outbox (type, order_id, version, created_at, data)
-        SELECT k.type, UNHEX(k.order_id), k.version, ?, k.others FROM ",
-        rows!(
-            "type VARCHAR(32) PATH '$[0]'",
-            "order_id CHAR(32) PATH '$[1]'",
-            "version BIGINT PATH '$[2]'",
-            "others JSON PATH '$[3]'"
-        ),
-    ),
+    insert_events: "
+        INSERT INTO outbox (created_at, type, order_id, version, data) VALUES (?)",
 
-    insert_notes: concat!(
-        "INSERT INTO outbox (type, order_id, version, created_at, subject, data)
-        SELECT k.type, UNHEX(k.order_id), k.version, k.created, k.subject, k.data FROM ",
-        rows!(
-            "type VARCHAR(32) PATH '$[0]'",
-            "order_id CHAR(32) PATH '$[1]'",
-            "version BIGINT PATH '$[2]'",
-            "created BIGINT PATH '$[3]'",
-            "subject VARCHAR(64) PATH '$[4]'",
-            "data JSON PATH '$[5]'"
-        ),
-    ),
+    insert_notes: "
+        INSERT INTO outbox (type, order_id, version, created_at, subject, data) VALUES (?)",
 
     update_versions: concat!(
         "UPDATE ",
-        rows!("performance BIGINT PATH '$[0]'", "version_before BIGINT PATH '$[1]'", "version BIGINT PATH '$[2]'"),
+        rows!(
+            "performance BIGINT PATH '$[0]'",
+            "version_before BIGINT PATH '$[1]'",
+            "revision BIGINT PATH '$[2]'",
+            "version BIGINT PATH '$[3]'"
+        ),
         " STRAIGHT_JOIN performances p
             ON p.id = k.performance AND p.version = COALESCE(k.version_before, p.version)
+                AND p.revision = COALESCE(k.revision, p.revision)
         SET p.version = k.version"
     ),
 
@@ -316,12 +260,14 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
         rows!(
             "item BIGINT PATH '$[0]'",
             "version_before BIGINT PATH '$[1]'",
-            "version BIGINT PATH '$[2]'",
-            "total BIGINT PATH '$[3]'",
-            "units_left BIGINT PATH '$[4]'"
+            "revision BIGINT PATH '$[2]'",
+            "version BIGINT PATH '$[3]'",
+            "total BIGINT PATH '$[4]'",
+            "units_left BIGINT PATH '$[5]'"
         ),
         " STRAIGHT_JOIN stocks s
             ON s.item_id = k.item AND s.version = COALESCE(k.version_before, s.version)
+                AND s.revision = COALESCE(k.revision, s.revision)
         SET s.version = k.version, s.units_total = s.units_total + k.total,
             s.units_left = s.units_left + k.units_left"
     ),

@@ -40,6 +40,7 @@ macro_rules! stock_columns {
 
 pub(crate) static POSTGRES: HotStatements = HotStatements {
     encoding: Encoding::Arrays,
+    insert_encoding: Encoding::Arrays,
     load_packing: Packing::Union,
     write_packing: Packing::CommonTables,
 
@@ -205,15 +206,18 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
 
     update_versions: "
         UPDATE performances SET version = k.version
-        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS k(id, version_before, version)
-        WHERE performances.id = k.id AND k.version_before IN (performances.version, '-9223372036854775808'::bigint)",
+        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+            AS k(id, version_before, revision, version)
+        WHERE performances.id = k.id AND k.version_before IN (performances.version, '-9223372036854775808'::bigint)
+            AND k.revision IN (performances.revision, '-9223372036854775808'::bigint)",
 
     update_stocks: "
         UPDATE stocks SET version = k.version,
             units_total = stocks.units_total + k.total, units_left = stocks.units_left + k.units_left
-        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-            AS k(id, version_before, version, total, units_left)
-        WHERE stocks.item_id = k.id AND k.version_before IN (stocks.version, '-9223372036854775808'::bigint)",
+        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+            AS k(id, version_before, revision, version, total, units_left)
+        WHERE stocks.item_id = k.id AND k.version_before IN (stocks.version, '-9223372036854775808'::bigint)
+            AND k.revision IN (stocks.revision, '-9223372036854775808'::bigint)",
 
     insert_seats: "
         INSERT INTO seats (id, row_index, place, number, category, x, y, guid)

@@ -1,6 +1,10 @@
 //! The hot statements in SQLite's words.
 //!
 //! `CROSS JOIN` keeps the order of the tables: the batch outside, a look-up by key inside.
+//!
+//! A batch may go to the database as one text that ends with its COMMIT, so what must not be committed
+//! has to stop it: a performance or a stock that is not as it was known gets no version, which its
+//! column does not take; see [`crate::error::transaction_error`].
 
 use super::{HotStatements, Packing};
 use crate::sales::Encoding;
@@ -14,6 +18,7 @@ macro_rules! order_columns {
 
 pub(crate) static SQLITE: HotStatements = HotStatements {
     encoding: Encoding::Json,
+    insert_encoding: Encoding::Json,
     load_packing: Packing::Sequence,
     write_packing: Packing::Sequence,
 
@@ -139,16 +144,21 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
         FROM jsonb_each(?)",
 
     update_versions: "
-        UPDATE OR FAIL performances SET version = k.value ->> 2
+        UPDATE OR FAIL performances SET version = iif(
+            performances.version = coalesce(k.value ->> 1, performances.version)
+                AND performances.revision = coalesce(k.value ->> 2, performances.revision),
+            k.value ->> 3, NULL)
         FROM jsonb_each(?) k
-        WHERE performances.id = k.value ->> 0
-            AND performances.version = coalesce(k.value ->> 1, performances.version)",
+        WHERE performances.id = k.value ->> 0",
 
     update_stocks: "
-        UPDATE OR FAIL stocks SET version = k.value ->> 2,
-            units_total = units_total + (k.value ->> 3), units_left = units_left + (k.value ->> 4)
+        UPDATE OR FAIL stocks SET version = iif(
+                stocks.version = coalesce(k.value ->> 1, stocks.version)
+                    AND stocks.revision = coalesce(k.value ->> 2, stocks.revision),
+                k.value ->> 3, NULL),
+            units_total = units_total + (k.value ->> 4), units_left = units_left + (k.value ->> 5)
         FROM jsonb_each(?) k
-        WHERE stocks.item_id = k.value ->> 0 AND stocks.version = coalesce(k.value ->> 1, stocks.version)",
+        WHERE stocks.item_id = k.value ->> 0",
 
     insert_seats: "
         INSERT OR FAIL INTO seats (id, row_index, place, number, category, x, y, guid)

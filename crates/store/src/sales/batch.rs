@@ -1,5 +1,5 @@
-//! The batches in which rows travel to the database: whatever their number, a statement's text
-//! stays the same. Encoded by hand, because it is done for every row of a rush.
+//! The batches in which rows travel to the database. Encoded by hand, because it is done for every
+//! row of a rush.
 
 use std::fmt::{Display, Write};
 
@@ -14,6 +14,8 @@ pub(crate) enum Encoding {
     /// One parameter for each column: an array. Its members cannot be null: instead of null stands
     /// [`NO_INTEGER`], the nil UUID or the empty text.
     Arrays,
+    /// No parameter: the rows' values as they stand in an `INSERT ... VALUES`.
+    Literals,
 }
 
 /// Stands for null in an array of integers.
@@ -35,9 +37,19 @@ impl From<Encoded> for Batch {
 enum Encoded {
     Json(String),
     Arrays(Vec<Column>),
+    /// The rows one after the other, and where each ends.
+    Literals(String, Vec<usize>),
 }
 
-enum Column {
+/// A parameter of a statement.
+pub(crate) enum Parameter {
+    Integer(i64),
+    Text(String),
+    Column(Column),
+}
+
+/// A parameter that is an array.
+pub(crate) enum Column {
     Integers(Vec<i64>),
     Numbers(Vec<f64>),
     Uuids(Vec<Uuid>),
@@ -64,24 +76,41 @@ impl Batch {
                 }
                 Encoded::Arrays(columns).into()
             }
+            Encoding::Literals => {
+                let (mut text, mut ends) = (String::with_capacity(4_096), Vec::new());
+                for item in rows {
+                    row(&mut Row(Target::Literals { text: &mut text, first: true }), item);
+                    ends.push(text.len());
+                }
+                Encoded::Literals(text, ends).into()
+            }
         }
     }
 
-    /// An integer that all rows have in common, and rows. A parameter of its own, and the rows.
+    /// An integer that all rows have in common, and rows. A parameter of its own, and the rows; among
+    /// literals it is each row's first.
     pub(crate) fn integer_and_rows<T>(
         encoding: Encoding,
         first: i64,
         rows: impl IntoIterator<Item = T>,
         row: impl Fn(&mut Row<'_>, T),
     ) -> Self {
-        Self { before: Some(first), ..Self::rows(encoding, rows, row) }
+        match encoding {
+            Encoding::Json | Encoding::Arrays => {
+                Self { before: Some(first), ..Self::rows(encoding, rows, row) }
+            }
+            Encoding::Literals => Self::rows(encoding, rows, |to, item| {
+                to.integer(first);
+                row(to, item);
+            }),
+        }
     }
 
     /// Integers. JSON: `[integer, ...]`.
     pub(crate) fn integers(encoding: Encoding, values: impl IntoIterator<Item = i64>) -> Self {
         match encoding {
             Encoding::Json => Self::json(values, push),
-            Encoding::Arrays => Encoded::Arrays(vec![Column::Integers(values.into_iter().collect())]).into(),
+            _ => Self::rows(encoding, values, |row, value| row.integer(value)),
         }
     }
 
@@ -89,7 +118,7 @@ impl Batch {
     pub(crate) fn uuids(encoding: Encoding, values: impl IntoIterator<Item = Uuid>) -> Self {
         match encoding {
             Encoding::Json => Self::json(values, push_uuid),
-            Encoding::Arrays => Encoded::Arrays(vec![Column::Uuids(values.into_iter().collect())]).into(),
+            _ => Self::rows(encoding, values, |row, value| row.uuid(value)),
         }
     }
 
@@ -97,9 +126,7 @@ impl Batch {
     pub(crate) fn texts<'a>(encoding: Encoding, values: impl IntoIterator<Item = &'a str>) -> Self {
         match encoding {
             Encoding::Json => Self::json(values, push_text),
-            Encoding::Arrays => {
-                Encoded::Arrays(vec![Column::Texts(values.into_iter().map(str::to_owned).collect())]).into()
-            }
+            _ => Self::rows(encoding, values, |row, value| row.text(value)),
         }
     }
 
@@ -123,7 +150,7 @@ impl Batch {
                 push(text, integer);
                 text.push('"');
             }),
-            Encoding::Arrays => Self::rows(encoding, values, |row, (uuid, integer)| {
+            _ => Self::rows(encoding, values, |row, (uuid, integer)| {
                 row.uuid(uuid);
                 row.integer(integer);
             }),
@@ -134,7 +161,7 @@ impl Batch {
     pub(crate) fn groups(encoding: Encoding, pairs: impl IntoIterator<Item = (i64, i64)>) -> Self {
         match encoding {
             Encoding::Json => Encoded::Json(grouped(pairs)).into(),
-            Encoding::Arrays => Self::rows(encoding, pairs, |row, (group, member)| {
+            _ => Self::rows(encoding, pairs, |row, (group, member)| {
                 row.integer(group);
                 row.integer(member);
             }),
@@ -150,17 +177,55 @@ impl Batch {
     /// About how many bytes it takes on the way to the database.
     pub(crate) fn bytes(&self) -> usize {
         match &self.encoded {
-            Encoded::Json(text) => text.len(),
+            Encoded::Json(text) | Encoded::Literals(text, _) => text.len(),
             Encoded::Arrays(columns) => columns.iter().map(Column::bytes).sum(),
         }
     }
 
+    /// How many parameters it is.
+    pub(crate) fn parameters(&self) -> usize {
+        let encoded = match &self.encoded {
+            Encoded::Json(_) => 1,
+            Encoded::Arrays(columns) => columns.len(),
+            Encoded::Literals(..) => 0,
+        };
+        usize::from(self.before.is_some()) + encoded
+    }
+
     /// The parameters.
-    pub(crate) fn into_values(self) -> Vec<Value> {
-        let before = self.before.map(Value::from).into_iter();
+    pub(crate) fn into_parameters(self) -> Vec<Parameter> {
+        let before = self.before.map(Parameter::Integer).into_iter();
         match self.encoded {
-            Encoded::Json(text) => before.chain([text.into()]).collect(),
-            Encoded::Arrays(columns) => before.chain(columns.into_iter().map(Value::from)).collect(),
+            Encoded::Json(text) => before.chain([Parameter::Text(text)]).collect(),
+            Encoded::Arrays(columns) => before.chain(columns.into_iter().map(Parameter::Column)).collect(),
+            Encoded::Literals(..) => unreachable!("a statement with literals has no parameters"),
+        }
+    }
+
+    /// The parameters, for [`sea_orm`].
+    pub(crate) fn into_values(self) -> Vec<Value> {
+        self.into_parameters().into_iter().map(Value::from).collect()
+    }
+
+    /// The statement with the batch in it: in place of each `?` a parameter, or, of a batch of literals, in
+    /// place of the one group with a `?` a group for each row.
+    pub(crate) fn written_into(&self, sql: &str, text: &mut String) {
+        match &self.encoded {
+            Encoded::Literals(rows, ends) => push_groups(text, sql, rows, ends),
+            Encoded::Json(json) => {
+                let mut parts = sql.split('?');
+                text.push_str(parts.next().unwrap_or_default());
+                if let (Some(before), Some(part)) = (self.before, self.before.and_then(|_| parts.next())) {
+                    push(text, before);
+                    text.push_str(part);
+                }
+                if let Some(part) = parts.next() {
+                    push_literal(text, json);
+                    text.push_str(part);
+                }
+                debug_assert!(parts.next().is_none(), "a parameter is missing: {sql}");
+            }
+            Encoded::Arrays(_) => unreachable!("arrays are parameters"),
         }
     }
 }
@@ -177,16 +242,18 @@ impl Column {
     }
 }
 
-impl From<Column> for Value {
-    fn from(column: Column) -> Self {
+impl From<Parameter> for Value {
+    fn from(parameter: Parameter) -> Self {
         fn array<T: Into<Value>>(of: ArrayType, values: Vec<T>) -> Value {
             Value::Array(of, Some(Box::new(values.into_iter().map(Into::into).collect())))
         }
-        match column {
-            Column::Integers(values) => array(ArrayType::BigInt, values),
-            Column::Numbers(values) => array(ArrayType::Double, values),
-            Column::Uuids(values) => array(ArrayType::Uuid, values),
-            Column::Texts(values) => array(ArrayType::String, values),
+        match parameter {
+            Parameter::Integer(value) => value.into(),
+            Parameter::Text(value) => value.into(),
+            Parameter::Column(Column::Integers(values)) => array(ArrayType::BigInt, values),
+            Parameter::Column(Column::Numbers(values)) => array(ArrayType::Double, values),
+            Parameter::Column(Column::Uuids(values)) => array(ArrayType::Uuid, values),
+            Parameter::Column(Column::Texts(values)) => array(ArrayType::String, values),
         }
     }
 }
@@ -196,6 +263,7 @@ pub(crate) struct Row<'a>(Target<'a>);
 
 enum Target<'a> {
     Json { text: &'a mut String, first: bool },
+    Literals { text: &'a mut String, first: bool },
     Arrays { columns: &'a mut Vec<Column>, next: usize },
 }
 
@@ -216,14 +284,16 @@ macro_rules! add {
 impl Row<'_> {
     pub(crate) fn integer(&mut self, value: i64) {
         match &mut self.0 {
-            Target::Json { text, first } => push(next(text, first), value),
+            Target::Json { text, first } | Target::Literals { text, first } => push(next(text, first), value),
             Target::Arrays { columns, next } => add!(columns, next, Integers, value),
         }
     }
 
     pub(crate) fn optional_integer(&mut self, value: Option<i64>) {
         match (value, &mut self.0) {
-            (None, Target::Json { text, first }) => next(text, first).push_str("null"),
+            (None, Target::Json { text, first } | Target::Literals { text, first }) => {
+                next(text, first).push_str("null");
+            }
             (value, _) => self.integer(value.unwrap_or(NO_INTEGER)),
         }
     }
@@ -231,13 +301,16 @@ impl Row<'_> {
     pub(crate) fn uuid(&mut self, value: Uuid) {
         match &mut self.0 {
             Target::Json { text, first } => push_uuid(next(text, first), value),
+            Target::Literals { text, first } => push_bytes(next(text, first), value.as_bytes()),
             Target::Arrays { columns, next } => add!(columns, next, Uuids, value),
         }
     }
 
     pub(crate) fn optional_uuid(&mut self, value: Option<Uuid>) {
         match (value, &mut self.0) {
-            (None, Target::Json { text, first }) => next(text, first).push_str("null"),
+            (None, Target::Json { text, first } | Target::Literals { text, first }) => {
+                next(text, first).push_str("null");
+            }
             (value, _) => self.uuid(value.unwrap_or_default()),
         }
     }
@@ -246,6 +319,7 @@ impl Row<'_> {
     pub(crate) fn text(&mut self, value: &str) {
         match &mut self.0 {
             Target::Json { text, first } => push_text(next(text, first), value),
+            Target::Literals { text, first } => push_literal(next(text, first), value),
             Target::Arrays { columns, next } => add!(columns, next, Texts, value.to_owned()),
         }
     }
@@ -253,7 +327,9 @@ impl Row<'_> {
     /// A text, or none; in an array the empty text is none.
     pub(crate) fn optional_text(&mut self, value: Option<&str>) {
         match (value, &mut self.0) {
-            (None, Target::Json { text, first }) => next(text, first).push_str("null"),
+            (None, Target::Json { text, first } | Target::Literals { text, first }) => {
+                next(text, first).push_str("null");
+            }
             (value, _) => self.text(value.unwrap_or_default()),
         }
     }
@@ -261,7 +337,7 @@ impl Row<'_> {
     /// A number that JSON knows: finite.
     pub(crate) fn number(&mut self, value: f64) {
         match &mut self.0 {
-            Target::Json { text, first } => push(next(text, first), value),
+            Target::Json { text, first } | Target::Literals { text, first } => push(next(text, first), value),
             Target::Arrays { columns, next } => add!(columns, next, Numbers, value),
         }
     }
@@ -270,6 +346,11 @@ impl Row<'_> {
     pub(crate) fn json(&mut self, json: impl FnOnce(&mut String)) {
         match &mut self.0 {
             Target::Json { text, first } => json(next(text, first)),
+            Target::Literals { text, first } => {
+                let mut value = String::new();
+                json(&mut value);
+                push_literal(next(text, first), &value);
+            }
             Target::Arrays { columns, next } => {
                 let mut text = String::new();
                 json(&mut text);
@@ -337,4 +418,95 @@ fn push_uuid(text: &mut String, value: Uuid) {
 /// Appends a text in quotes.
 fn push_text(text: &mut String, value: &str) {
     text.push_str(&serde_json::Value::from(value).to_string());
+}
+
+/// Appends a statement whose one group with a `?` is repeated for each row, which comes in its place.
+fn push_groups(text: &mut String, sql: &str, rows: &str, ends: &[usize]) {
+    let group = || {
+        let at = sql.find('?')?;
+        let (begin, end) = (sql[..at].rfind('(')?, at + sql[at..].find(')')? + 1);
+        Some((&sql[..begin], &sql[begin..at], &sql[at + 1..end], &sql[end..]))
+    };
+    let (before, open, close, after) = group().expect("a statement for literals has a group with a `?`");
+    text.push_str(before);
+    let mut begin = 0;
+    for end in ends {
+        if begin > 0 {
+            text.push(',');
+        }
+        text.push_str(open);
+        text.push_str(&rows[begin..*end]);
+        text.push_str(close);
+        begin = *end;
+    }
+    text.push_str(after);
+}
+
+/// Appends a text as a literal. In quotes stands only what means itself there, whatever the server's
+/// settings say of quotes and backslashes; every other text is said by its bytes.
+fn push_literal(text: &mut String, value: &str) {
+    if value.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'\'' && byte != b'\\') {
+        text.push('\'');
+        text.push_str(value);
+        text.push('\'');
+    } else {
+        text.push_str("_utf8mb4 ");
+        push_bytes(text, value.as_bytes());
+    }
+}
+
+/// Appends bytes as a literal.
+fn push_bytes(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    text.reserve(bytes.len() * 2 + 3);
+    text.push_str("X'");
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text.push('\'');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(batch: &Batch, sql: &str) -> String {
+        let mut text = String::new();
+        batch.written_into(sql, &mut text);
+        text
+    }
+
+    #[test]
+    fn literals_repeat_the_group() {
+        let rows = [(1, Some("a")), (2, None)];
+        let batch = Batch::integer_and_rows(Encoding::Literals, 7, rows, |row, (number, text)| {
+            row.integer(number);
+            row.optional_text(text);
+        });
+        let sql = "INSERT INTO t (a, b, c, d) VALUES (0, ?)";
+        assert_eq!(written(&batch, sql), "INSERT INTO t (a, b, c, d) VALUES (0, 7,1,'a'),(0, 7,2,null)");
+    }
+
+    #[test]
+    fn nothing_in_a_text_ends_its_literal() {
+        let literal = |value: &str| {
+            let mut text = String::new();
+            push_literal(&mut text, value);
+            text
+        };
+        assert_eq!(literal(r#"[["s",1]] -- ?;"#), r#"'[["s",1]] -- ?;'"#);
+        assert_eq!(literal("'; DROP"), "_utf8mb4 X'273b2044524f50'");
+        assert_eq!(literal(r"\"), "_utf8mb4 X'5c'");
+        assert_eq!(literal("석"), "_utf8mb4 X'ec849d'");
+        assert_eq!(literal(""), "''");
+    }
+
+    #[test]
+    fn parameters_are_written_in_their_order() {
+        let batch = Batch::integer_and_integers(Encoding::Json, 5, [1, 2]);
+        assert_eq!(written(&batch, "SELECT ? FROM t(?) k"), "SELECT 5 FROM t('[1,2]') k");
+        let batch = Batch::texts(Encoding::Json, ["what?"]);
+        assert_eq!(written(&batch, "SELECT * FROM t(?) k"), r#"SELECT * FROM t('["what?"]') k"#);
+    }
 }

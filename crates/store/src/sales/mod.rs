@@ -6,6 +6,7 @@ mod rows;
 mod script;
 mod terms;
 mod write;
+mod writer;
 
 use std::collections::HashMap;
 
@@ -22,21 +23,23 @@ use onsale_domain::{
 };
 use onsale_engine::ports::{
     ClaimsSnapshot, CommitError, DueHold, Guard, LoadedFacts, OrderPage, ReplicaHealth, SaleStore,
-    SaleTransaction, StoreError, TakenSeat, TransactionError,
+    SaleTransaction, SaleWriter, StoreError, TakenSeat, TransactionError,
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use crate::{
-    IDS_PER_STATEMENT, SqlStore, connect,
+    IDS_PER_STATEMENT, SqlStore, StoreOptions, connect,
     dialect::Dialect,
     entity::{claim, idempotency_key, order, performance, wallet},
     error::{broken, commit_error, store_error},
 };
 
-pub(crate) use batch::{Batch, Encoding, Row};
+use writer::SqlSaleWriter;
+
+pub(crate) use batch::{Batch, Column, Encoding, Parameter, Row};
 pub(crate) use rows::{
     claim_of, key_record, order_from_model, order_status, payment_from_model, status_code,
 };
@@ -49,6 +52,18 @@ struct SqlSaleTransaction {
     guard: Guard,
     /// The wallets'.
     currency: Currency,
+}
+
+impl SqlSaleTransaction {
+    async fn begin(
+        sale: &DatabaseConnection,
+        dialect: Dialect,
+        options: &StoreOptions,
+        guard: Guard,
+    ) -> Result<Self, StoreError> {
+        let transaction = connect::begin_write(sale, dialect, options).await?;
+        Ok(Self { transaction, dialect, guard, currency: options.currency })
+    }
 }
 
 #[async_trait]
@@ -77,9 +92,16 @@ impl SaleStore for SqlStore {
     }
 
     async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError> {
-        let transaction = connect::begin_write(&self.sale, self.dialect, &self.options).await?;
-        let (dialect, currency) = (self.dialect, self.options.currency);
-        Ok(Box::new(SqlSaleTransaction { transaction, dialect, guard, currency }))
+        Ok(Box::new(SqlSaleTransaction::begin(&self.sale, self.dialect, &self.options, guard).await?))
+    }
+
+    fn sale_writer(&self) -> Box<dyn SaleWriter> {
+        Box::new(SqlSaleWriter {
+            sale: self.sale.clone(),
+            dialect: self.dialect,
+            options: self.options.clone(),
+            kept: None,
+        })
     }
 
     async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError> {

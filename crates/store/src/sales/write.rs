@@ -35,6 +35,11 @@ pub(super) async fn write(
     currency: Currency,
     changes: &Changes,
 ) -> Result<(), TransactionError> {
+    script(dialect, guard, currency, changes).execute(connection, guard != Guard::None).await
+}
+
+/// The statements that write the changes.
+pub(super) fn script(dialect: Dialect, guard: Guard, currency: Currency, changes: &Changes) -> Script {
     let checked = guard != Guard::None;
     let mut writer = Writer { hot: dialect.hot(), script: Script::new(dialect), checked };
     // First what others may have been faster with, so that a lost race costs little.
@@ -47,7 +52,7 @@ pub(super) async fn write(
     writer.keys(changes);
     writer.events(changes);
     writer.notes(changes, currency);
-    writer.script.execute(connection, checked).await
+    writer.script
 }
 
 struct Writer {
@@ -61,10 +66,11 @@ impl Writer {
     fn versions(&mut self, changes: &Changes) {
         let checked = self.checked;
         let batch = |to| {
-            Batch::rows(to, &changes.versions, |row, (performance, version)| {
-                row.integer(performance.0);
-                row.optional_integer(checked.then_some(version - 1));
-                row.integer(*version);
+            Batch::rows(to, &changes.versions, |row, change| {
+                row.integer(change.performance.0);
+                row.optional_integer(checked.then_some(change.version - 1));
+                row.optional_integer(checked.then_some(change.revision));
+                row.integer(change.version);
             })
         };
         self.script.add(self.hot.update_versions, changes.versions.len(), batch);
@@ -76,6 +82,7 @@ impl Writer {
             Batch::rows(to, &changes.stocks, |row, change| {
                 row.integer(change.item.0);
                 row.optional_integer(checked.then_some(change.version - 1));
+                row.optional_integer(checked.then_some(change.revision));
                 row.integer(change.version);
                 row.integer(change.stock.total - change.before.total);
                 row.integer(change.stock.left - change.before.left);
@@ -89,7 +96,7 @@ impl Writer {
             let at = common(changes.orders_new.iter().map(|order| order.created_at));
             Batch::integer_and_rows(to, at, &changes.orders_new, order_row)
         };
-        self.script.add(self.hot.insert_orders, changes.orders_new.len(), new);
+        self.script.insert(self.hot.insert_orders, changes.orders_new.len(), new);
         let checked = self.checked;
         let changed = |to| {
             Batch::rows(to, &changes.orders_changed, |row, change| {
@@ -106,7 +113,7 @@ impl Writer {
         let gone = |to| Batch::rows(to, &changes.claims_gone, claim_row);
         self.script.add(self.hot.delete_claims, changes.claims_gone.len(), gone);
         let new = |to| Batch::rows(to, &changes.claims_new, claim_row);
-        self.script.add(self.hot.insert_claims, changes.claims_new.len(), new);
+        self.script.insert(self.hot.insert_claims, changes.claims_new.len(), new);
     }
 
     fn payments(&mut self, changes: &Changes) {
@@ -122,7 +129,7 @@ impl Writer {
                 row.integer(payment.created_at.0);
             })
         };
-        self.script.add(self.hot.insert_payments, changes.payments_new.len(), new);
+        self.script.insert(self.hot.insert_payments, changes.payments_new.len(), new);
         let refunded = |to| Batch::uuids(to, changes.payments_refunded.iter().map(|order| order.0));
         self.script.add(self.hot.refund_payments, changes.payments_refunded.len(), refunded);
     }
@@ -132,7 +139,7 @@ impl Writer {
             let entries = changes.transfers.iter().flat_map(|transfer| [(transfer, true), (transfer, false)]);
             Batch::rows(to, entries, ledger_row)
         };
-        self.script.add(self.hot.insert_ledger, changes.transfers.len() * 2, entries);
+        self.script.insert(self.hot.insert_ledger, changes.transfers.len() * 2, entries);
         let (new, known): (Vec<WalletChange>, Vec<WalletChange>) =
             changes.wallets.iter().partition(|change| change.version_before == 0);
         let new_row = |row: &mut Row<'_>, change: &WalletChange| {
@@ -140,7 +147,7 @@ impl Writer {
             row.integer(change.wallet.balance);
             row.integer(change.wallet.version);
         };
-        self.script.add(self.hot.insert_wallets, new.len(), |to| Batch::rows(to, &new, new_row));
+        self.script.insert(self.hot.insert_wallets, new.len(), |to| Batch::rows(to, &new, new_row));
         let checked = self.checked;
         let known_row = |row: &mut Row<'_>, change: &WalletChange| {
             row.integer(change.user.0);
@@ -156,7 +163,7 @@ impl Writer {
             let at = common(changes.keys_new.iter().map(|key| key.created_at));
             Batch::integer_and_rows(to, at, &changes.keys_new, key_row)
         };
-        self.script.add(self.hot.insert_keys, changes.keys_new.len(), new);
+        self.script.insert(self.hot.insert_keys, changes.keys_new.len(), new);
     }
 
     fn events(&mut self, changes: &Changes) {
@@ -166,12 +173,12 @@ impl Writer {
             let at = common(changes.events.iter().map(|event| event.at));
             Batch::integer_and_rows(to, at, &rows, |row, events| event_row(row, events))
         };
-        self.script.add(self.hot.insert_events, rows.len(), new);
+        self.script.insert(self.hot.insert_events, rows.len(), new);
     }
 
     fn notes(&mut self, changes: &Changes, currency: Currency) {
         let new = |to| Batch::rows(to, &changes.notes, |row, note| note_row(row, note, currency));
-        self.script.add(self.hot.insert_notes, changes.notes.len(), new);
+        self.script.insert(self.hot.insert_notes, changes.notes.len(), new);
     }
 }
 
