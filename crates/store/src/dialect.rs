@@ -87,9 +87,9 @@ impl Dialect {
         }
     }
 
-    /// Whether a transaction's last statements and its COMMIT are sent together. Not to a server: if the
-    /// connection is lost, it is known as long as COMMIT has not been sent that nothing has happened.
-    pub(crate) const fn commits_with_last_write(self) -> bool {
+    /// Whether it is in this process: no connection to it is ever lost, and statements with parameters can
+    /// share a text with BEGIN and COMMIT.
+    pub(crate) const fn is_embedded(self) -> bool {
         matches!(self, Self::Sqlite)
     }
 

@@ -4,8 +4,11 @@
 //! every batch; and what the driver calls a transaction is a trip to begin and one to end.
 
 use sea_orm::{
-    DatabaseConnection, DbErr, RuntimeErr,
-    sqlx::{AssertSqlSafe, Executor, MySql, Postgres, Row, Sqlite, pool::PoolConnection, query},
+    DatabaseConnection, DbErr, QueryResult, RuntimeErr,
+    sqlx::{
+        AssertSqlSafe, Executor, MySql, Postgres, Row, Sqlite, mysql::MySqlArguments, pool::PoolConnection,
+        postgres::PgArguments, query, query::Query, sqlite::SqliteArguments,
+    },
 };
 
 use crate::{
@@ -33,7 +36,7 @@ impl SaleConnection {
 
     /// Carries out statements without parameters; how many rows they wrote.
     pub(crate) async fn run(&mut self, text: &str) -> Result<u64, DbErr> {
-        let sql = AssertSqlSafe(text.to_owned());
+        let sql = sql(text);
         Ok(match self {
             Self::Sqlite(connection) => connection.execute(sql).await.map_err(failed)?.rows_affected(),
             Self::Postgres(connection) => connection.execute(sql).await.map_err(failed)?.rows_affected(),
@@ -41,30 +44,34 @@ impl SaleConnection {
         })
     }
 
-    /// Carries out statements that write, packed as the dialect packs them. How many rows they wrote,
-    /// where that is told.
-    pub(crate) async fn write(&mut self, text: &str, batches: Vec<Batch>) -> Result<u64, DbErr> {
-        let sql = AssertSqlSafe(text.to_owned());
-        let parameters = batches.into_iter().flat_map(Batch::into_parameters);
-        match self {
+    /// Carries out statements that read; their rows.
+    pub(crate) async fn query(&mut self, text: &str, batches: Vec<Batch>) -> Result<Vec<QueryResult>, DbErr> {
+        fn rows<R: Into<QueryResult>>(rows: Vec<R>) -> Vec<QueryResult> {
+            rows.into_iter().map(Into::into).collect()
+        }
+        Ok(match self {
             Self::Sqlite(connection) => {
-                let query = parameters.fold(query(sql), |query, parameter| match parameter {
-                    Parameter::Integer(value) => query.bind(value),
-                    Parameter::Text(value) => query.bind(value),
-                    Parameter::Column(_) => unreachable!("SQLite has no arrays"),
-                });
-                Ok(query.execute(&mut **connection).await.map_err(failed)?.rows_affected())
+                rows(on_sqlite(text, batches).fetch_all(&mut **connection).await.map_err(failed)?)
             }
             Self::Postgres(connection) => {
-                let query = parameters.fold(query(sql), |query, parameter| match parameter {
-                    Parameter::Integer(value) => query.bind(value),
-                    Parameter::Text(value) => query.bind(value),
-                    Parameter::Column(Column::Integers(values)) => query.bind(values),
-                    Parameter::Column(Column::Numbers(values)) => query.bind(values),
-                    Parameter::Column(Column::Uuids(values)) => query.bind(values),
-                    Parameter::Column(Column::Texts(values)) => query.bind(values),
-                });
-                let counted = query.fetch_one(&mut **connection).await.map_err(failed)?;
+                rows(on_postgres(text, batches).fetch_all(&mut **connection).await.map_err(failed)?)
+            }
+            Self::MySql(connection) => {
+                rows(on_mysql(text, batches).fetch_all(&mut **connection).await.map_err(failed)?)
+            }
+        })
+    }
+
+    /// Carries out statements that write, packed as the dialect packs them; how many rows they wrote.
+    pub(crate) async fn write(&mut self, text: &str, batches: Vec<Batch>) -> Result<u64, DbErr> {
+        match self {
+            Self::Sqlite(connection) => {
+                let done = on_sqlite(text, batches).execute(&mut **connection).await;
+                Ok(done.map_err(failed)?.rows_affected())
+            }
+            Self::Postgres(connection) => {
+                let counted =
+                    on_postgres(text, batches).fetch_one(&mut **connection).await.map_err(failed)?;
                 Ok(counted.try_get::<i64, _>(0).map_err(failed)?.unsigned_abs())
             }
             Self::MySql(_) => self.run(text).await,
@@ -83,4 +90,40 @@ impl SaleConnection {
 
 fn failed(error: sea_orm::sqlx::Error) -> DbErr {
     DbErr::Exec(RuntimeErr::SqlxError(error.into()))
+}
+
+fn on_sqlite(text: &str, batches: Vec<Batch>) -> Query<'static, Sqlite, SqliteArguments> {
+    parameters(batches).fold(query(sql(text)), |query, parameter| match parameter {
+        Parameter::Integer(value) => query.bind(value),
+        Parameter::Text(value) => query.bind(value),
+        Parameter::Column(_) => unreachable!("SQLite has no arrays"),
+    })
+}
+
+fn on_mysql(text: &str, batches: Vec<Batch>) -> Query<'static, MySql, MySqlArguments> {
+    parameters(batches).fold(query(sql(text)), |query, parameter| match parameter {
+        Parameter::Integer(value) => query.bind(value),
+        Parameter::Text(value) => query.bind(value),
+        Parameter::Column(_) => unreachable!("MySQL has no arrays"),
+    })
+}
+
+fn on_postgres(text: &str, batches: Vec<Batch>) -> Query<'static, Postgres, PgArguments> {
+    parameters(batches).fold(query(sql(text)), |query, parameter| match parameter {
+        Parameter::Integer(value) => query.bind(value),
+        Parameter::Text(value) => query.bind(value),
+        Parameter::Column(Column::Integers(values)) => query.bind(values),
+        Parameter::Column(Column::Numbers(values)) => query.bind(values),
+        Parameter::Column(Column::Uuids(values)) => query.bind(values),
+        Parameter::Column(Column::Texts(values)) => query.bind(values),
+    })
+}
+
+fn parameters(batches: Vec<Batch>) -> impl Iterator<Item = Parameter> {
+    batches.into_iter().flat_map(Batch::into_parameters)
+}
+
+/// The texts are ours: nothing of a request is in them but numbers, and literals that end nowhere early.
+fn sql(text: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(text.to_owned())
 }

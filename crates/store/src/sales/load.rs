@@ -11,13 +11,14 @@ use onsale_domain::{
     wallet::Wallet,
 };
 use onsale_engine::ports::{Guard, LoadedFacts, StoreError, TransactionError};
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::QueryResult;
 use uuid::Uuid;
 
 use super::{
     batch::Batch,
     rows::{claim_of, get, key_record, order_from_row, payment_from_model},
-    script::Script,
+    script::{Packed, Script},
+    under_way::UnderWay,
 };
 use crate::{
     dialect::Dialect,
@@ -28,7 +29,7 @@ use crate::{
 
 /// Loads the facts behind `keys`.
 pub(super) async fn load(
-    connection: &impl ConnectionTrait,
+    under_way: &mut UnderWay,
     dialect: Dialect,
     guard: Guard,
     keys: &FactKeys,
@@ -36,12 +37,12 @@ pub(super) async fn load(
     let mut facts = LoadedFacts::default();
     let locks = guard == Guard::Pessimistic && dialect.has_row_locks();
     if locks {
-        lock(connection, dialect, keys, &mut facts).await?;
+        lock(under_way, dialect, keys, &mut facts).await?;
     }
-    for row in by_key(dialect, keys, locks).query(connection).await? {
+    for row in by_key(dialect, keys, locks).query(under_way).await? {
         add(&mut facts, &row)?;
     }
-    for row in orders(dialect, keys, &facts).query(connection).await? {
+    for row in orders(dialect, keys, &facts).query(under_way).await? {
         add(&mut facts, &row)?;
     }
     Ok(facts)
@@ -50,15 +51,15 @@ pub(super) async fn load(
 /// Locks what else hangs on, and loads it. The rest by itself, because it must be as of a moment after
 /// the locks were granted, not after they were asked for.
 async fn lock(
-    connection: &impl ConnectionTrait,
+    under_way: &mut UnderWay,
     dialect: Dialect,
     keys: &FactKeys,
     facts: &mut LoadedFacts,
 ) -> Result<(), TransactionError> {
     let hot = dialect.hot();
     for (sql, _, ids) in lockable(hot, keys).into_iter().filter(|(_, _, ids)| !ids.is_empty()) {
-        let statement = dialect.statement(sql, Batch::integers(hot.encoding, ids).into_values());
-        for row in connection.query_all_raw(statement).await.map_err(transaction_error)? {
+        let packed = Packed { text: sql.to_owned(), batches: vec![Batch::integers(hot.encoding, ids)] };
+        for row in under_way.query(packed).await.map_err(transaction_error)? {
             add(facts, &row)?;
         }
     }

@@ -5,10 +5,11 @@ mod load;
 mod rows;
 mod script;
 mod terms;
+mod under_way;
 mod write;
 mod writer;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use onsale_domain::{
@@ -25,18 +26,16 @@ use onsale_engine::ports::{
     ClaimsSnapshot, CommitError, DueHold, Guard, LoadedFacts, OrderPage, ReplicaHealth, SaleStore,
     SaleTransaction, SaleWriter, StoreError, TakenSeat, TransactionError,
 };
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
-    IDS_PER_STATEMENT, SqlStore, StoreOptions, connect,
+    IDS_PER_STATEMENT, SqlStore, connect,
     dialect::Dialect,
     entity::{claim, idempotency_key, order, performance, wallet},
-    error::{broken, commit_error, store_error},
+    error::{broken, store_error},
 };
 
+use under_way::{Connections, UnderWay};
 use writer::SqlSaleWriter;
 
 pub(crate) use batch::{Batch, Column, Encoding, Parameter, Row};
@@ -47,7 +46,7 @@ pub(crate) use write::ORDERS_PER_OUTBOX_ROW;
 
 /// A transaction of the pipeline on a SQL database.
 struct SqlSaleTransaction {
-    transaction: DatabaseTransaction,
+    under_way: UnderWay,
     dialect: Dialect,
     guard: Guard,
     /// The wallets'.
@@ -55,29 +54,30 @@ struct SqlSaleTransaction {
 }
 
 impl SqlSaleTransaction {
-    async fn begin(
-        sale: &DatabaseConnection,
-        dialect: Dialect,
-        options: &StoreOptions,
-        guard: Guard,
-    ) -> Result<Self, StoreError> {
-        let transaction = connect::begin_write(sale, dialect, options).await?;
-        Ok(Self { transaction, dialect, guard, currency: options.currency })
+    async fn begin(connections: &Arc<Connections>, guard: Guard) -> Result<Self, StoreError> {
+        let Connections { dialect, options, .. } = &**connections;
+        let under_way = if dialect.is_embedded() {
+            connections.begin_later().await.map_err(store_error)?
+        } else {
+            // At once, to find out whether the connection is good.
+            connections.begin_now("").await.map_err(store_error)?.0
+        };
+        Ok(Self { under_way, dialect: *dialect, guard, currency: options.currency })
     }
 }
 
 #[async_trait]
 impl SaleTransaction for SqlSaleTransaction {
     async fn load(&mut self, keys: &FactKeys) -> Result<LoadedFacts, TransactionError> {
-        load::load(&self.transaction, self.dialect, self.guard, keys).await
+        load::load(&mut self.under_way, self.dialect, self.guard, keys).await
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), TransactionError> {
-        write::write(&self.transaction, self.dialect, self.guard, self.currency, changes).await
+        write::write(&mut self.under_way, self.dialect, self.guard, self.currency, changes).await
     }
 
     async fn commit(self: Box<Self>) -> Result<(), CommitError> {
-        self.transaction.commit().await.map_err(commit_error)
+        self.under_way.commit().await
     }
 }
 
@@ -92,16 +92,11 @@ impl SaleStore for SqlStore {
     }
 
     async fn begin(&self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError> {
-        Ok(Box::new(SqlSaleTransaction::begin(&self.sale, self.dialect, &self.options, guard).await?))
+        Ok(Box::new(SqlSaleTransaction::begin(&self.sale_connections(), guard).await?))
     }
 
     fn sale_writer(&self) -> Box<dyn SaleWriter> {
-        Box::new(SqlSaleWriter {
-            sale: self.sale.clone(),
-            dialect: self.dialect,
-            options: self.options.clone(),
-            kept: None,
-        })
+        Box::new(SqlSaleWriter(self.sale_connections()))
     }
 
     async fn sale_terms(&self, performance: PerformanceId) -> Result<Option<SaleTerms>, StoreError> {
@@ -240,6 +235,12 @@ impl SaleStore for SqlStore {
 
     fn replicas(&self) -> Vec<ReplicaHealth> {
         self.replicas.health()
+    }
+}
+
+impl SqlStore {
+    fn sale_connections(&self) -> Arc<Connections> {
+        Connections::new(self.sale.clone(), self.dialect, self.options.clone())
     }
 }
 

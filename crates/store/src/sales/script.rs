@@ -1,11 +1,11 @@
 //! The hot statements of one batch, packed as the dialect sends them best.
 
 use onsale_engine::ports::TransactionError;
-use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
+use sea_orm::QueryResult;
 
 use super::{
     batch::{Batch, Encoding},
-    rows::get,
+    under_way::UnderWay,
 };
 use crate::{
     dialect::Dialect,
@@ -61,16 +61,11 @@ impl Script {
     }
 
     /// Runs statements that read; their rows, one statement's after the other's.
-    pub(super) async fn query(
-        self,
-        connection: &impl ConnectionTrait,
-    ) -> Result<Vec<QueryResult>, TransactionError> {
-        let dialect = self.dialect;
+    pub(super) async fn query(self, under_way: &mut UnderWay) -> Result<Vec<QueryResult>, TransactionError> {
+        let packing = self.dialect.hot().load_packing;
         let mut rows = Vec::new();
-        for packed in self.pack(dialect.hot().load_packing) {
-            rows.extend(
-                connection.query_all_raw(packed.statement(dialect)).await.map_err(transaction_error)?,
-            );
+        for packed in self.pack(packing) {
+            rows.extend(under_way.query(packed).await.map_err(transaction_error)?);
         }
         Ok(rows)
     }
@@ -79,15 +74,20 @@ impl Script {
     /// is not as it was loaded, if `checked`.
     pub(super) async fn execute(
         self,
-        connection: &impl ConnectionTrait,
+        under_way: &mut UnderWay,
         checked: bool,
     ) -> Result<(), TransactionError> {
-        let (rows, dialect) = (self.rows, self.dialect);
+        let rows = self.rows;
         let mut written = 0;
         for packed in self.pack_writes() {
-            written += packed.write(connection, dialect).await?;
+            written += under_way.write(packed).await.map_err(transaction_error)?;
         }
         if checked { all_written(rows, written) } else { Ok(()) }
+    }
+
+    /// All statements in one text.
+    pub(super) fn pack_whole(self) -> Packed {
+        Packed::of(Packing::Sequence, self.statements)
     }
 
     /// What to send, of statements that write.
@@ -129,34 +129,6 @@ impl Packed {
         }
         let texts: Vec<_> = statements.iter().map(|(sql, batch)| (*sql, batch.parameters())).collect();
         Self { text: packing.pack(&texts), batches: statements.into_iter().map(|(_, batch)| batch).collect() }
-    }
-
-    /// Writes; how many rows.
-    async fn write(
-        self,
-        connection: &impl ConnectionTrait,
-        dialect: Dialect,
-    ) -> Result<u64, TransactionError> {
-        Ok(match dialect.hot().write_packing {
-            Packing::CommonTables => {
-                let counted = connection.query_one_raw(self.statement(dialect)).await;
-                let counted = counted.map_err(transaction_error)?.ok_or_else(|| broken("no count"))?;
-                get::<i64>(&counted, 0)?.unsigned_abs()
-            }
-            Packing::Literals => {
-                let done = connection.execute_unprepared(&self.text).await;
-                done.map_err(transaction_error)?.rows_affected()
-            }
-            Packing::Sequence | Packing::Union => {
-                let done = connection.execute_raw(self.statement(dialect)).await;
-                done.map_err(transaction_error)?.rows_affected()
-            }
-        })
-    }
-
-    fn statement(self, dialect: Dialect) -> Statement {
-        let values: Vec<Value> = self.batches.into_iter().flat_map(Batch::into_values).collect();
-        dialect.statement(&self.text, values)
     }
 }
 

@@ -13,13 +13,13 @@ use onsale_engine::{
     events::{note_data, note_subject},
     ports::{Guard, TransactionError},
 };
-use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
     batch::{Batch, Row, push, push_array},
     rows::{TARGET_CHARGE, TARGET_HOLD, TARGET_PAY, status_code},
     script::Script,
+    under_way::UnderWay,
 };
 use crate::{dialect::Dialect, hot::HotStatements};
 
@@ -29,13 +29,13 @@ pub(crate) const ORDERS_PER_OUTBOX_ROW: usize = 40;
 
 /// Writes the changes.
 pub(super) async fn write(
-    connection: &impl ConnectionTrait,
+    under_way: &mut UnderWay,
     dialect: Dialect,
     guard: Guard,
     currency: Currency,
     changes: &Changes,
 ) -> Result<(), TransactionError> {
-    script(dialect, guard, currency, changes).execute(connection, guard != Guard::None).await
+    script(dialect, guard, currency, changes).execute(under_way, guard != Guard::None).await
 }
 
 /// The statements that write the changes.

@@ -1,0 +1,187 @@
+//! A transaction of the sale on a connection that a lane keeps from one to the next.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use onsale_engine::ports::CommitError;
+use sea_orm::{DatabaseConnection, DbErr, QueryResult};
+use tokio::time::{Instant, sleep};
+
+use super::script::Packed;
+use crate::{
+    StoreOptions,
+    connect::{PAUSE, REPLACED_AT_ONCE, SaleConnection},
+    dialect::Dialect,
+    error::{commit_error, is_connection_lost},
+};
+
+/// How many transactions in a row a connection has before it goes back to the pool: where there is only
+/// one that writes, others get their turn then.
+const TRANSACTIONS_MAX: u32 = 16;
+
+/// Where a lane's connection comes from, and where it stays.
+pub(super) struct Connections {
+    pool: DatabaseConnection,
+    pub(super) dialect: Dialect,
+    pub(super) options: StoreOptions,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// A connection, and how many transactions it has had.
+struct Kept(SaleConnection, u32);
+
+impl Connections {
+    pub(super) fn new(pool: DatabaseConnection, dialect: Dialect, options: StoreOptions) -> Arc<Self> {
+        Arc::new(Self { pool, dialect, options, kept: Mutex::default() })
+    }
+
+    /// A transaction that nothing has been asked of: its BEGIN shares a trip with what comes first.
+    pub(super) async fn begin_later(self: &Arc<Self>) -> Result<UnderWay, DbErr> {
+        let kept = match self.keep(None) {
+            Some(kept) => kept,
+            None => Kept(SaleConnection::acquire(&self.pool, self.dialect).await?, 0),
+        };
+        let begin = Some(self.dialect.begin_write());
+        Ok(UnderWay { home: self.clone(), kept: Some(kept), begin, waits: false })
+    }
+
+    /// A transaction that has begun, with these statements if any; how many rows they wrote. A connection
+    /// that turns out to be lost is replaced, and a database that is being restarted is waited for:
+    /// nothing has been committed yet.
+    pub(super) async fn begin_now(self: &Arc<Self>, first: &str) -> Result<(UnderWay, u64), DbErr> {
+        let until = Instant::now() + self.options.patience;
+        let mut lost = 0;
+        loop {
+            let mut under_way = self.begin_later().await?;
+            match under_way.run(first).await {
+                Err(error) if is_connection_lost(&error) && Instant::now() < until => {
+                    under_way.is_lost();
+                    lost += 1;
+                    if lost > REPLACED_AT_ONCE {
+                        sleep(PAUSE).await;
+                    }
+                }
+                begun => return begun.map(|written| (under_way, written)),
+            }
+        }
+    }
+
+    /// Gives the connection back to the pool.
+    pub(super) fn rest(&self) {
+        self.keep(None);
+    }
+
+    /// Keeps a connection, or none; the one that was kept before.
+    fn keep(&self, kept: Option<Kept>) -> Option<Kept> {
+        std::mem::replace(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner), kept)
+    }
+}
+
+/// A transaction. Unless it is committed, it is undone when it is dropped.
+pub(super) struct UnderWay {
+    home: Arc<Connections>,
+    /// None when it is over.
+    kept: Option<Kept>,
+    /// What has yet to be said for it to begin.
+    begin: Option<&'static str>,
+    /// An answer is awaited: if it is dropped then, nobody knows how far its connection is.
+    waits: bool,
+}
+
+impl UnderWay {
+    /// Reads; the rows.
+    pub(super) async fn query(&mut self, mut packed: Packed) -> Result<Vec<QueryResult>, DbErr> {
+        if self.home.dialect.is_embedded() {
+            packed.text = self.with_begin(&packed.text);
+        }
+        self.begin().await?;
+        self.waits = true;
+        let rows = self.connection().query(&packed.text, packed.batches).await;
+        self.waits = false;
+        rows
+    }
+
+    /// Writes; how many rows.
+    pub(super) async fn write(&mut self, packed: Packed) -> Result<u64, DbErr> {
+        self.begin().await?;
+        self.waits = true;
+        let written = self.connection().write(&packed.text, packed.batches).await;
+        self.waits = false;
+        written
+    }
+
+    /// Writes and commits in one text, in a database that is [embedded](Dialect::is_embedded). What is not
+    /// to be committed has to stop it.
+    pub(super) async fn write_and_commit(mut self, packed: Packed) -> Result<(), DbErr> {
+        let text = self.with_begin(&packed.text) + ";COMMIT";
+        self.waits = true;
+        let written = self.connection().write(&text, packed.batches).await;
+        self.waits = false;
+        written?;
+        self.is_over();
+        Ok(())
+    }
+
+    /// Commits.
+    pub(super) async fn commit(mut self) -> Result<(), CommitError> {
+        if self.begin.is_none() {
+            self.run("COMMIT").await.map_err(commit_error)?;
+        }
+        self.is_over();
+        Ok(())
+    }
+
+    /// Begins, if that has not been said yet.
+    async fn begin(&mut self) -> Result<(), DbErr> {
+        if self.begin.is_some() {
+            self.run("").await?;
+        }
+        Ok(())
+    }
+
+    /// Carries out statements without parameters; how many rows they wrote.
+    async fn run(&mut self, text: &str) -> Result<u64, DbErr> {
+        let text = self.with_begin(text);
+        self.waits = true;
+        let done = self.connection().run(&text).await;
+        self.waits = false;
+        done
+    }
+
+    fn with_begin(&mut self, text: &str) -> String {
+        match self.begin.take() {
+            None => text.to_owned(),
+            Some(begin) if text.is_empty() => begin.to_owned(),
+            Some(begin) => format!("{begin};{text}"),
+        }
+    }
+
+    /// Nothing can be asked of its connection any more.
+    fn is_lost(&mut self) {
+        self.waits = true;
+    }
+
+    fn is_over(&mut self) {
+        let next = self.kept.take().map(|Kept(connection, had)| Kept(connection, had + 1));
+        self.home.keep(next.filter(|Kept(_, had)| *had < TRANSACTIONS_MAX));
+    }
+
+    fn connection(&mut self) -> &mut SaleConnection {
+        &mut self.kept.as_mut().expect("it is taken only when it is over").0
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Some(Kept(mut connection, _)) = self.kept.take() else { return };
+        if self.waits {
+            connection.close_on_drop();
+        } else if self.begin.is_none() {
+            tokio::spawn(async move {
+                // What cannot be undone ends with its connection.
+                if connection.run("ROLLBACK").await.is_err() {
+                    connection.close_on_drop();
+                }
+            });
+        }
+    }
+}
