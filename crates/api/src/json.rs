@@ -5,11 +5,15 @@ use std::time::Duration;
 use axum::{
     body::Body,
     extract::{FromRef, FromRequest, Request},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use tokio::time::timeout;
 
 use crate::{
@@ -22,6 +26,9 @@ pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// The most bytes of an organiser's body: seat lists and halls.
 pub(crate) const ADMIN_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What most answers take, in bytes.
+const ANSWER_BYTES: usize = 512;
 
 /// A JSON object of at most `BYTES_MAX` bytes. Anything else is a problem that says what is wrong.
 pub(crate) struct JsonBody<T, const BYTES_MAX: usize = BODY_BYTES_MAX>(pub(crate) T);
@@ -59,6 +66,15 @@ where
             json_bytes(request, ADMIN_BODY_BYTES_MAX, Shared::from_ref(state).door.body_time_max).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| not_acceptable(&error))
     }
+}
+
+/// An answer in JSON.
+///
+/// As axum's own, with room from the start for what most answers take.
+pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut bytes = Vec::with_capacity(ANSWER_BYTES);
+    serde_json::to_writer(&mut bytes, body).expect("what we answer is JSON");
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
 }
 
 async fn json_bytes(request: Request, bytes_max: usize, time_max: Duration) -> Result<Bytes, Problem> {

@@ -1,10 +1,9 @@
 //! `POST /api/v1/reservations`
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use onsale_domain::{
     decide::Refusal,
@@ -21,7 +20,7 @@ use crate::{
     caller::LoggedIn,
     door::Booking,
     idempotency::{KeyHeader, mark_replayed},
-    json::JsonBody,
+    json::{JsonBody, json_answer},
     problem::{Kind, Problem},
     queue::{QueueToken, give_token},
 };
@@ -100,7 +99,7 @@ pub(super) async fn reserve(
     };
     let location = format!("/api/v1/reservations/{}", held.order.id);
     let reservation = api.reservation(held.order).await?;
-    let mut response = (StatusCode::CREATED, Json(reservation)).into_response();
+    let mut response = json_answer(StatusCode::CREATED, &reservation);
     let location = HeaderValue::try_from(location).expect("a path is plain ASCII");
     response.headers_mut().insert(header::LOCATION, location);
     give_token(&mut response, held.pass);

@@ -1,9 +1,10 @@
 //! What a batch has to know before it can be decided.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
+
+// Every command is hashed a dozen times. What is hashed are ids and digests of ours, so nobody can
+// choose them to collide, and the standard library's hasher would take a third of a lane's time.
+use hashbrown::HashMap;
 
 use super::command::{Command, Request};
 use crate::{

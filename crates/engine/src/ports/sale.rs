@@ -1,8 +1,7 @@
 //! The port under the sale pipeline: load, write, commit.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
+use hashbrown::HashMap;
 use onsale_domain::{
     decide::{Changes, FactKeys, KeyRecord},
     ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
@@ -152,6 +151,18 @@ pub struct LoadedFacts {
 }
 
 impl LoadedFacts {
+    /// None yet, with room for what so many commands add to them.
+    #[must_use]
+    pub fn with_room_for(commands: usize) -> Self {
+        Self {
+            claims: HashMap::with_capacity(commands),
+            orders: HashMap::with_capacity(commands),
+            buyers: HashMap::with_capacity(commands),
+            keys: HashMap::with_capacity(commands),
+            ..Self::default()
+        }
+    }
+
     /// Adds what was loaded afterwards in the same transaction.
     pub fn add(&mut self, later: Self) {
         self.performances.extend(later.performances);

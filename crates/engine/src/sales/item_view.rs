@@ -1,14 +1,12 @@
 //! An item in memory: its terms and what is left of it.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
 
 use arc_swap::ArcSwap;
+use hashbrown::HashSet;
 use onsale_domain::{
     decide::{Refusal, StockChange},
     ids::{OrderId, UserId},

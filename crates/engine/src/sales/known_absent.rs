@@ -9,8 +9,9 @@
 //! So the decision still rests on what the transaction has loaded under the batch's guard: on the
 //! version, instead of on the rows that the version stands for.
 
-use std::{collections::HashMap, mem::take};
+use std::mem::take;
 
+use hashbrown::HashMap;
 use onsale_domain::{decide::FactKeys, offer::Offer};
 
 use super::lane::BatchViews;

@@ -4,14 +4,10 @@
 //! queue, so an idle system answers at once and a busy one batches by itself; there is no timer.
 //! All commands of one offer go through one lane, in the order they came.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use hashbrown::HashMap;
 use onsale_domain::{
     decide::{Changes, Decider, FactKeys, Facts, ItemFacts, Outcome, PerformanceFacts, Refusal, Request},
     ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
@@ -555,7 +551,7 @@ async fn committed(commit: impl Future<Output = Result<(), CommitError>>) -> Res
     answer.unwrap_or_else(|_| Err(CommitError::Unknown("no answer in time".into())))
 }
 
-fn requests(batch: &[Pending]) -> impl Iterator<Item = &Request> {
+fn requests(batch: &[Pending]) -> impl ExactSizeIterator<Item = &Request> {
     batch.iter().map(|pending| &pending.request)
 }
 
@@ -596,11 +592,11 @@ impl BatchViews {
     /// An offer whose terms in memory are older than the database's.
     fn stale_terms(&self, loaded: &LoadedFacts) -> Option<Offer> {
         let performance = loaded.performances.iter().find(|(id, (revision, _))| {
-            self.performances.get(id).is_none_or(|view| view.terms().revision != *revision)
+            self.performances.get(*id).is_none_or(|view| view.terms().revision != *revision)
         });
         let item = || {
             loaded.items.iter().find(|(id, item)| {
-                self.items.get(id).is_none_or(|view| view.terms().revision != item.revision)
+                self.items.get(*id).is_none_or(|view| view.terms().revision != item.revision)
             })
         };
         let performance = performance.map(|(id, _)| Offer::Performance(*id));

@@ -16,16 +16,16 @@ use crate::ports::{LoadedFacts, LoadedItem};
 
 /// The facts for a batch, if memory knows them all: what is not in them is absent.
 pub(super) fn facts<'a>(
-    mut requests: impl Iterator<Item = &'a Request>,
+    mut requests: impl ExactSizeIterator<Item = &'a Request>,
     views: &BatchViews,
 ) -> Option<LoadedFacts> {
     // Before anything else is asked of the views: one that moves on meanwhile only makes this version
     // differ from the database's.
-    let facts = facts_of_offers(views);
+    let facts = facts_of_offers(views, requests.len());
     requests.all(|request| is_known(request, views)).then_some(facts)
 }
 
-fn facts_of_offers(views: &BatchViews) -> LoadedFacts {
+fn facts_of_offers(views: &BatchViews, commands: usize) -> LoadedFacts {
     let performances = views.performances.iter().map(|(id, view)| {
         let (version, terms) = (view.version(), view.terms());
         (*id, (terms.revision, version))
@@ -35,7 +35,11 @@ fn facts_of_offers(views: &BatchViews) -> LoadedFacts {
         let (stock, revision) = (view.stock(), view.terms().revision);
         (*id, LoadedItem { revision, version, stock, lapsed: Vec::new() })
     });
-    LoadedFacts { performances: performances.collect(), items: items.collect(), ..LoadedFacts::default() }
+    LoadedFacts {
+        performances: performances.collect(),
+        items: items.collect(),
+        ..LoadedFacts::with_room_for(commands)
+    }
 }
 
 /// Whether it asks for free seats, or for units, on behalf of somebody who has never had an order there.

@@ -161,7 +161,7 @@ async fn moved_on(shared: &Shared, suspects: &Suspects) -> Result<Vec<Offer>, St
     if !performances.is_empty() {
         let ids: Vec<PerformanceId> = performances.keys().copied().collect();
         let stored = shared.store.versions(&ids).await?;
-        let differs = performances.iter().filter(|(id, view)| is_later(stored.get(id), view.tag()));
+        let differs = performances.iter().filter(|(id, view)| is_later(stored.get(*id), view.tag()));
         moved.extend(differs.map(|(id, _)| Offer::Performance(*id)));
     }
     let items = shared.items.used_since(since);
@@ -169,7 +169,7 @@ async fn moved_on(shared: &Shared, suspects: &Suspects) -> Result<Vec<Offer>, St
     if !items.is_empty() {
         let ids: Vec<ItemId> = items.keys().copied().collect();
         let stored = shared.store.item_versions(&ids).await?;
-        let differs = items.iter().filter(|(id, view)| is_later(stored.get(id), view.tag()));
+        let differs = items.iter().filter(|(id, view)| is_later(stored.get(*id), view.tag()));
         moved.extend(differs.map(|(id, _)| Offer::Item(*id)));
     }
     Ok(moved)

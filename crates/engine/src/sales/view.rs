@@ -1,11 +1,12 @@
 //! A performance in memory: its terms and what everybody may see of its seats.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     sync::{Arc, atomic::AtomicI64},
 };
 
 use arc_swap::ArcSwap;
+use hashbrown::HashSet;
 use onsale_domain::{
     decide::Refusal,
     ids::{SeatId, UserId},

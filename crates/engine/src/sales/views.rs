@@ -1,7 +1,6 @@
 //! The offers in memory.
 
 use std::{
-    collections::HashMap,
     hash::Hash,
     sync::{
         Arc,
@@ -9,6 +8,7 @@ use std::{
     },
 };
 
+use hashbrown::HashMap;
 use onsale_domain::time::Timestamp;
 use parking_lot::RwLock;
 

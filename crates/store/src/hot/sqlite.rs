@@ -4,7 +4,8 @@
 //!
 //! A batch may go to the database as one text that ends with its COMMIT, so what must not be committed
 //! has to stop it: a performance or a stock that is not as it was known gets no version, which its
-//! column does not take; see [`crate::error::transaction_error`].
+//! column does not take; see [`crate::error::transaction_error`]. Neither is ever removed, so there is
+//! always a row to stop at.
 
 use super::{HotStatements, Packing};
 use crate::sales::Encoding;

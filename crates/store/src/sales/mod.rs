@@ -9,9 +9,10 @@ mod under_way;
 mod write;
 mod writer;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use hashbrown::HashMap;
 use onsale_domain::{
     decide::{Changes, FactKeys},
     ids::{OrderId, PerformanceId, SeatId, UserId},
