@@ -23,11 +23,17 @@ async fn hold(world: &Fixture, buyer: i64, key: u128, seat: usize) -> Changes {
     changes
 }
 
+/// Writes changes and commits them.
+async fn write(writer: &mut dyn SaleWriter, guard: Guard, changes: &Changes) -> Result<(), CommitError> {
+    let transaction = writer.write(guard, changes).await.map_err(CommitError::NotCommitted)?;
+    transaction.commit().await
+}
+
 /// Writes changes that must be refused as a conflict, and sees that nothing of them stays and that the
 /// writer goes on.
 async fn conflicts(world: &Fixture, writer: &mut dyn SaleWriter, changes: &Changes) {
     let before = world.store.claims(world.performance).await.unwrap();
-    let written = writer.write(Guard::default(), changes).await;
+    let written = write(writer, Guard::default(), changes).await;
     assert!(
         matches!(written, Err(CommitError::NotCommitted(TransactionError::Conflict))),
         "{written:?} of {changes:?}"
@@ -43,7 +49,7 @@ pub async fn what_is_written_whole_is_kept_in_every_part(store: Arc<dyn Store>) 
     let world = Fixture::new(store.clone()).await;
     let changes = hold(&world, 1, 7, 0).await;
     let mut writer = store.sale_writer();
-    writer.write(Guard::default(), &changes).await.unwrap();
+    write(&mut *writer, Guard::default(), &changes).await.unwrap();
     let claims = store.claims(world.performance).await.unwrap();
     assert_eq!((claims.version, claims.taken.len(), claims.buyers), (1, 1, vec![UserId(1)]));
     assert_eq!(claims.taken[0].status, SeatStatus::Held);
@@ -65,10 +71,10 @@ pub async fn a_large_batch_is_written_whole(store: Arc<dyn Store>) {
     let (answers, changes) = world.decide(&mut *transaction, &requests, OPENS).await;
     drop(transaction);
     assert!(answers.iter().all(Result::is_ok));
-    store.sale_writer().write(Guard::default(), &changes).await.unwrap();
+    write(&mut *store.sale_writer(), Guard::default(), &changes).await.unwrap();
     let claims = store.claims(world.performance).await.unwrap();
     assert_eq!((claims.version, claims.taken.len(), claims.buyers.len()), (1, 1_500, 1_500));
-    let again = store.sale_writer().write(Guard::default(), &changes).await;
+    let again = write(&mut *store.sale_writer(), Guard::default(), &changes).await;
     assert!(matches!(again, Err(CommitError::NotCommitted(TransactionError::Conflict))), "{again:?}");
 }
 
@@ -82,7 +88,7 @@ pub async fn what_rests_on_an_old_version_is_a_conflict(store: Arc<dyn Store>) {
         let versions = vec![VersionChange { version, ..late.versions[0] }];
         conflicts(&world, &mut *writer, &Changes { versions, ..late.clone() }).await;
     }
-    writer.write(Guard::default(), &hold(&world, 1, 1, 0).await).await.expect("the writer goes on");
+    write(&mut *writer, Guard::default(), &hold(&world, 1, 1, 0).await).await.expect("the writer goes on");
     assert_eq!(store.claims(world.performance).await.unwrap().version, 2);
 }
 
@@ -95,7 +101,7 @@ pub async fn what_rests_on_old_terms_is_a_conflict(store: Arc<dyn Store>) {
     conflicts(&world, &mut *store.sale_writer(), &late).await;
     let new = hold(&world, 1, 1, 0).await;
     assert_eq!(new.orders_new[0].amount, late.orders_new[0].amount + 1);
-    store.sale_writer().write(Guard::default(), &new).await.unwrap();
+    write(&mut *store.sale_writer(), Guard::default(), &new).await.unwrap();
 }
 
 /// Of a batch that cannot be written in one part, nothing is.
@@ -113,7 +119,9 @@ pub async fn a_seat_or_a_key_that_is_taken_is_a_conflict(store: Arc<dyn Store>) 
     conflicts(&world, &mut *writer, &now(seat_taken)).await;
     conflicts(&world, &mut *writer, &now(key_used.clone())).await;
     let keys_new = Vec::new();
-    writer.write(Guard::default(), &now(Changes { keys_new, ..key_used })).await.expect("without the key");
+    write(&mut *writer, Guard::default(), &now(Changes { keys_new, ..key_used }))
+        .await
+        .expect("without the key");
 }
 
 pub async fn units_that_rest_on_an_old_stock_are_a_conflict(store: Arc<dyn Store>) {
@@ -131,7 +139,7 @@ pub async fn units_that_rest_on_an_old_stock_are_a_conflict(store: Arc<dyn Store
         conflicts(&world, &mut *writer, &Changes { stocks: vec![wrong], ..Changes::default() }).await;
     }
     let fits = Changes { stocks: vec![change], ..Changes::default() };
-    writer.write(Guard::default(), &fits).await.unwrap();
+    write(&mut *writer, Guard::default(), &fits).await.unwrap();
     let sale = store.item_sale(soup, OrderId::first_at(Timestamp(0))).await.unwrap().unwrap();
     assert_eq!((sale.stock, sale.version), (stock(2), 2));
 }
@@ -141,7 +149,7 @@ pub async fn nothing_is_proved_without_a_guard(store: Arc<dyn Store>) {
     let world = Fixture::new(store.clone()).await;
     let late = hold(&world, 1, 1, 0).await;
     world.held(2, None, &[1], OPENS).await;
-    store.sale_writer().write(Guard::None, &late).await.expect("nobody asks for the version");
+    write(&mut *store.sale_writer(), Guard::None, &late).await.expect("nobody asks for the version");
     assert_eq!(store.claims(world.performance).await.unwrap().taken.len(), 2);
 }
 
@@ -152,7 +160,7 @@ pub async fn a_busy_writer_lets_others_write(store: Arc<dyn Store>) {
     let mut writer = store.sale_writer();
     let versions = |version| VersionChange { performance: world.performance, revision: 1, version };
     let change = |version| Changes { versions: vec![versions(version)], ..Changes::default() };
-    writer.write(Guard::default(), &change(1)).await.unwrap();
+    write(&mut *writer, Guard::default(), &change(1)).await.unwrap();
     let other = {
         let store = store.clone();
         tokio::spawn(async move { drop(store.begin(Guard::default()).await.expect("it has its turn")) })
@@ -161,7 +169,7 @@ pub async fn a_busy_writer_lets_others_write(store: Arc<dyn Store>) {
     while !other.is_finished() {
         version += 1;
         assert!(version <= WRITES_MAX, "nobody else has a turn");
-        writer.write(Guard::default(), &change(version)).await.unwrap();
+        write(&mut *writer, Guard::default(), &change(version)).await.unwrap();
     }
     other.await.expect("nobody panics");
 }
@@ -174,7 +182,7 @@ pub async fn a_write_that_is_given_up_is_whole_or_not_at_all(store: Arc<dyn Stor
         let changes = hold(&world, buyer, u128::from(round), seat).await;
         let mut writer = store.sale_writer();
         let patience = Duration::from_micros(u64::from(round) * 100);
-        let _ = timeout(patience, writer.write(Guard::default(), &changes)).await;
+        let _ = timeout(patience, write(&mut *writer, Guard::default(), &changes)).await;
         drop(writer);
         // Waits for what is left of it.
         let others = [99 - seat];

@@ -104,12 +104,16 @@ pub trait SaleWriter: Send {
     /// As [`SaleStore::begin`].
     async fn begin(&mut self, guard: Guard) -> Result<Box<dyn SaleTransaction>, StoreError>;
 
-    /// Carries out a transaction that loads nothing, in as few trips to the database as it has: begins,
-    /// writes and commits changes that were decided on what memory knows. They are refused with
-    /// [`TransactionError::Conflict`] unless every offer in them is of the version and the terms that
-    /// they rest on, so with [`Guard::None`] nothing proves them. Beside changing offers they may
-    /// only add rows.
-    async fn write(&mut self, guard: Guard, changes: &Changes) -> Result<(), CommitError>;
+    /// A transaction that loads nothing: writes changes that were decided on what memory knows, and is
+    /// only to be committed. How much of it is sent by then is the database's choice, so that it is few
+    /// trips. The changes are refused with [`TransactionError::Conflict`], now or at the commit, unless
+    /// every offer in them is of the version and the terms that they rest on; with [`Guard::None`]
+    /// nothing proves them. Beside changing offers they may only add rows.
+    async fn write(
+        &mut self,
+        guard: Guard,
+        changes: &Changes,
+    ) -> Result<Box<dyn SaleTransaction>, TransactionError>;
 
     /// Lets go of what it has kept: there is no batch for now.
     fn rest(&mut self);

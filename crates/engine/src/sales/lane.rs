@@ -329,7 +329,9 @@ impl Lane {
         }
         let changes = decider.into_changes();
         let stage = self.shared.metrics.decide_seconds(stage);
-        committed(self.writer.write(guard, &changes)).await?;
+        let transaction = in_time(self.writer.write(guard, &changes)).await?;
+        let stage = self.shared.metrics.write_seconds(stage);
+        committed(transaction.commit()).await?;
         self.shared.metrics.commit_seconds(stage);
         self.announce(views, &changes);
         Ok(Some(answers))

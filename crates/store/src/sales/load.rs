@@ -30,10 +30,10 @@ use crate::{
 /// Loads the facts behind `keys`.
 pub(super) async fn load(
     under_way: &mut UnderWay,
-    dialect: Dialect,
     guard: Guard,
     keys: &FactKeys,
 ) -> Result<LoadedFacts, TransactionError> {
+    let dialect = under_way.home.dialect;
     let mut facts = LoadedFacts::default();
     let locks = guard == Guard::Pessimistic && dialect.has_row_locks();
     if locks {

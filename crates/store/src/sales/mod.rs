@@ -16,7 +16,6 @@ use hashbrown::HashMap;
 use onsale_domain::{
     decide::{Changes, FactKeys},
     ids::{OrderId, PerformanceId, SeatId, UserId},
-    money::Currency,
     offer::{Offer, OfferKind},
     order::{Order, OrderStatus, SeatStatus},
     sale::SaleTerms,
@@ -31,7 +30,6 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
 
 use crate::{
     IDS_PER_STATEMENT, SqlStore, connect,
-    dialect::Dialect,
     entity::{claim, idempotency_key, order, performance, wallet},
     error::{broken, store_error},
 };
@@ -48,33 +46,31 @@ pub(crate) use write::ORDERS_PER_OUTBOX_ROW;
 /// A transaction of the pipeline on a SQL database.
 struct SqlSaleTransaction {
     under_way: UnderWay,
-    dialect: Dialect,
     guard: Guard,
-    /// The wallets'.
-    currency: Currency,
 }
 
 impl SqlSaleTransaction {
     async fn begin(connections: &Arc<Connections>, guard: Guard) -> Result<Self, StoreError> {
-        let Connections { dialect, options, .. } = &**connections;
-        let under_way = if dialect.is_embedded() {
+        let under_way = if connections.dialect.is_embedded() {
             connections.begin_later().await.map_err(store_error)?
         } else {
             // At once, to find out whether the connection is good.
             connections.begin_now("").await.map_err(store_error)?.0
         };
-        Ok(Self { under_way, dialect: *dialect, guard, currency: options.currency })
+        Ok(Self { under_way, guard })
     }
 }
 
 #[async_trait]
 impl SaleTransaction for SqlSaleTransaction {
     async fn load(&mut self, keys: &FactKeys) -> Result<LoadedFacts, TransactionError> {
-        load::load(&mut self.under_way, self.dialect, self.guard, keys).await
+        load::load(&mut self.under_way, self.guard, keys).await
     }
 
     async fn write(&mut self, changes: &Changes) -> Result<(), TransactionError> {
-        write::write(&mut self.under_way, self.dialect, self.guard, self.currency, changes).await
+        let Connections { dialect, options, .. } = &*self.under_way.home;
+        let script = write::script(*dialect, self.guard, options.currency, changes);
+        script.execute(&mut self.under_way, self.guard != Guard::None).await
     }
 
     async fn commit(self: Box<Self>) -> Result<(), CommitError> {

@@ -11,7 +11,7 @@ use crate::{
     StoreOptions,
     connect::{PAUSE, REPLACED_AT_ONCE, SaleConnection},
     dialect::Dialect,
-    error::{commit_error, is_connection_lost},
+    error::{commit_error, is_connection_lost, whole_error},
 };
 
 /// How many transactions in a row a connection has before it goes back to the pool: where there is only
@@ -41,7 +41,7 @@ impl Connections {
             None => Kept(SaleConnection::acquire(&self.pool, self.dialect).await?, 0),
         };
         let begin = Some(self.dialect.begin_write());
-        Ok(UnderWay { home: self.clone(), kept: Some(kept), begin, waits: false })
+        Ok(UnderWay { home: self.clone(), kept: Some(kept), begin, at_commit: None, waits: false })
     }
 
     /// A transaction that has begun, with these statements if any; how many rows they wrote. A connection
@@ -76,13 +76,15 @@ impl Connections {
     }
 }
 
-/// A transaction. Unless it is committed, it is undone when it is dropped.
+/// A transaction of the sale. Unless it is committed, it is undone when it is dropped.
 pub(super) struct UnderWay {
-    home: Arc<Connections>,
+    pub(super) home: Arc<Connections>,
     /// None when it is over.
     kept: Option<Kept>,
     /// What has yet to be said for it to begin.
     begin: Option<&'static str>,
+    /// What is written with the commit.
+    at_commit: Option<Packed>,
     /// An answer is awaited: if it is dropped then, nobody knows how far its connection is.
     waits: bool,
 }
@@ -109,21 +111,22 @@ impl UnderWay {
         written
     }
 
-    /// Writes and commits in one text, in a database that is [embedded](Dialect::is_embedded). What is not
-    /// to be committed has to stop it.
-    pub(super) async fn write_and_commit(mut self, packed: Packed) -> Result<(), DbErr> {
-        let text = self.with_begin(&packed.text) + ";COMMIT";
-        self.waits = true;
-        let written = self.connection().write(&text, packed.batches).await;
-        self.waits = false;
-        written?;
-        self.is_over();
-        Ok(())
+    /// Has something written by the commit, in one text with it, in a database that is
+    /// [embedded](Dialect::is_embedded).
+    pub(super) fn writing_at_commit(mut self, packed: Packed) -> Self {
+        self.at_commit = Some(packed);
+        self
     }
 
     /// Commits.
     pub(super) async fn commit(mut self) -> Result<(), CommitError> {
-        if self.begin.is_none() {
+        if let Some(Packed { text, batches }) = self.at_commit.take() {
+            let text = self.with_begin(&text) + ";COMMIT";
+            self.waits = true;
+            let committed = self.connection().write(&text, batches).await;
+            self.waits = false;
+            committed.map_err(whole_error)?;
+        } else if self.begin.is_none() {
             self.run("COMMIT").await.map_err(commit_error)?;
         }
         self.is_over();

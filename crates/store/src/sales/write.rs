@@ -11,7 +11,7 @@ use onsale_domain::{
 };
 use onsale_engine::{
     events::{note_data, note_subject},
-    ports::{Guard, TransactionError},
+    ports::Guard,
 };
 use uuid::Uuid;
 
@@ -19,24 +19,12 @@ use super::{
     batch::{Batch, Row, push, push_array},
     rows::{TARGET_CHARGE, TARGET_HOLD, TARGET_PAY, status_code},
     script::Script,
-    under_way::UnderWay,
 };
 use crate::{dialect::Dialect, hot::HotStatements};
 
 /// The most orders that one row of the outbox names. Such a row is short enough to stand in its page
 /// (PostgreSQL compresses longer ones), and what is written for it hardly counts.
 pub(crate) const ORDERS_PER_OUTBOX_ROW: usize = 40;
-
-/// Writes the changes.
-pub(super) async fn write(
-    under_way: &mut UnderWay,
-    dialect: Dialect,
-    guard: Guard,
-    currency: Currency,
-    changes: &Changes,
-) -> Result<(), TransactionError> {
-    script(dialect, guard, currency, changes).execute(under_way, guard != Guard::None).await
-}
 
 /// The statements that write the changes.
 pub(super) fn script(dialect: Dialect, guard: Guard, currency: Currency, changes: &Changes) -> Script {

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use onsale_domain::decide::Changes;
-use onsale_engine::ports::{CommitError, Guard, SaleTransaction, SaleWriter, StoreError};
-use sea_orm::DbErr;
+use onsale_engine::ports::{Guard, SaleTransaction, SaleWriter, StoreError, TransactionError};
 
 use super::{
     SqlSaleTransaction,
     script::{Script, all_written},
-    under_way::Connections,
+    under_way::{Connections, UnderWay},
     write,
 };
-use crate::error::{transaction_error, whole_error};
+use crate::error::transaction_error;
 
 /// A lane's way to a SQL database.
 pub(super) struct SqlSaleWriter(pub(super) Arc<Connections>);
@@ -24,10 +23,20 @@ impl SaleWriter for SqlSaleWriter {
         Ok(Box::new(SqlSaleTransaction::begin(&self.0, guard).await?))
     }
 
-    async fn write(&mut self, guard: Guard, changes: &Changes) -> Result<(), CommitError> {
+    async fn write(
+        &mut self,
+        guard: Guard,
+        changes: &Changes,
+    ) -> Result<Box<dyn SaleTransaction>, TransactionError> {
         let Connections { dialect, options, .. } = &*self.0;
         let script = write::script(*dialect, guard, options.currency, changes);
-        if dialect.is_embedded() { self.write_whole(script).await } else { self.write_in_parts(script).await }
+        let under_way = if dialect.is_embedded() {
+            // Everything from BEGIN to COMMIT in one text. What is not to be committed stops it.
+            self.0.begin_later().await.map_err(transaction_error)?.writing_at_commit(script.pack_whole())
+        } else {
+            self.write_in_parts(script).await?
+        };
+        Ok(Box::new(SqlSaleTransaction { under_way, guard }))
     }
 
     fn rest(&mut self) {
@@ -36,29 +45,17 @@ impl SaleWriter for SqlSaleWriter {
 }
 
 impl SqlSaleWriter {
-    /// Everything from BEGIN to COMMIT in one text.
-    async fn write_whole(&self, script: Script) -> Result<(), CommitError> {
-        let under_way = self.0.begin_later().await.map_err(not_written)?;
-        under_way.write_and_commit(script.pack_whole()).await.map_err(whole_error)
-    }
-
-    /// BEGIN with as much as can share its trip, the rest, and COMMIT. As long as that has not been sent,
-    /// it is known that nothing has happened.
-    async fn write_in_parts(&self, script: Script) -> Result<(), CommitError> {
+    /// BEGIN with as much as can share its trip, and the rest.
+    async fn write_in_parts(&self, script: Script) -> Result<UnderWay, TransactionError> {
         let rows = script.rows();
         let mut parts = script.pack_writes().into_iter().peekable();
         let first = parts.next_if(|part| part.batches.is_empty()).map(|part| part.text);
         let begun = self.0.begin_now(&first.unwrap_or_default()).await;
-        let (mut under_way, mut written) = begun.map_err(not_written)?;
+        let (mut under_way, mut written) = begun.map_err(transaction_error)?;
         for part in parts {
-            written += under_way.write(part).await.map_err(not_written)?;
+            written += under_way.write(part).await.map_err(transaction_error)?;
         }
-        all_written(rows, written).map_err(CommitError::NotCommitted)?;
-        under_way.commit().await
+        all_written(rows, written)?;
+        Ok(under_way)
     }
-}
-
-/// What an error means before COMMIT has been sent.
-fn not_written(error: DbErr) -> CommitError {
-    CommitError::NotCommitted(transaction_error(error))
 }
