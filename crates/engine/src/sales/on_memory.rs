@@ -54,3 +54,63 @@ fn is_known(request: &Request, views: &BatchViews) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use onsale_domain::{
+        decide::{HoldUnits, SetStock},
+        ids::{ItemId, OrderId, UserId},
+        item::{ItemKind, ItemRules, ItemTerms, Stock},
+        money::Currency,
+        time::Timestamp,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{ports::ItemSale, sales::ItemView};
+
+    const ITEM: ItemId = ItemId(1);
+
+    /// An item at version 5, of terms of revision 3, that user 7 has ordered.
+    fn views() -> BatchViews {
+        let terms = ItemTerms {
+            item: ITEM,
+            revision: 3,
+            price: 1_000,
+            currency: Currency::KRW,
+            kind: ItemKind::General,
+            rules: ItemRules::default(),
+        };
+        let sale =
+            ItemSale { terms, stock: Stock { total: 10, left: 9 }, version: 5, buyers: vec![UserId(7)] };
+        let mut views = BatchViews::default();
+        views.items.insert(ITEM, Arc::new(ItemView::new(sale, Timestamp(0))));
+        views
+    }
+
+    fn request(caller: i64, command: Command) -> Request {
+        Request { caller: UserId(caller), key: None, command }
+    }
+
+    fn hold(caller: i64, item: ItemId) -> Request {
+        request(caller, Command::HoldUnits(HoldUnits { order: OrderId(Uuid::nil()), item, count: 1 }))
+    }
+
+    #[test]
+    fn strangers_are_decided_on_what_memory_knows() {
+        let known = facts([hold(8, ITEM), hold(9, ITEM)].iter(), &views()).expect("memory is enough");
+        let item = &known.items[&ITEM];
+        assert_eq!((item.version, item.revision, item.stock.left), (5, 3, 9));
+    }
+
+    #[test]
+    fn one_whom_memory_does_not_know_enough_of_is_enough_to_load() {
+        let set = request(1, Command::SetStock(SetStock { item: ITEM, total: 5 }));
+        for other in [hold(7, ITEM), hold(8, ItemId(2)), set] {
+            let batch = [hold(8, ITEM), other];
+            assert!(facts(batch.iter(), &views()).is_none(), "{batch:?}");
+        }
+    }
+}
