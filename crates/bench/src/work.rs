@@ -94,6 +94,12 @@ impl Work {
     }
 }
 
+/// The classic design: one transaction for each hold, on a connection out of the pool, and nothing in memory
+/// to spare the database work.
+fn classic() -> SaleSettings {
+    SaleSettings { batch_max: 1, gate: false, keep_connection: false, ..SaleSettings::default() }
+}
+
 /// What the rounds of one contender measured.
 pub(crate) struct Rounds {
     pub(crate) contender: &'static str,
@@ -214,7 +220,7 @@ impl Bench<'_> {
     }
 
     fn hold(&self) -> Result<Results, Failure> {
-        let classic_settings = SaleSettings { batch_max: 1, gate: false, ..SaleSettings::default() };
+        let classic_settings = classic();
         let url = &self.database.url;
         let (_stage, ours) = self.holds("onsale", url, SaleSettings::default(), HOLDS_A_SECOND_MAX)?;
         let (_classic_stage, classic) =
@@ -359,7 +365,7 @@ impl Bench<'_> {
 
     /// Everybody orders one unit of the same item, and when all have one, of the next.
     fn order(&self) -> Result<Results, Failure> {
-        let classic_settings = SaleSettings { batch_max: 1, gate: false, ..SaleSettings::default() };
+        let classic_settings = classic();
         let (_stage, ours) = self.orders("onsale", SaleSettings::default())?;
         let (_classic_stage, classic) = self.orders("classic", classic_settings)?;
         classic.capture(200)?;

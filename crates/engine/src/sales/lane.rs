@@ -219,7 +219,7 @@ impl Lane {
                 tracing::error!("a batch panicked");
                 inbox.clear();
             }
-            if queue.is_empty() {
+            if queue.is_empty() || !self.shared.settings.keep_connection {
                 self.writer.rest();
             }
         }

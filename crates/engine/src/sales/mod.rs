@@ -69,13 +69,17 @@ const PRUNE_CHUNK: usize = 1_000;
 /// The settings of the sale pipeline.
 #[derive(Clone, Copy, Debug)]
 pub struct SaleSettings {
-    /// The most commands in one transaction. 1 is the classic design.
+    /// The most commands in one transaction. 1, without what is in memory and with a connection out of the
+    /// pool for each, is the classic design.
     pub batch_max: usize,
     /// The most commands that wait in one lane; more are refused with [`SaleError::Overloaded`].
     pub queue_max: usize,
     /// Whether what is in memory spares the database work: the gate refuses what is certainly gone, and
     /// a batch leaves out look-ups that memory knows to find nothing.
     pub gate: bool,
+    /// Whether a lane keeps its connection to the database while there is work. Otherwise it takes one out
+    /// of the pool for each transaction, as the classic design does.
+    pub keep_connection: bool,
     /// How a batch defends itself against other nodes.
     pub guard: Guard,
     /// How often the database is asked what other nodes have changed, if it has others. While they tell
@@ -89,6 +93,7 @@ impl Default for SaleSettings {
             batch_max: 1_024,
             queue_max: 8_192,
             gate: true,
+            keep_connection: true,
             guard: Guard::default(),
             look_every: Duration::from_millis(250),
         }
