@@ -52,7 +52,7 @@ impl KnownAbsent {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use onsale_domain::{
@@ -68,13 +68,13 @@ mod tests {
         sales::ItemView,
     };
 
-    const ITEM: ItemId = ItemId(1);
+    pub(in crate::sales) const ITEM: ItemId = ItemId(1);
 
-    /// An item at version 5 that user 7 has ordered.
-    fn views() -> BatchViews {
+    /// An item at version 5, of terms of revision 3, that user 7 has ordered.
+    pub(in crate::sales) fn views() -> BatchViews {
         let terms = ItemTerms {
             item: ITEM,
-            revision: 1,
+            revision: 3,
             price: 1_000,
             currency: Currency::KRW,
             kind: ItemKind::General,

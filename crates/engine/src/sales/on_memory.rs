@@ -11,7 +11,7 @@
 
 use onsale_domain::decide::{Command, Request};
 
-use super::lane::BatchViews;
+use super::{lane::BatchViews, unused_keys::is_first_hold};
 use crate::ports::{LoadedFacts, LoadedItem};
 
 /// The facts for a batch, if memory knows them all: what is not in them is absent.
@@ -44,51 +44,23 @@ fn facts_of_offers(views: &BatchViews, commands: usize) -> LoadedFacts {
 
 /// Whether it asks for free seats, or for units, on behalf of somebody who has never had an order there.
 fn is_known(request: &Request, views: &BatchViews) -> bool {
-    let is_stranger = |offer| views.knows_no_order_of(request.caller, offer);
-    match &request.command {
-        Command::Hold(hold) => {
-            is_stranger(hold.performance.into())
-                && hold.seats.iter().all(|seat| views.knows_free(hold.performance, *seat))
+    is_first_hold(request, views)
+        && match &request.command {
+            Command::Hold(hold) => hold.seats.iter().all(|seat| views.knows_free(hold.performance, *seat)),
+            _ => true,
         }
-        Command::HoldUnits(hold) => is_stranger(hold.item.into()),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use onsale_domain::{
         decide::{HoldUnits, SetStock},
         ids::{ItemId, OrderId, UserId},
-        item::{ItemKind, ItemRules, ItemTerms, Stock},
-        money::Currency,
-        time::Timestamp,
     };
     use uuid::Uuid;
 
     use super::*;
-    use crate::{ports::ItemSale, sales::ItemView};
-
-    const ITEM: ItemId = ItemId(1);
-
-    /// An item at version 5, of terms of revision 3, that user 7 has ordered.
-    fn views() -> BatchViews {
-        let terms = ItemTerms {
-            item: ITEM,
-            revision: 3,
-            price: 1_000,
-            currency: Currency::KRW,
-            kind: ItemKind::General,
-            rules: ItemRules::default(),
-        };
-        let sale =
-            ItemSale { terms, stock: Stock { total: 10, left: 9 }, version: 5, buyers: vec![UserId(7)] };
-        let mut views = BatchViews::default();
-        views.items.insert(ITEM, Arc::new(ItemView::new(sale, Timestamp(0))));
-        views
-    }
+    use crate::sales::known_absent::tests::{ITEM, views};
 
     fn request(caller: i64, command: Command) -> Request {
         Request { caller: UserId(caller), key: None, command }

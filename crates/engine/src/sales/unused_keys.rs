@@ -14,7 +14,6 @@ use std::collections::BTreeSet;
 use onsale_domain::{
     decide::{Command, FactKeys, Outcome, Refusal, Request},
     ids::UserId,
-    offer::Offer,
 };
 
 use super::lane::BatchViews;
@@ -51,11 +50,7 @@ fn key_of(request: &Request) -> Option<(UserId, u128)> {
 }
 
 /// Whether it is a hold of somebody who, for all that memory knows, has never had an order there.
-fn is_first_hold(request: &Request, views: &BatchViews) -> bool {
-    let offer = match &request.command {
-        Command::Hold(hold) => Offer::Performance(hold.performance),
-        Command::HoldUnits(hold) => Offer::Item(hold.item),
-        _ => return false,
-    };
-    views.knows_no_order_of(request.caller, offer)
+pub(super) fn is_first_hold(request: &Request, views: &BatchViews) -> bool {
+    matches!(request.command, Command::Hold(_) | Command::HoldUnits(_))
+        && request.command.offer().is_some_and(|offer| views.knows_no_order_of(request.caller, offer))
 }
