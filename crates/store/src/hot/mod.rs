@@ -40,9 +40,10 @@ impl Packing {
     pub(crate) fn pack(self, statements: &[(&'static str, usize)]) -> String {
         let texts = numbered(statements);
         match self {
-            Self::Sequence | Self::Literals => texts.join(";"),
+            Self::Sequence => texts.join(";"),
             Self::Union => texts.join(" UNION ALL "),
             Self::CommonTables => common_tables(&texts),
+            Self::Literals => unreachable!("its batches stand in its text, which is put together with them"),
         }
     }
 
