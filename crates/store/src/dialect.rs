@@ -93,6 +93,11 @@ impl Dialect {
         matches!(self, Self::Sqlite)
     }
 
+    /// Whether BEGIN is a trip of its own: what follows it has parameters.
+    pub(crate) const fn begins_alone(self) -> bool {
+        matches!(self, Self::Postgres)
+    }
+
     /// How a transaction that reads one state of the database begins.
     pub(crate) const fn read_transaction(self) -> TransactionOptions {
         self.transaction(SqliteTransactionMode::Deferred)

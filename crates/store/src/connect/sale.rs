@@ -78,6 +78,16 @@ impl SaleConnection {
         }
     }
 
+    /// Undoes the transaction that it is in, in the background, and gives it back. What cannot be undone ends
+    /// with its connection.
+    pub(crate) fn roll_back(mut self) {
+        tokio::spawn(async move {
+            if self.run("ROLLBACK").await.is_err() {
+                self.close_on_drop();
+            }
+        });
+    }
+
     /// Closes it when it is dropped, instead of giving it back: it may be in a transaction.
     pub(crate) fn close_on_drop(&mut self) {
         match self {

@@ -29,7 +29,7 @@ pub(crate) enum Packing {
     Sequence,
     /// One `UNION ALL`; the statements read and give the same columns.
     Union,
-    /// One statement whose `WITH` holds them all and that counts their rows; they write.
+    /// One statement whose `WITH` holds them all and that counts the rows they found; they write.
     CommonTables,
     /// One text of several statements, unprepared, with everything that is otherwise a parameter.
     Literals,
@@ -45,6 +45,11 @@ impl Packing {
             Self::CommonTables => common_tables(&texts),
             Self::Literals => unreachable!("its batches stand in its text, which is put together with them"),
         }
+    }
+
+    /// Whether rows that are inserted are counted, too.
+    pub(crate) const fn counts_inserts(self) -> bool {
+        !matches!(self, Self::CommonTables)
     }
 
     /// How many bytes of batches are sent together at the most.
@@ -86,14 +91,20 @@ fn raised(sql: &str, by: usize) -> String {
     text
 }
 
-/// Counting the tables' rows one by one runs the statements in their order.
+/// What inserts, inserts every row or fails, so it is not counted, which is a tenth of its cost. The others
+/// run in their order, as their rows are counted one by one, and before it.
 fn common_tables(statements: &[String]) -> String {
     let (mut tables, mut counts) = (Vec::new(), Vec::new());
     for (index, sql) in statements.iter().enumerate() {
-        tables.push(format!("t{index} AS ({sql} RETURNING 1)"));
-        counts.push(format!("(SELECT count(*) FROM t{index})"));
+        if sql.trim_start().starts_with("INSERT") {
+            tables.push(format!("t{index} AS ({sql})"));
+        } else {
+            tables.push(format!("t{index} AS ({sql} RETURNING 1)"));
+            counts.push(format!("(SELECT count(*) FROM t{index})"));
+        }
     }
-    format!("WITH {} SELECT {}", tables.join(", "), counts.join(" + "))
+    let counted = if counts.is_empty() { "0::bigint".to_owned() } else { counts.join(" + ") };
+    format!("WITH {} SELECT {counted}", tables.join(", "))
 }
 
 /// Makes the struct of statements, and for the tests the list of all.

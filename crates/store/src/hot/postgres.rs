@@ -7,6 +7,13 @@
 use super::{HotStatements, Packing};
 use crate::sales::Encoding;
 
+/// The row's value of a column, or the only one there is: `unnest` gives null after the end of a shorter array.
+macro_rules! each {
+    ($column:literal, $array:literal) => {
+        concat!("coalesce(k.", $column, ", ", $array, "[1])")
+    };
+}
+
 macro_rules! order_columns {
     () => {
         "o.id, o.user_id, o.performance_id, o.status, o.seats, o.amount, o.currency::text, \
@@ -141,18 +148,40 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         WHERE claims.performance_id = k.performance AND claims.seat_id = k.seat
             AND claims.order_id IS NOT DISTINCT FROM nullif(k.order_id, '00000000-0000-0000-0000-000000000000')",
 
-    insert_claims: "
-        INSERT INTO claims (performance_id, seat_id, order_id)
-        SELECT k.performance, k.seat, nullif(k.order_id, '00000000-0000-0000-0000-000000000000')
-        FROM unnest($1::bigint[], $2::bigint[], $3::uuid[]) AS k(performance, seat, order_id)",
+    insert_claims: concat!(
+        "INSERT INTO claims (performance_id, seat_id, order_id)
+        SELECT ",
+        each!("performance", "($1::bigint[])"),
+        ", ",
+        each!("seat", "($2::bigint[])"),
+        ", nullif(",
+        each!("order_id", "($3::uuid[])"),
+        ", '00000000-0000-0000-0000-000000000000')
+        FROM unnest($1::bigint[], $2::bigint[], $3::uuid[]) AS k(performance, seat, order_id)"
+    ),
 
-    insert_orders: "
-        INSERT INTO orders (id, user_id, performance_id, status, seats, amount, currency,
+    insert_orders: concat!(
+        "INSERT INTO orders (id, user_id, performance_id, status, seats, amount, currency,
             created_at, expires_at, version)
-        SELECT k.id, k.buyer, k.performance, 0, k.seats, k.amount, k.currency, $1::bigint, k.expires_at, 1
+        SELECT ",
+        each!("id", "($2::uuid[])"),
+        ", ",
+        each!("buyer", "($3::bigint[])"),
+        ", ",
+        each!("performance", "($4::bigint[])"),
+        ", 0, ",
+        each!("seats", "($5::text[])"),
+        ", ",
+        each!("amount", "($6::bigint[])"),
+        ", ",
+        each!("currency", "($7::text[])"),
+        ", $1::bigint, ",
+        each!("expires_at", "($8::bigint[])"),
+        ", 1
         FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[],
             $8::bigint[])
-            AS k(id, buyer, performance, seats, amount, currency, expires_at)",
+            AS k(id, buyer, performance, seats, amount, currency, expires_at)"
+    ),
 
     update_orders: "
         UPDATE orders SET version = k.version, status = k.status::smallint
@@ -188,12 +217,24 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
             AS k(id, version_before, balance, version)
         WHERE wallets.user_id = k.id AND k.version_before IN (wallets.version, '-9223372036854775808'::bigint)",
 
-    insert_keys: "
-        INSERT INTO idempotency_keys (user_id, key_id, fingerprint, target, order_id, balance_after, created_at)
-        SELECT k.owner, k.id, k.fingerprint, k.target::smallint, nullif(k.order_id, '00000000-0000-0000-0000-000000000000'),
-            nullif(k.balance_after, '-9223372036854775808'::bigint), $1::bigint
+    insert_keys: concat!(
+        "INSERT INTO idempotency_keys (user_id, key_id, fingerprint, target, order_id, balance_after, created_at)
+        SELECT ",
+        each!("owner", "($2::bigint[])"),
+        ", ",
+        each!("id", "($3::uuid[])"),
+        ", ",
+        each!("fingerprint", "($4::bigint[])"),
+        ", ",
+        each!("target", "($5::bigint[])"),
+        "::smallint, nullif(",
+        each!("order_id", "($6::uuid[])"),
+        ", '00000000-0000-0000-0000-000000000000'), nullif(",
+        each!("balance_after", "($7::bigint[])"),
+        ", '-9223372036854775808'::bigint), $1::bigint
         FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::uuid[], $7::bigint[])
-            AS k(owner, id, fingerprint, target, order_id, balance_after)",
+            AS k(owner, id, fingerprint, target, order_id, balance_after)"
+    ),
 
     insert_events: "
         INSERT INTO outbox (type, order_id, version, created_at, data)

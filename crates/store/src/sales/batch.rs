@@ -168,6 +168,15 @@ impl Batch {
         }
     }
 
+    /// In arrays, has what is the same in all rows travel once: a shorter array's only member is every row's.
+    /// For statements that take it so, and rows of which no two are the same.
+    pub(crate) fn repeating_nothing(mut self) -> Self {
+        if let Encoded::Arrays(columns) = &mut self.encoded {
+            columns.iter_mut().for_each(Column::once_if_equal);
+        }
+        self
+    }
+
     fn json<T>(items: impl IntoIterator<Item = T>, item: impl Fn(&mut String, T)) -> Self {
         let mut text = String::with_capacity(4_096);
         push_array(&mut text, items, item);
@@ -231,6 +240,20 @@ impl Batch {
 }
 
 impl Column {
+    fn once_if_equal(&mut self) {
+        fn once<T: PartialEq>(values: &mut Vec<T>) {
+            if values.iter().all(|value| *value == values[0]) {
+                values.truncate(1);
+            }
+        }
+        match self {
+            Self::Integers(values) => once(values),
+            Self::Numbers(values) => once(values),
+            Self::Uuids(values) => once(values),
+            Self::Texts(values) => once(values),
+        }
+    }
+
     fn bytes(&self) -> usize {
         const LENGTH: usize = 4;
         match self {

@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Script {
     dialect: Dialect,
     statements: Vec<(&'static str, Batch)>,
-    rows: u64,
+    counted: u64,
 }
 
 /// Statements that are sent together.
@@ -29,17 +29,21 @@ pub(super) struct Packed {
 
 impl Script {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, statements: Vec::new(), rows: 0 }
+        Self { dialect, statements: Vec::new(), counted: 0 }
     }
 
     /// Adds a statement for a batch of `rows` rows, unless there are none.
     pub(super) fn add(&mut self, sql: &'static str, rows: usize, batch: impl FnOnce(Encoding) -> Batch) {
         self.add_as(self.dialect.hot().encoding, sql, rows, batch);
+        self.counted += rows as u64;
     }
 
     /// Adds a statement that inserts a batch of `rows` rows, unless there are none.
     pub(super) fn insert(&mut self, sql: &'static str, rows: usize, batch: impl FnOnce(Encoding) -> Batch) {
         self.add_as(self.dialect.hot().insert_encoding, sql, rows, batch);
+        if self.dialect.hot().write_packing.counts_inserts() {
+            self.counted += rows as u64;
+        }
     }
 
     fn add_as(
@@ -51,13 +55,12 @@ impl Script {
     ) {
         if rows > 0 {
             self.statements.push((sql, batch(encoding)));
-            self.rows += rows as u64;
         }
     }
 
-    /// How many rows it is to write.
-    pub(super) const fn rows(&self) -> u64 {
-        self.rows
+    /// How many rows it is to have written, of those that are counted.
+    pub(super) const fn counted(&self) -> u64 {
+        self.counted
     }
 
     /// Runs statements that read; their rows, one statement's after the other's.
@@ -77,7 +80,7 @@ impl Script {
         under_way: &mut UnderWay,
         checked: bool,
     ) -> Result<(), TransactionError> {
-        let rows = self.rows;
+        let rows = self.counted;
         let mut written = 0;
         for packed in self.pack_writes() {
             written += under_way.write(packed).await.map_err(transaction_error)?;

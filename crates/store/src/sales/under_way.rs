@@ -26,8 +26,23 @@ pub(super) struct Connections {
     kept: Mutex<Option<Kept>>,
 }
 
-/// A connection, and how many transactions it has had.
-struct Kept(SaleConnection, u32);
+/// A connection between two transactions.
+struct Kept {
+    connection: SaleConnection,
+    /// How many transactions it has had.
+    had: u32,
+    /// The next one has begun with the commit of the last one.
+    has_begun: bool,
+}
+
+impl Kept {
+    /// Gives it back.
+    fn end(self) {
+        if self.has_begun {
+            self.connection.roll_back();
+        }
+    }
+}
 
 impl Connections {
     pub(super) fn new(pool: DatabaseConnection, dialect: Dialect, options: StoreOptions) -> Arc<Self> {
@@ -38,9 +53,12 @@ impl Connections {
     pub(super) async fn begin_later(self: &Arc<Self>) -> Result<UnderWay, DbErr> {
         let kept = match self.keep(None) {
             Some(kept) => kept,
-            None => Kept(SaleConnection::acquire(&self.pool, self.dialect).await?, 0),
+            None => {
+                let connection = SaleConnection::acquire(&self.pool, self.dialect).await?;
+                Kept { connection, had: 0, has_begun: false }
+            }
         };
-        let begin = Some(self.dialect.begin_write());
+        let begin = (!kept.has_begun).then(|| self.dialect.begin_write());
         Ok(UnderWay { home: self.clone(), kept: Some(kept), begin, at_commit: None, waits: false })
     }
 
@@ -67,7 +85,9 @@ impl Connections {
 
     /// Gives the connection back to the pool.
     pub(super) fn rest(&self) {
-        self.keep(None);
+        if let Some(kept) = self.keep(None) {
+            kept.end();
+        }
     }
 
     /// Keeps a connection, or none; the one that was kept before.
@@ -127,10 +147,19 @@ impl UnderWay {
             self.waits = false;
             committed.map_err(whole_error)?;
         } else if self.begin.is_none() {
-            self.run("COMMIT").await.map_err(commit_error)?;
+            let chains = self.chains();
+            self.run(if chains { "COMMIT AND CHAIN" } else { "COMMIT" }).await.map_err(commit_error)?;
+            self.kept().has_begun = chains;
         }
         self.is_over();
         Ok(())
+    }
+
+    /// Whether the next transaction begins with the commit of this one, which saves a trip: where BEGIN cannot
+    /// share one, and when there is a next one in all likelihood, for there was one before.
+    fn chains(&mut self) -> bool {
+        let had = self.kept().had;
+        self.home.dialect.begins_alone() && (1..TRANSACTIONS_MAX - 1).contains(&had)
     }
 
     /// Begins, if that has not been said yet.
@@ -141,9 +170,12 @@ impl UnderWay {
         Ok(())
     }
 
-    /// Carries out statements without parameters; how many rows they wrote.
+    /// Carries out statements without parameters, if there are any; how many rows they wrote.
     async fn run(&mut self, text: &str) -> Result<u64, DbErr> {
         let text = self.with_begin(text);
+        if text.is_empty() {
+            return Ok(0);
+        }
         self.waits = true;
         let done = self.connection().run(&text).await;
         self.waits = false;
@@ -164,27 +196,26 @@ impl UnderWay {
     }
 
     fn is_over(&mut self) {
-        let next = self.kept.take().map(|Kept(connection, had)| Kept(connection, had + 1));
-        self.home.keep(next.filter(|Kept(_, had)| *had < TRANSACTIONS_MAX));
+        let next = self.kept.take().map(|kept| Kept { had: kept.had + 1, ..kept });
+        self.home.keep(next.filter(|kept| kept.had < TRANSACTIONS_MAX));
+    }
+
+    fn kept(&mut self) -> &mut Kept {
+        self.kept.as_mut().expect("it is taken only when it is over")
     }
 
     fn connection(&mut self) -> &mut SaleConnection {
-        &mut self.kept.as_mut().expect("it is taken only when it is over").0
+        &mut self.kept().connection
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let Some(Kept(mut connection, _)) = self.kept.take() else { return };
+        let Some(Kept { mut connection, .. }) = self.kept.take() else { return };
         if self.waits {
             connection.close_on_drop();
         } else if self.begin.is_none() {
-            tokio::spawn(async move {
-                // What cannot be undone ends with its connection.
-                if connection.run("ROLLBACK").await.is_err() {
-                    connection.close_on_drop();
-                }
-            });
+            connection.roll_back();
         }
     }
 }

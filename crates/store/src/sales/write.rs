@@ -82,7 +82,7 @@ impl Writer {
     fn orders(&mut self, changes: &Changes) {
         let new = |to| {
             let at = common(changes.orders_new.iter().map(|order| order.created_at));
-            Batch::integer_and_rows(to, at, &changes.orders_new, order_row)
+            Batch::integer_and_rows(to, at, &changes.orders_new, order_row).repeating_nothing()
         };
         self.script.insert(self.hot.insert_orders, changes.orders_new.len(), new);
         let checked = self.checked;
@@ -100,7 +100,7 @@ impl Writer {
     fn claims(&mut self, changes: &Changes) {
         let gone = |to| Batch::rows(to, &changes.claims_gone, claim_row);
         self.script.add(self.hot.delete_claims, changes.claims_gone.len(), gone);
-        let new = |to| Batch::rows(to, &changes.claims_new, claim_row);
+        let new = |to| Batch::rows(to, &changes.claims_new, claim_row).repeating_nothing();
         self.script.insert(self.hot.insert_claims, changes.claims_new.len(), new);
     }
 
@@ -149,7 +149,7 @@ impl Writer {
     fn keys(&mut self, changes: &Changes) {
         let new = |to| {
             let at = common(changes.keys_new.iter().map(|key| key.created_at));
-            Batch::integer_and_rows(to, at, &changes.keys_new, key_row)
+            Batch::integer_and_rows(to, at, &changes.keys_new, key_row).repeating_nothing()
         };
         self.script.insert(self.hot.insert_keys, changes.keys_new.len(), new);
     }
