@@ -11,6 +11,8 @@ use sea_orm::{
     },
 };
 
+use tokio::runtime::Handle;
+
 use crate::{
     dialect::Dialect,
     sales::{Batch, Column, Parameter},
@@ -81,7 +83,8 @@ impl SaleConnection {
     /// Undoes the transaction that it is in, in the background, and gives it back. What cannot be undone ends
     /// with its connection.
     pub(crate) fn roll_back(mut self) {
-        tokio::spawn(async move {
+        let Ok(runtime) = Handle::try_current() else { return self.close_on_drop() };
+        runtime.spawn(async move {
             if self.run("ROLLBACK").await.is_err() {
                 self.close_on_drop();
             }

@@ -222,3 +222,19 @@ statements! {
     /// `[[event, created], ...]`
     insert_log,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_tables_count_what_they_find() {
+        let packed =
+            Packing::CommonTables.pack(&[("UPDATE a SET b = $1", 1), ("INSERT INTO c SELECT $1, $2", 2)]);
+        let expected = "WITH t0 AS (UPDATE a SET b = $1 RETURNING 1), t1 AS (INSERT INTO c SELECT $2, $3) \
+                        SELECT (SELECT count(*) FROM t0)";
+        assert_eq!(packed, expected);
+        let inserts = Packing::CommonTables.pack(&[("INSERT INTO c SELECT $1", 1)]);
+        assert_eq!(inserts, "WITH t0 AS (INSERT INTO c SELECT $1) SELECT 0::bigint");
+    }
+}

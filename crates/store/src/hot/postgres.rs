@@ -7,7 +7,7 @@
 use super::{HotStatements, Packing};
 use crate::sales::Encoding;
 
-/// The row's value of a column, or the only one there is: `unnest` gives null after the end of a shorter array.
+/// The row's value of a column, or the only one there is: after the end of a shorter array comes null.
 macro_rules! each {
     ($column:literal, $array:literal) => {
         concat!("coalesce(k.", $column, ", ", $array, "[1])")
@@ -157,7 +157,8 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         ", nullif(",
         each!("order_id", "($3::uuid[])"),
         ", '00000000-0000-0000-0000-000000000000')
-        FROM unnest($1::bigint[], $2::bigint[], $3::uuid[]) AS k(performance, seat, order_id)"
+        FROM (SELECT unnest($1::bigint[]) AS performance, unnest($2::bigint[]) AS seat, unnest($3::uuid[]) AS order_id
+            OFFSET 0) k"
     ),
 
     insert_orders: concat!(
@@ -178,9 +179,9 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         ", $1::bigint, ",
         each!("expires_at", "($8::bigint[])"),
         ", 1
-        FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[],
-            $8::bigint[])
-            AS k(id, buyer, performance, seats, amount, currency, expires_at)"
+        FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::bigint[]) AS buyer, unnest($4::bigint[]) AS performance,
+            unnest($5::text[]) AS seats, unnest($6::bigint[]) AS amount, unnest($7::text[]) AS currency,
+            unnest($8::bigint[]) AS expires_at OFFSET 0) k"
     ),
 
     update_orders: "
@@ -232,8 +233,9 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         ", '00000000-0000-0000-0000-000000000000'), nullif(",
         each!("balance_after", "($7::bigint[])"),
         ", '-9223372036854775808'::bigint), $1::bigint
-        FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::uuid[], $7::bigint[])
-            AS k(owner, id, fingerprint, target, order_id, balance_after)"
+        FROM (SELECT unnest($2::bigint[]) AS owner, unnest($3::uuid[]) AS id, unnest($4::bigint[]) AS fingerprint,
+            unnest($5::bigint[]) AS target, unnest($6::uuid[]) AS order_id, unnest($7::bigint[]) AS balance_after
+            OFFSET 0) k"
     ),
 
     insert_events: "

@@ -42,6 +42,7 @@ enum Encoded {
 }
 
 /// A parameter of a statement.
+#[derive(PartialEq)]
 pub(crate) enum Parameter {
     Integer(i64),
     Text(String),
@@ -49,6 +50,7 @@ pub(crate) enum Parameter {
 }
 
 /// A parameter that is an array.
+#[derive(PartialEq)]
 pub(crate) enum Column {
     Integers(Vec<i64>),
     Numbers(Vec<f64>),
@@ -70,9 +72,10 @@ impl Batch {
                 text.push(']');
             }),
             Encoding::Arrays => {
-                let mut columns = Vec::new();
+                let (mut columns, rows) = (Vec::new(), rows.into_iter());
+                let capacity = rows.size_hint().0;
                 for item in rows {
-                    row(&mut Row(Target::Arrays { columns: &mut columns, next: 0 }), item);
+                    row(&mut Row(Target::Arrays { columns: &mut columns, next: 0, capacity }), item);
                 }
                 Encoded::Arrays(columns).into()
             }
@@ -287,14 +290,14 @@ pub(crate) struct Row<'a>(Target<'a>);
 enum Target<'a> {
     Json { text: &'a mut String, first: bool },
     Literals { text: &'a mut String, first: bool },
-    Arrays { columns: &'a mut Vec<Column>, next: usize },
+    Arrays { columns: &'a mut Vec<Column>, next: usize, capacity: usize },
 }
 
 /// Adds a value to the next column of arrays, which the first row makes.
 macro_rules! add {
-    ($columns:expr, $next:expr, $kind:ident, $value:expr) => {{
+    ($columns:expr, $next:expr, $capacity:expr, $kind:ident, $value:expr) => {{
         if $columns.len() == *$next {
-            $columns.push(Column::$kind(Vec::new()));
+            $columns.push(Column::$kind(Vec::with_capacity(*$capacity)));
         }
         match &mut $columns[*$next] {
             Column::$kind(values) => values.push($value),
@@ -308,7 +311,7 @@ impl Row<'_> {
     pub(crate) fn integer(&mut self, value: i64) {
         match &mut self.0 {
             Target::Json { text, first } | Target::Literals { text, first } => push(next(text, first), value),
-            Target::Arrays { columns, next } => add!(columns, next, Integers, value),
+            Target::Arrays { columns, next, capacity } => add!(columns, next, capacity, Integers, value),
         }
     }
 
@@ -325,7 +328,7 @@ impl Row<'_> {
         match &mut self.0 {
             Target::Json { text, first } => push_uuid(next(text, first), value),
             Target::Literals { text, first } => push_bytes(next(text, first), value.as_bytes()),
-            Target::Arrays { columns, next } => add!(columns, next, Uuids, value),
+            Target::Arrays { columns, next, capacity } => add!(columns, next, capacity, Uuids, value),
         }
     }
 
@@ -343,7 +346,9 @@ impl Row<'_> {
         match &mut self.0 {
             Target::Json { text, first } => push_text(next(text, first), value),
             Target::Literals { text, first } => push_literal(next(text, first), value),
-            Target::Arrays { columns, next } => add!(columns, next, Texts, value.to_owned()),
+            Target::Arrays { columns, next, capacity } => {
+                add!(columns, next, capacity, Texts, value.to_owned());
+            }
         }
     }
 
@@ -361,7 +366,7 @@ impl Row<'_> {
     pub(crate) fn number(&mut self, value: f64) {
         match &mut self.0 {
             Target::Json { text, first } | Target::Literals { text, first } => push(next(text, first), value),
-            Target::Arrays { columns, next } => add!(columns, next, Numbers, value),
+            Target::Arrays { columns, next, capacity } => add!(columns, next, capacity, Numbers, value),
         }
     }
 
@@ -374,10 +379,10 @@ impl Row<'_> {
                 json(&mut value);
                 push_literal(next(text, first), &value);
             }
-            Target::Arrays { columns, next } => {
+            Target::Arrays { columns, next, capacity } => {
                 let mut text = String::new();
                 json(&mut text);
-                add!(columns, next, Texts, text);
+                add!(columns, next, capacity, Texts, text);
             }
         }
     }
@@ -509,6 +514,24 @@ mod tests {
         });
         let sql = "INSERT INTO t (a, b, c, d) VALUES (0, ?)";
         assert_eq!(written(&batch, sql), "INSERT INTO t (a, b, c, d) VALUES (0, 7,1,'a'),(0, 7,2,null)");
+    }
+
+    #[test]
+    fn what_all_rows_have_in_common_travels_once() {
+        let rows = |prices: [i64; 3]| {
+            let rows = [1, 2, 3].into_iter().zip(prices);
+            let batch = Batch::integer_and_rows(Encoding::Arrays, 9, rows, |row, (id, price)| {
+                row.integer(id);
+                row.integer(price);
+                row.text("KRW");
+            });
+            batch.repeating_nothing().into_parameters()
+        };
+        let integers = |values: &[i64]| Parameter::Column(Column::Integers(values.to_vec()));
+        let text = || Parameter::Column(Column::Texts(vec!["KRW".to_owned()]));
+        let (at, ids) = (|| Parameter::Integer(9), || integers(&[1, 2, 3]));
+        assert!(rows([5, 5, 5]) == [at(), ids(), integers(&[5]), text()]);
+        assert!(rows([5, 6, 5]) == [at(), ids(), integers(&[5, 6, 5]), text()]);
     }
 
     #[test]

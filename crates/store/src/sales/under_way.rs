@@ -35,15 +35,6 @@ struct Kept {
     has_begun: bool,
 }
 
-impl Kept {
-    /// Gives it back.
-    fn end(self) {
-        if self.has_begun {
-            self.connection.roll_back();
-        }
-    }
-}
-
 impl Connections {
     pub(super) fn new(pool: DatabaseConnection, dialect: Dialect, options: StoreOptions) -> Arc<Self> {
         Arc::new(Self { pool, dialect, options, kept: Mutex::default() })
@@ -85,14 +76,20 @@ impl Connections {
 
     /// Gives the connection back to the pool.
     pub(super) fn rest(&self) {
-        if let Some(kept) = self.keep(None) {
-            kept.end();
+        if let Some(Kept { connection, has_begun: true, .. }) = self.keep(None) {
+            connection.roll_back();
         }
     }
 
     /// Keeps a connection, or none; the one that was kept before.
     fn keep(&self, kept: Option<Kept>) -> Option<Kept> {
         std::mem::replace(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner), kept)
+    }
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        self.rest();
     }
 }
 

@@ -95,8 +95,8 @@ impl FaultProxy {
     /// For the next `count` commits: the server commits and answers, but the client finds its connection
     /// closed instead of the answer.
     ///
-    /// A commit is a text whose last statement is `COMMIT`, whether it is sent as it is or, to PostgreSQL,
-    /// prepared. Answers to what the client sent before the commit without waiting are lost, too.
+    /// A commit is a text whose last statement is `COMMIT` or `COMMIT AND CHAIN`, whether it is sent as it is
+    /// or, to PostgreSQL, prepared. Answers to what the client sent before the commit without waiting are lost, too.
     pub fn drop_commit_replies(&self, count: u32) {
         self.faults.commit_replies_to_drop.store(count, SeqCst);
     }
@@ -193,7 +193,8 @@ enum Reply {
 fn ends_in_commit(text: &[u8]) -> bool {
     let mut statements = text.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
     let last = statements.rfind(|statement| !statement.is_empty());
-    last.is_some_and(|last| last.eq_ignore_ascii_case(b"COMMIT"))
+    let commits = [&b"COMMIT"[..], b"COMMIT AND CHAIN"];
+    last.is_some_and(|last| commits.iter().any(|commit| last.eq_ignore_ascii_case(commit)))
 }
 
 #[cfg(test)]
@@ -202,8 +203,8 @@ mod tests {
 
     #[test]
     fn a_commit_is_the_last_statement() {
-        for text in ["COMMIT", "commit;", " Commit ; \n", "INSERT INTO t VALUES (1); COMMIT", "a;b;COMMIT;;"]
-        {
+        let whole = "INSERT INTO t VALUES (1); COMMIT";
+        for text in ["COMMIT", "commit;", " Commit ; \n", whole, "a;b;COMMIT;;", "COMMIT AND CHAIN"] {
             assert!(ends_in_commit(text.as_bytes()), "{text}");
         }
         for text in ["", ";", "COMMIT; SELECT 1", "COMMITTED", "SELECT 'x; COMMIT'", "ROLLBACK"] {
