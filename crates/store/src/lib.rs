@@ -104,6 +104,7 @@ pub struct SqlStore {
     replicas: Replicas,
     dialect: Dialect,
     options: StoreOptions,
+    message_bytes_max: usize,
     seat_maps: SeatMapCache,
 }
 
@@ -124,8 +125,19 @@ impl SqlStore {
         connect::warn_of_risks(&writer, dialect).await;
         migrations::migrate(&writer, dialect).await?;
         let replicas = Replicas::open(&writer, dialect, options).await?;
+        let message_bytes_max = connect::message_bytes_max(&writer, dialect).await;
         let (options, seat_maps) = (options.clone(), SeatMapCache::default());
-        Ok(Self { sale, writer, readers, checkpoints, replicas, dialect, options, seat_maps })
+        Ok(Self {
+            sale,
+            writer,
+            readers,
+            checkpoints,
+            replicas,
+            dialect,
+            options,
+            message_bytes_max,
+            seat_maps,
+        })
     }
 
     /// The URL of an embedded database in a file.

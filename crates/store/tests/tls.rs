@@ -1,5 +1,8 @@
 //! Databases reached by TLS only, their certificates verified.
 
+use std::sync::Arc;
+
+use onsale_contract::store::writers;
 use onsale_domain::money::Currency;
 use onsale_engine::ports::{CatalogueStore, SaleStore, StoreError};
 use onsale_store::{SqlStore, StoreOptions};
@@ -16,6 +19,12 @@ async fn assert_usable(url: &str) {
     store.ping().await.expect("it can be read");
     drop(store.begin(onsale_engine::ports::Guard::default()).await.expect("a batch can begin"));
     store.close().await.expect("it can be closed");
+}
+
+/// A batch that takes many records of TLS: it travels in pieces.
+async fn assert_takes_a_large_batch(url: &str) {
+    let store = open(url).await.expect("the server's certificate is in order");
+    writers::a_large_batch_is_written_whole(Arc::new(store)).await;
 }
 
 async fn assert_refused(url: &str, reason: &str) {
@@ -35,6 +44,7 @@ mod postgres {
             format!("{database}?sslmode=verify-full&sslrootcert={authority}")
         };
         super::assert_usable(&trusting(&server)).await;
+        super::assert_takes_a_large_batch(&trusting(&server)).await;
         super::assert_refused(&trusting(&other), "certificate").await;
         super::assert_refused(&format!("{database}?sslmode=disable"), "no encryption").await;
     }
@@ -52,6 +62,7 @@ mod mariadb {
             format!("{database}?ssl-mode=VERIFY_IDENTITY&ssl-ca={authority}")
         };
         super::assert_usable(&trusting(&server)).await;
+        super::assert_takes_a_large_batch(&trusting(&server)).await;
         super::assert_refused(&trusting(&other), "certificate").await;
         // All that this server says to who comes without.
         super::assert_refused(&format!("{database}?ssl-mode=DISABLED"), "Access denied").await;

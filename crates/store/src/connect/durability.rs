@@ -55,7 +55,8 @@ pub(crate) async fn warn_of_risks(connection: &impl ConnectionTrait, dialect: Di
     }
 }
 
-async fn settings(
+/// The rows of a query that gives names and values.
+pub(super) async fn settings(
     connection: &impl ConnectionTrait,
     dialect: Dialect,
     sql: &str,

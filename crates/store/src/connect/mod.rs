@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod durability;
+mod message;
 mod mysql;
 mod postgres;
 mod sale;
@@ -10,6 +11,7 @@ mod sqlite;
 
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use durability::warn_of_risks;
+pub(crate) use message::message_bytes_max;
 pub(crate) use sale::SaleConnection;
 pub(crate) use sqlite::{file_url, path_in};
 

@@ -51,19 +51,6 @@ impl Packing {
     pub(crate) const fn counts_inserts(self) -> bool {
         !matches!(self, Self::CommonTables)
     }
-
-    /// How many bytes of batches are sent together at the most.
-    ///
-    /// Not more than one segment of the loopback interface on a server: version 0.9.0 of the
-    /// driver leaves Nagle's algorithm on, by which the rest of a longer message waits until the
-    /// server has acknowledged its beginning, up to 40 ms (sqlx issue 4335; fixed since, not yet
-    /// released).
-    pub(crate) const fn bytes_max(self) -> usize {
-        match self {
-            Self::Sequence => usize::MAX,
-            Self::Union | Self::CommonTables | Self::Literals => 64_000,
-        }
-    }
 }
 
 /// The statements with their parameters counted through, where these have numbers: `$1`, `$2`, ...

@@ -194,6 +194,21 @@ impl Batch {
         }
     }
 
+    /// In pieces of at most so many bytes, or of one row. A JSON text stays whole.
+    pub(crate) fn pieces(self, bytes_max: usize) -> Vec<Self> {
+        let bytes = self.bytes();
+        if bytes <= bytes_max {
+            return vec![self];
+        }
+        let (pieces, before) = (bytes.div_ceil(bytes_max), self.before);
+        let pieces = match self.encoded {
+            json @ Encoded::Json(_) => vec![json],
+            Encoded::Arrays(columns) => pieces_of_arrays(&columns, pieces),
+            Encoded::Literals(text, ends) => pieces_of_literals(&text, &ends, pieces),
+        };
+        pieces.into_iter().map(|encoded| Self { before, encoded }).collect()
+    }
+
     /// How many parameters it is.
     pub(crate) fn parameters(&self) -> usize {
         let encoded = match &self.encoded {
@@ -242,7 +257,52 @@ impl Batch {
     }
 }
 
+/// About as many pieces, of the same number of rows.
+fn pieces_of_arrays(columns: &[Column], pieces: usize) -> Vec<Encoded> {
+    let rows = columns.iter().map(Column::len).max().unwrap_or_default();
+    let step = rows.div_ceil(pieces).max(1);
+    let piece = |start: usize| {
+        let part = |column: &Column| match column.len() {
+            length if length == rows => column.slice(start, rows.min(start + step)),
+            // What is the same in all rows is so in each piece.
+            length => column.slice(0, length),
+        };
+        Encoded::Arrays(columns.iter().map(part).collect())
+    };
+    (0..rows).step_by(step).map(piece).collect()
+}
+
+/// The same of literals.
+fn pieces_of_literals(text: &str, ends: &[usize], pieces: usize) -> Vec<Encoded> {
+    let mut begin = 0;
+    let piece = |ends: &[usize]| {
+        let start = begin;
+        begin = ends.last().copied().unwrap_or(start);
+        Encoded::Literals(text[start..begin].to_owned(), ends.iter().map(|end| end - start).collect())
+    };
+    ends.chunks(ends.len().div_ceil(pieces).max(1)).map(piece).collect()
+}
+
 impl Column {
+    /// How many members it has.
+    fn len(&self) -> usize {
+        match self {
+            Self::Integers(values) => values.len(),
+            Self::Numbers(values) => values.len(),
+            Self::Uuids(values) => values.len(),
+            Self::Texts(values) => values.len(),
+        }
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Self {
+        match self {
+            Self::Integers(values) => Self::Integers(values[start..end].to_vec()),
+            Self::Numbers(values) => Self::Numbers(values[start..end].to_vec()),
+            Self::Uuids(values) => Self::Uuids(values[start..end].to_vec()),
+            Self::Texts(values) => Self::Texts(values[start..end].to_vec()),
+        }
+    }
+
     fn once_if_equal(&mut self) {
         fn once<T: PartialEq>(values: &mut Vec<T>) {
             if values.iter().all(|value| *value == values[0]) {
@@ -532,6 +592,32 @@ mod tests {
         let (at, ids) = (|| Parameter::Integer(9), || integers(&[1, 2, 3]));
         assert!(rows([5, 5, 5]) == [at(), ids(), integers(&[5]), text()]);
         assert!(rows([5, 6, 5]) == [at(), ids(), integers(&[5, 6, 5]), text()]);
+    }
+
+    #[test]
+    fn pieces_are_the_whole() {
+        let pieces = |encoding, bytes_max| {
+            let batch = Batch::rows(encoding, 1..=5, |row, number| {
+                row.integer(number);
+                row.text("KRW");
+            });
+            batch.repeating_nothing().pieces(bytes_max)
+        };
+        let arrays = |numbers: &[i64]| {
+            let currency = Column::Texts(vec!["KRW".to_owned()]);
+            [Column::Integers(numbers.to_vec()), currency].map(Parameter::Column)
+        };
+        let mut split = pieces(Encoding::Arrays, 40).into_iter().map(Batch::into_parameters);
+        assert!(split.next().is_some_and(|piece| piece == arrays(&[1, 2, 3])));
+        assert!(split.next().is_some_and(|piece| piece == arrays(&[4, 5])));
+        assert!(split.next().is_none());
+        assert_eq!(pieces(Encoding::Arrays, 100).len(), 1);
+
+        let split: Vec<_> =
+            pieces(Encoding::Literals, 20).iter().map(|piece| written(piece, "VALUES (?)")).collect();
+        assert_eq!(split, ["VALUES (1,'KRW'),(2,'KRW'),(3,'KRW')", "VALUES (4,'KRW'),(5,'KRW')"]);
+        assert_eq!(pieces(Encoding::Json, 1).len(), 1, "a text of JSON stays whole");
+        assert_eq!(pieces(Encoding::Literals, 1).len(), 5, "a row stays whole");
     }
 
     #[test]

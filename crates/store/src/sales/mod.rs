@@ -237,7 +237,7 @@ impl SaleStore for SqlStore {
 
 impl SqlStore {
     fn sale_connections(&self) -> Arc<Connections> {
-        Connections::new(self.sale.clone(), self.dialect, self.options.clone())
+        Connections::new(self.sale.clone(), self.dialect, self.options.clone(), self.message_bytes_max)
     }
 }
 

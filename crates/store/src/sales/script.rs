@@ -13,6 +13,9 @@ use crate::{
     hot::Packing,
 };
 
+/// For what stands around each row among literals, in bytes.
+const ROOM: usize = 1_024;
+
 /// Hot statements with one batch each, to be run one after the other.
 pub(super) struct Script {
     dialect: Dialect,
@@ -67,7 +70,7 @@ impl Script {
     pub(super) async fn query(self, under_way: &mut UnderWay) -> Result<Vec<QueryResult>, TransactionError> {
         let packing = self.dialect.hot().load_packing;
         let mut rows = Vec::new();
-        for packed in self.pack(packing) {
+        for packed in self.pack(packing, under_way.home.message_bytes_max) {
             rows.extend(under_way.query(packed).await.map_err(transaction_error)?);
         }
         Ok(rows)
@@ -82,7 +85,7 @@ impl Script {
     ) -> Result<(), TransactionError> {
         let rows = self.counted;
         let mut written = 0;
-        for packed in self.pack_writes() {
+        for packed in self.pack_writes(under_way.home.message_bytes_max) {
             written += under_way.write(packed).await.map_err(transaction_error)?;
         }
         if checked { all_written(rows, written) } else { Ok(()) }
@@ -93,23 +96,26 @@ impl Script {
         Packed::of(Packing::Sequence, self.statements)
     }
 
-    /// What to send, of statements that write.
-    pub(super) fn pack_writes(self) -> Vec<Packed> {
+    /// What to send, of statements that write, so many bytes at a time.
+    pub(super) fn pack_writes(self, bytes_max: usize) -> Vec<Packed> {
         let packing = self.dialect.hot().write_packing;
-        self.pack(packing)
+        self.pack(packing, bytes_max)
     }
 
     /// What to send. Which kinds of rows a batch has differs little from one to the next, so the few
     /// texts that come of it are prepared once.
-    fn pack(self, packing: Packing) -> Vec<Packed> {
+    fn pack(self, packing: Packing, bytes_max: usize) -> Vec<Packed> {
         let (mut packed, mut together, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for (sql, batch) in self.statements {
-            if !together.is_empty() && batch.bytes() > packing.bytes_max().saturating_sub(bytes) {
+        let statements = self.statements.into_iter();
+        let pieces = statements
+            .flat_map(|(sql, batch)| batch.pieces(bytes_max).into_iter().map(move |piece| (sql, piece)));
+        for (sql, piece) in pieces {
+            if !together.is_empty() && piece.bytes() > bytes_max.saturating_sub(bytes) {
                 packed.push(Packed::of(packing, std::mem::take(&mut together)));
                 bytes = 0;
             }
-            bytes += batch.bytes();
-            together.push((sql, batch));
+            bytes += piece.bytes();
+            together.push((sql, piece));
         }
         if !together.is_empty() {
             packed.push(Packed::of(packing, together));
@@ -121,7 +127,8 @@ impl Script {
 impl Packed {
     fn of(packing: Packing, statements: Vec<(&'static str, Batch)>) -> Self {
         if packing == Packing::Literals {
-            let mut text = String::with_capacity(packing.bytes_max() + 1_024);
+            let bytes: usize = statements.iter().map(|(sql, batch)| sql.len() + batch.bytes()).sum();
+            let mut text = String::with_capacity(bytes + ROOM);
             for (index, (sql, batch)) in statements.iter().enumerate() {
                 if index > 0 {
                     text.push(';');

@@ -23,6 +23,7 @@ pub(super) struct Connections {
     pool: DatabaseConnection,
     pub(super) dialect: Dialect,
     pub(super) options: StoreOptions,
+    pub(super) message_bytes_max: usize,
     kept: Mutex<Option<Kept>>,
 }
 
@@ -36,8 +37,13 @@ struct Kept {
 }
 
 impl Connections {
-    pub(super) fn new(pool: DatabaseConnection, dialect: Dialect, options: StoreOptions) -> Arc<Self> {
-        Arc::new(Self { pool, dialect, options, kept: Mutex::default() })
+    pub(super) fn new(
+        pool: DatabaseConnection,
+        dialect: Dialect,
+        options: StoreOptions,
+        message_bytes_max: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self { pool, dialect, options, message_bytes_max, kept: Mutex::default() })
     }
 
     /// A transaction that nothing has been asked of: its BEGIN shares a trip with what comes first.

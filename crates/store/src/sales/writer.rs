@@ -48,7 +48,7 @@ impl SqlSaleWriter {
     /// BEGIN with as much as can share its trip, and the rest.
     async fn write_in_parts(&self, script: Script) -> Result<UnderWay, TransactionError> {
         let rows = script.counted();
-        let mut parts = script.pack_writes().into_iter().peekable();
+        let mut parts = script.pack_writes(self.0.message_bytes_max).into_iter().peekable();
         let first = parts.next_if(|part| part.batches.is_empty()).map(|part| part.text);
         let begun = self.0.begin_now(&first.unwrap_or_default()).await;
         let (mut under_way, mut written) = begun.map_err(transaction_error)?;
