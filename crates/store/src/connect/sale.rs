@@ -10,7 +10,6 @@ use sea_orm::{
         postgres::PgArguments, query, query::Query, sqlite::SqliteArguments,
     },
 };
-
 use tokio::runtime::Handle;
 
 use crate::{

@@ -18,6 +18,9 @@ pub(crate) enum Encoding {
     Literals,
 }
 
+/// What stands around a row among literals takes no more, in bytes.
+const AROUND_ROW: usize = 10;
+
 /// Stands for null in an array of integers.
 const NO_INTEGER: i64 = i64::MIN;
 
@@ -72,10 +75,9 @@ impl Batch {
                 text.push(']');
             }),
             Encoding::Arrays => {
-                let (mut columns, rows) = (Vec::new(), rows.into_iter());
-                let capacity = rows.size_hint().0;
+                let mut columns = Vec::new();
                 for item in rows {
-                    row(&mut Row(Target::Arrays { columns: &mut columns, next: 0, capacity }), item);
+                    row(&mut Row(Target::Arrays { columns: &mut columns, next: 0 }), item);
                 }
                 Encoded::Arrays(columns).into()
             }
@@ -186,11 +188,12 @@ impl Batch {
         Encoded::Json(text).into()
     }
 
-    /// About how many bytes it takes on the way to the database.
+    /// About how many bytes it takes on the way to the database, and rather too many.
     pub(crate) fn bytes(&self) -> usize {
         match &self.encoded {
-            Encoded::Json(text) | Encoded::Literals(text, _) => text.len(),
+            Encoded::Json(text) => text.len(),
             Encoded::Arrays(columns) => columns.iter().map(Column::bytes).sum(),
+            Encoded::Literals(text, ends) => text.len() + ends.len() * AROUND_ROW,
         }
     }
 
@@ -350,14 +353,14 @@ pub(crate) struct Row<'a>(Target<'a>);
 enum Target<'a> {
     Json { text: &'a mut String, first: bool },
     Literals { text: &'a mut String, first: bool },
-    Arrays { columns: &'a mut Vec<Column>, next: usize, capacity: usize },
+    Arrays { columns: &'a mut Vec<Column>, next: usize },
 }
 
 /// Adds a value to the next column of arrays, which the first row makes.
 macro_rules! add {
-    ($columns:expr, $next:expr, $capacity:expr, $kind:ident, $value:expr) => {{
+    ($columns:expr, $next:expr, $kind:ident, $value:expr) => {{
         if $columns.len() == *$next {
-            $columns.push(Column::$kind(Vec::with_capacity(*$capacity)));
+            $columns.push(Column::$kind(Vec::new()));
         }
         match &mut $columns[*$next] {
             Column::$kind(values) => values.push($value),
@@ -371,7 +374,7 @@ impl Row<'_> {
     pub(crate) fn integer(&mut self, value: i64) {
         match &mut self.0 {
             Target::Json { text, first } | Target::Literals { text, first } => push(next(text, first), value),
-            Target::Arrays { columns, next, capacity } => add!(columns, next, capacity, Integers, value),
+            Target::Arrays { columns, next } => add!(columns, next, Integers, value),
         }
     }
 
@@ -388,7 +391,7 @@ impl Row<'_> {
         match &mut self.0 {
             Target::Json { text, first } => push_uuid(next(text, first), value),
             Target::Literals { text, first } => push_bytes(next(text, first), value.as_bytes()),
-            Target::Arrays { columns, next, capacity } => add!(columns, next, capacity, Uuids, value),
+            Target::Arrays { columns, next } => add!(columns, next, Uuids, value),
         }
     }
 
@@ -406,9 +409,7 @@ impl Row<'_> {
         match &mut self.0 {
             Target::Json { text, first } => push_text(next(text, first), value),
             Target::Literals { text, first } => push_literal(next(text, first), value),
-            Target::Arrays { columns, next, capacity } => {
-                add!(columns, next, capacity, Texts, value.to_owned());
-            }
+            Target::Arrays { columns, next } => add!(columns, next, Texts, value.to_owned()),
         }
     }
 
@@ -426,7 +427,7 @@ impl Row<'_> {
     pub(crate) fn number(&mut self, value: f64) {
         match &mut self.0 {
             Target::Json { text, first } | Target::Literals { text, first } => push(next(text, first), value),
-            Target::Arrays { columns, next, capacity } => add!(columns, next, capacity, Numbers, value),
+            Target::Arrays { columns, next } => add!(columns, next, Numbers, value),
         }
     }
 
@@ -439,10 +440,10 @@ impl Row<'_> {
                 json(&mut value);
                 push_literal(next(text, first), &value);
             }
-            Target::Arrays { columns, next, capacity } => {
+            Target::Arrays { columns, next } => {
                 let mut text = String::new();
                 json(&mut text);
-                add!(columns, next, capacity, Texts, text);
+                add!(columns, next, Texts, text);
             }
         }
     }
@@ -614,7 +615,7 @@ mod tests {
         assert_eq!(pieces(Encoding::Arrays, 100).len(), 1);
 
         let split: Vec<_> =
-            pieces(Encoding::Literals, 20).iter().map(|piece| written(piece, "VALUES (?)")).collect();
+            pieces(Encoding::Literals, 50).iter().map(|piece| written(piece, "VALUES (?)")).collect();
         assert_eq!(split, ["VALUES (1,'KRW'),(2,'KRW'),(3,'KRW')", "VALUES (4,'KRW'),(5,'KRW')"]);
         assert_eq!(pieces(Encoding::Json, 1).len(), 1, "a text of JSON stays whole");
         assert_eq!(pieces(Encoding::Literals, 1).len(), 5, "a row stays whole");

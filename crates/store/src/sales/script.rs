@@ -13,9 +13,6 @@ use crate::{
     hot::Packing,
 };
 
-/// For what stands around each row among literals, in bytes.
-const ROOM: usize = 1_024;
-
 /// Hot statements with one batch each, to be run one after the other.
 pub(super) struct Script {
     dialect: Dialect,
@@ -128,7 +125,7 @@ impl Packed {
     fn of(packing: Packing, statements: Vec<(&'static str, Batch)>) -> Self {
         if packing == Packing::Literals {
             let bytes: usize = statements.iter().map(|(sql, batch)| sql.len() + batch.bytes()).sum();
-            let mut text = String::with_capacity(bytes + ROOM);
+            let mut text = String::with_capacity(bytes);
             for (index, (sql, batch)) in statements.iter().enumerate() {
                 if index > 0 {
                     text.push(';');
