@@ -6,12 +6,9 @@
 mod deadlines;
 mod health;
 mod item_view;
-mod known_absent;
 mod lane;
 mod metrics;
-mod on_memory;
 mod other_nodes;
-mod unused_keys;
 mod view;
 mod views;
 

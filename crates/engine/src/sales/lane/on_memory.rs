@@ -11,7 +11,7 @@
 
 use onsale_domain::decide::{Command, Request};
 
-use super::{lane::BatchViews, unused_keys::is_first_hold};
+use super::{batch_views::BatchViews, unused_keys::is_first_hold};
 use crate::ports::{LoadedFacts, LoadedItem};
 
 /// The facts for a batch, if memory knows them all: what is not in them is absent.
@@ -60,7 +60,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::sales::known_absent::tests::{ITEM, views};
+    use crate::sales::lane::known_absent::tests::{ITEM, views};
 
     fn request(caller: i64, command: Command) -> Request {
         Request { caller: UserId(caller), key: None, command }

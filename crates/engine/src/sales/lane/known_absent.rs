@@ -14,7 +14,7 @@ use std::mem::take;
 use hashbrown::HashMap;
 use onsale_domain::{decide::FactKeys, offer::Offer};
 
-use super::lane::BatchViews;
+use super::batch_views::BatchViews;
 use crate::ports::LoadedFacts;
 
 /// Keys of facts that are absent, if the offers are at these versions.

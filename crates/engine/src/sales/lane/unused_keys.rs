@@ -16,7 +16,7 @@ use onsale_domain::{
     ids::UserId,
 };
 
-use super::lane::BatchViews;
+use super::batch_views::BatchViews;
 
 /// Keys that have not been looked up.
 #[derive(Debug, Default)]

@@ -1,0 +1,316 @@
+//! The group commit: one transaction for many commands.
+//!
+//! A lane is a queue and a task. While one transaction commits, the next batch gathers in the
+//! queue, so an idle system answers at once and a busy one batches by itself; there is no timer.
+//! All commands of one offer go through one lane, in the order they came.
+
+mod attempt;
+mod batch_views;
+mod known_absent;
+mod on_memory;
+mod unused_keys;
+
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use onsale_domain::{
+    decide::{Changes, Outcome, Refusal, Request},
+    ids::{ItemId, OrderId, PerformanceId, UserId},
+    offer::Offer,
+    time::Timestamp,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use self::{
+    attempt::{Attempts, Failure, PATIENCE},
+    batch_views::BatchViews,
+};
+use super::{
+    SaleError, Shared, deadlines, item_view::ItemView, other_nodes, view::PerformanceView, views::InMemory,
+};
+use crate::ports::{SaleWriter, StoreError};
+
+/// Who commands that no person gave come from.
+pub(super) const HOUSE: UserId = UserId(0);
+
+/// What a lane is asked.
+pub(super) enum Message {
+    /// Decide a command.
+    Command(Pending),
+    /// Bring a performance into memory.
+    View(PerformanceId, oneshot::Sender<Result<Arc<PerformanceView>, SaleError>>),
+    /// Bring an item into memory.
+    Item(ItemId, oneshot::Sender<Result<Arc<ItemView>, SaleError>>),
+    /// Read an offer's terms again.
+    TermsChanged(Offer, oneshot::Sender<()>),
+}
+
+/// A command and where its answer goes.
+pub(super) struct Pending {
+    pub(super) request: Request,
+    pub(super) answer: oneshot::Sender<Result<Outcome, SaleError>>,
+}
+
+/// A running lane. Dropping it stops it too, without waiting.
+pub(super) struct LaneHandle {
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl LaneHandle {
+    /// Waits until everything that is in the queue has been answered.
+    pub(super) async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.ended.await;
+    }
+}
+
+/// Starts a lane on a thread of its own. On the threads that serve requests, the lane would wait
+/// behind hundreds of them at every step of a transaction, and everybody for it.
+pub(super) fn spawn(shared: Arc<Shared>, queue: mpsc::Receiver<Message>) -> Result<LaneHandle, StoreError> {
+    let failed = |error: std::io::Error| StoreError::Unavailable(format!("no thread for the sale: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let ((stop, stopped), (end, ended)) = (oneshot::channel(), oneshot::channel());
+    let lane = Lane::new(shared);
+    let run = move || {
+        runtime.block_on(lane.run(queue, stopped));
+        // With it end the connections that were opened here. Whoever uses the store next must not
+        // begin a transaction on one that is about to.
+        drop(runtime);
+        let _ = end.send(());
+    };
+    std::thread::Builder::new().name("onsale-lane".to_owned()).spawn(run).map_err(failed)?;
+    Ok(LaneHandle { stop, ended })
+}
+
+struct Lane {
+    shared: Arc<Shared>,
+    writer: Box<dyn SaleWriter>,
+    /// No decision is made at an earlier time than the one before it, even if the clock is set back.
+    last_decided_at: Timestamp,
+    /// Until then it does without the locks that nodes share.
+    unlocked_until: Option<Instant>,
+    /// Until then it leaves nothing out that memory knows.
+    company_until: Option<Instant>,
+}
+
+impl Lane {
+    fn new(shared: Arc<Shared>) -> Self {
+        let writer = shared.store.sale_writer();
+        let last_decided_at = Timestamp(i64::MIN);
+        Self { shared, writer, last_decided_at, unlocked_until: None, company_until: None }
+    }
+
+    /// Works until the queue is closed and empty, or until `stop` is told to; then what is already
+    /// in the queue is still answered.
+    async fn run(mut self, mut queue: mpsc::Receiver<Message>, mut stop: oneshot::Receiver<()>) {
+        let batch_max = self.shared.settings.batch_max.max(1);
+        let mut inbox = Vec::with_capacity(batch_max);
+        loop {
+            let received = tokio::select! {
+                biased;
+                received = queue.recv_many(&mut inbox, batch_max) => received,
+                _ = &mut stop, if !queue.is_closed() => {
+                    queue.close();
+                    continue;
+                }
+            };
+            if received == 0 {
+                return;
+            }
+            self.shared.metrics.queue_depth.set(queue.len() as f64);
+            // A defect in one batch must not end the sale. Whoever is in that batch is told that
+            // the outcome is unknown, which is true.
+            if AssertUnwindSafe(self.take(&mut inbox)).catch_unwind().await.is_err() {
+                tracing::error!("a batch panicked");
+                inbox.clear();
+            }
+            if queue.is_empty() || !self.shared.settings.keep_connection {
+                self.writer.rest();
+            }
+        }
+    }
+
+    async fn take(&mut self, inbox: &mut Vec<Message>) {
+        let mut batch = Vec::with_capacity(inbox.len());
+        for message in inbox.drain(..) {
+            match message {
+                Message::Command(pending) => batch.push(pending),
+                // Whoever asked may have gone; then nobody misses the answer.
+                Message::View(performance, answer) => drop(answer.send(self.view(performance).await)),
+                Message::Item(item, answer) => drop(answer.send(self.item(item).await)),
+                Message::TermsChanged(offer, done) => {
+                    if let Err(error) = other_nodes::read_anew(&self.shared, offer).await {
+                        tracing::warn!(%error, %offer, "cannot read changed terms; a later batch will");
+                    }
+                    self.shared.tell(offer);
+                    let _ = done.send(());
+                }
+            }
+        }
+        if !batch.is_empty() {
+            self.carry_out(batch, Instant::now() + PATIENCE).await;
+        }
+    }
+
+    /// Carries out a batch and answers it. Until `until`, a database that is not there is waited for.
+    async fn carry_out(&mut self, batch: Vec<Pending>, until: Instant) {
+        let mut attempts = Attempts::new(self.shared.settings.guard, until);
+        let failure = loop {
+            match self.attempt(&batch, attempts.guard).await {
+                Ok(answers) => return self.answer(batch, answers),
+                Err(failure) if attempts.again(&failure).await => {
+                    if matches!(failure, Failure::Again) {
+                        self.shared.metrics.retries.increment(1);
+                        self.distrust_memory();
+                    }
+                }
+                Err(failure) => break failure,
+            }
+        };
+        match failure {
+            // One command that cannot be written must not take the others down with it.
+            Failure::Again | Failure::Store(StoreError::Broken(_)) if batch.len() > 1 => {
+                self.carry_out_singly(batch, until).await;
+            }
+            Failure::Again => {
+                let reason = || StoreError::Unavailable("other writers were first, again and again".into());
+                refuse(batch, || SaleError::Unavailable(reason()));
+            }
+            Failure::Store(error) => {
+                tracing::error!(%error, "a batch was not written");
+                let reason = error.to_string();
+                refuse(batch, || SaleError::Unavailable(StoreError::Unavailable(reason.clone())));
+            }
+            Failure::Unknown => {
+                let offers = offers(&batch);
+                // First, because the database may be gone for a while. What is in memory is as
+                // before the commit, which refuses nobody who may have what they ask for.
+                refuse(batch, || SaleError::OutcomeUnknown);
+                self.find_out(&offers).await;
+            }
+        }
+    }
+
+    async fn carry_out_singly(&mut self, batch: Vec<Pending>, until: Instant) {
+        for pending in batch {
+            Box::pin(self.carry_out(vec![pending], until)).await;
+        }
+    }
+
+    /// Tells the gate, the watchers, the timers and the other nodes what has changed.
+    fn announce(&self, views: &BatchViews, changes: &Changes) {
+        self.shared.deadlines.follow(changes);
+        for order in &changes.orders_new {
+            views.add_buyer(order.offer(), order.user);
+        }
+        for change in &changes.versions {
+            let offer = change.performance.into();
+            self.shared.tell(offer);
+            let Some(view) = views.performances.get(&change.performance) else { continue };
+            if !view.apply(change.version, &changes.seats[&change.performance]) {
+                self.shared.behind.add(offer);
+            }
+        }
+        for change in &changes.stocks {
+            self.shared.tell(change.item.into());
+            let Some(view) = views.items.get(&change.item) else { continue };
+            if !view.apply(change) {
+                self.shared.behind.add(change.item.into());
+            }
+        }
+    }
+
+    fn answer(&self, batch: Vec<Pending>, answers: Vec<Result<Outcome, Refusal>>) {
+        for (pending, answer) in batch.into_iter().zip(answers) {
+            if let Err(refusal) = &answer {
+                self.shared.metrics.refused(refusal);
+            }
+            let _ = pending.answer.send(answer.map_err(SaleError::Refused));
+        }
+    }
+
+    async fn views(&self, offers: &BTreeSet<Offer>) -> Result<BatchViews, StoreError> {
+        let mut views = BatchViews::default();
+        for offer in offers {
+            match *offer {
+                Offer::Performance(id) => {
+                    if let Some(view) = if_there(self.view(id).await)? {
+                        views.performances.insert(id, view);
+                    }
+                }
+                Offer::Item(id) => {
+                    if let Some(view) = if_there(self.item(id).await)? {
+                        views.items.insert(id, view);
+                    }
+                }
+            }
+        }
+        Ok(views)
+    }
+
+    /// A performance from memory, or brought there. Only the lane that changes a performance brings
+    /// it there, so no change can slip in between reading and keeping it.
+    async fn view(&self, performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
+        let now = self.shared.clock.now();
+        if let Some(view) = self.shared.performances.get(performance) {
+            view.touch(now);
+            return Ok(view);
+        }
+        let terms = self.shared.store.sale_terms(performance).await?;
+        let terms = terms.ok_or(Refusal::NoSuchPerformance(performance))?;
+        let claims = self.shared.store.claims(performance).await?;
+        Ok(self.shared.performances.insert(performance, PerformanceView::new(terms, claims), now))
+    }
+
+    /// An item from memory, or brought there; see [`Lane::view`].
+    async fn item(&self, item: ItemId) -> Result<Arc<ItemView>, SaleError> {
+        let now = self.shared.clock.now();
+        if let Some(view) = self.shared.items.get(item) {
+            view.touch(now);
+            return Ok(view);
+        }
+        let all = OrderId::first_at(Timestamp(0));
+        let sale = self.shared.store.item_sale(item, all).await?.ok_or(Refusal::NoSuchItem(item))?;
+        Ok(self.shared.items.insert(item, ItemView::new(sale, now), now))
+    }
+
+    /// Has what may have been written read again. What cannot be read is found later: holds by the
+    /// sweep, seats by whoever refreshes what is behind.
+    async fn find_out(&self, offers: &BTreeSet<Offer>) {
+        for offer in offers {
+            self.shared.behind.add(*offer);
+            self.shared.tell(*offer);
+        }
+        if let Err(error) = deadlines::recover(&self.shared).await {
+            tracing::warn!(%error, "cannot look for new holds; the sweep will");
+        }
+    }
+}
+
+fn requests(batch: &[Pending]) -> impl ExactSizeIterator<Item = &Request> {
+    batch.iter().map(|pending| &pending.request)
+}
+
+/// What a batch is about.
+fn offers(batch: &[Pending]) -> BTreeSet<Offer> {
+    requests(batch).filter_map(|request| request.command.offer()).collect()
+}
+
+fn refuse(batch: Vec<Pending>, error: impl Fn() -> SaleError) {
+    for pending in batch {
+        let _ = pending.answer.send(Err(error()));
+    }
+}
+
+/// What is not there is left to the decision, which refuses it.
+fn if_there<T>(found: Result<T, SaleError>) -> Result<Option<T>, StoreError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(SaleError::Unavailable(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
