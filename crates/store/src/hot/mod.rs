@@ -47,9 +47,10 @@ impl Packing {
         }
     }
 
-    /// Whether rows that are inserted are counted, too.
-    pub(crate) const fn counts_inserts(self) -> bool {
-        !matches!(self, Self::CommonTables)
+    /// Whether the rows of a statement are counted. In common tables those that are inserted are not: all are
+    /// inserted or the statement fails, and counting them is a tenth of their cost.
+    pub(crate) fn counts(self, sql: &str) -> bool {
+        self != Self::CommonTables || !sql.trim_start().starts_with("INSERT")
     }
 }
 
@@ -78,16 +79,15 @@ fn raised(sql: &str, by: usize) -> String {
     text
 }
 
-/// What inserts, inserts every row or fails, so it is not counted, which is a tenth of its cost. The others
-/// run in their order, as their rows are counted one by one, and before it.
+/// What is counted runs in its order, as its rows are counted one by one, and before what is not.
 fn common_tables(statements: &[String]) -> String {
     let (mut tables, mut counts) = (Vec::new(), Vec::new());
     for (index, sql) in statements.iter().enumerate() {
-        if sql.trim_start().starts_with("INSERT") {
-            tables.push(format!("t{index} AS ({sql})"));
-        } else {
+        if Packing::CommonTables.counts(sql) {
             tables.push(format!("t{index} AS ({sql} RETURNING 1)"));
             counts.push(format!("(SELECT count(*) FROM t{index})"));
+        } else {
+            tables.push(format!("t{index} AS ({sql})"));
         }
     }
     let counted = if counts.is_empty() { "0::bigint".to_owned() } else { counts.join(" + ") };

@@ -7,10 +7,17 @@
 use super::{HotStatements, Packing};
 use crate::sales::Encoding;
 
-/// The row's value of a column, or the only one there is: after the end of a shorter array comes null.
-macro_rules! each {
-    ($column:literal, $array:literal) => {
-        concat!("coalesce(k.", $column, ", ", $array, "[1])")
+/// The rows of a batch, as `k`, of which what is the same in all rows has come once: after the end of a shorter
+/// array comes null, and its only member is meant. Each column with its array.
+macro_rules! rows {
+    ($first:literal = $first_array:literal $(, $column:literal = $array:literal)*) => {
+        concat!(
+            "(SELECT coalesce(r.", $first, ", (", $first_array, ")[1]) AS ", $first,
+            $(", coalesce(r.", $column, ", (", $array, ")[1]) AS ", $column,)*
+            " FROM (SELECT unnest(", $first_array, ") AS ", $first,
+            $(", unnest(", $array, ") AS ", $column,)*
+            " OFFSET 0) r) k"
+        )
     };
 }
 
@@ -150,38 +157,25 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
 
     insert_claims: concat!(
         "INSERT INTO claims (performance_id, seat_id, order_id)
-        SELECT ",
-        each!("performance", "($1::bigint[])"),
-        ", ",
-        each!("seat", "($2::bigint[])"),
-        ", nullif(",
-        each!("order_id", "($3::uuid[])"),
-        ", '00000000-0000-0000-0000-000000000000')
-        FROM (SELECT unnest($1::bigint[]) AS performance, unnest($2::bigint[]) AS seat, unnest($3::uuid[]) AS order_id
-            OFFSET 0) k"
+        SELECT k.performance, k.seat, nullif(k.order_id, '00000000-0000-0000-0000-000000000000')
+        FROM ",
+        rows!("performance" = "$1::bigint[]", "seat" = "$2::bigint[]", "order_id" = "$3::uuid[]")
     ),
 
     insert_orders: concat!(
         "INSERT INTO orders (id, user_id, performance_id, status, seats, amount, currency,
             created_at, expires_at, version)
-        SELECT ",
-        each!("id", "($2::uuid[])"),
-        ", ",
-        each!("buyer", "($3::bigint[])"),
-        ", ",
-        each!("performance", "($4::bigint[])"),
-        ", 0, ",
-        each!("seats", "($5::text[])"),
-        ", ",
-        each!("amount", "($6::bigint[])"),
-        ", ",
-        each!("currency", "($7::text[])"),
-        ", $1::bigint, ",
-        each!("expires_at", "($8::bigint[])"),
-        ", 1
-        FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::bigint[]) AS buyer, unnest($4::bigint[]) AS performance,
-            unnest($5::text[]) AS seats, unnest($6::bigint[]) AS amount, unnest($7::text[]) AS currency,
-            unnest($8::bigint[]) AS expires_at OFFSET 0) k"
+        SELECT k.id, k.buyer, k.performance, 0, k.seats, k.amount, k.currency, $1::bigint, k.expires_at, 1
+        FROM ",
+        rows!(
+            "id" = "$2::uuid[]",
+            "buyer" = "$3::bigint[]",
+            "performance" = "$4::bigint[]",
+            "seats" = "$5::text[]",
+            "amount" = "$6::bigint[]",
+            "currency" = "$7::text[]",
+            "expires_at" = "$8::bigint[]"
+        )
     ),
 
     update_orders: "
@@ -220,22 +214,17 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
 
     insert_keys: concat!(
         "INSERT INTO idempotency_keys (user_id, key_id, fingerprint, target, order_id, balance_after, created_at)
-        SELECT ",
-        each!("owner", "($2::bigint[])"),
-        ", ",
-        each!("id", "($3::uuid[])"),
-        ", ",
-        each!("fingerprint", "($4::bigint[])"),
-        ", ",
-        each!("target", "($5::bigint[])"),
-        "::smallint, nullif(",
-        each!("order_id", "($6::uuid[])"),
-        ", '00000000-0000-0000-0000-000000000000'), nullif(",
-        each!("balance_after", "($7::bigint[])"),
-        ", '-9223372036854775808'::bigint), $1::bigint
-        FROM (SELECT unnest($2::bigint[]) AS owner, unnest($3::uuid[]) AS id, unnest($4::bigint[]) AS fingerprint,
-            unnest($5::bigint[]) AS target, unnest($6::uuid[]) AS order_id, unnest($7::bigint[]) AS balance_after
-            OFFSET 0) k"
+        SELECT k.owner, k.id, k.fingerprint, k.target::smallint, nullif(k.order_id, '00000000-0000-0000-0000-000000000000'),
+            nullif(k.balance_after, '-9223372036854775808'::bigint), $1::bigint
+        FROM ",
+        rows!(
+            "owner" = "$2::bigint[]",
+            "id" = "$3::uuid[]",
+            "fingerprint" = "$4::bigint[]",
+            "target" = "$5::bigint[]",
+            "order_id" = "$6::uuid[]",
+            "balance_after" = "$7::bigint[]"
+        )
     ),
 
     insert_events: "

@@ -35,15 +35,11 @@ impl Script {
     /// Adds a statement for a batch of `rows` rows, unless there are none.
     pub(super) fn add(&mut self, sql: &'static str, rows: usize, batch: impl FnOnce(Encoding) -> Batch) {
         self.add_as(self.dialect.hot().encoding, sql, rows, batch);
-        self.counted += rows as u64;
     }
 
     /// Adds a statement that inserts a batch of `rows` rows, unless there are none.
     pub(super) fn insert(&mut self, sql: &'static str, rows: usize, batch: impl FnOnce(Encoding) -> Batch) {
         self.add_as(self.dialect.hot().insert_encoding, sql, rows, batch);
-        if self.dialect.hot().write_packing.counts_inserts() {
-            self.counted += rows as u64;
-        }
     }
 
     fn add_as(
@@ -55,6 +51,9 @@ impl Script {
     ) {
         if rows > 0 {
             self.statements.push((sql, batch(encoding)));
+            if self.dialect.hot().write_packing.counts(sql) {
+                self.counted += rows as u64;
+            }
         }
     }
 
@@ -107,11 +106,12 @@ impl Script {
         let pieces = statements
             .flat_map(|(sql, batch)| batch.pieces(bytes_max).into_iter().map(move |piece| (sql, piece)));
         for (sql, piece) in pieces {
-            if !together.is_empty() && piece.bytes() > bytes_max.saturating_sub(bytes) {
+            let more = piece.bytes();
+            if !together.is_empty() && more > bytes_max.saturating_sub(bytes) {
                 packed.push(Packed::of(packing, std::mem::take(&mut together)));
                 bytes = 0;
             }
-            bytes += piece.bytes();
+            bytes += more;
             together.push((sql, piece));
         }
         if !together.is_empty() {
