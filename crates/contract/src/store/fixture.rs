@@ -1,12 +1,12 @@
 //! A small world to sell in, and a pipeline of one batch at a time.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use onsale_domain::{
     catalogue::{PerformanceDetails, PriceLevel, ShowDetails, ShowKind},
     decide::{
         Cancel, Changes, Charge, ClaimCheck, Command, Decider, Expire, FactKeys, Facts, Hold, HoldUnits,
-        IdempotencyKey, ItemFacts, LockSeats, Outcome, Pay, PerformanceFacts, Refusal, Request, SetStock,
+        IdempotencyKey, LockSeats, Outcome, Pay, Refusal, Request, SetStock,
     },
     hall::{Plan, SectionSpec},
     ids::{HallId, ItemId, OrderId, PaymentId, PerformanceId, SeatId, ShowId, TransferId, UserId, VenueId},
@@ -17,7 +17,7 @@ use onsale_domain::{
 };
 use onsale_engine::{
     ids::{CountingIds, Ids},
-    ports::{Guard, LoadedFacts, LoadedItem, SaleTransaction, Store},
+    ports::{Guard, LoadedFacts, SaleTransaction, Store},
 };
 use uuid::Uuid;
 
@@ -221,31 +221,22 @@ pub async fn load_facts(
 ) -> Facts {
     let loaded =
         transaction.load(&FactKeys::of(requests).with_lapsed_by(now)).await.expect("the facts are loaded");
-    let mut facts = Facts {
-        claims: loaded.claims,
-        orders: loaded.orders,
-        buyers: loaded.buyers,
-        payments: loaded.payments,
-        wallets: loaded.wallets,
-        keys: loaded.keys,
-        ..Facts::default()
-    };
-    for (performance, (revision, version)) in loaded.performances {
-        let terms = store.sale_terms(performance).await.expect("the terms are read").expect("they exist");
-        assert_eq!(terms.revision, revision, "the terms are of the revision that a transaction loads");
-        facts
-            .performances
-            .insert(performance, PerformanceFacts { terms: Arc::new(terms), revision, version });
+    let (mut sale_terms, mut item_terms) = (HashMap::new(), HashMap::new());
+    for (performance, (revision, _)) in &loaded.performances {
+        let terms = store.sale_terms(*performance).await.expect("the terms are read").expect("they exist");
+        assert_eq!(terms.revision, *revision, "the terms are of the revision that a transaction loads");
+        sale_terms.insert(*performance, Arc::new(terms));
     }
-    for (item, loaded) in loaded.items {
-        let LoadedItem { revision, version, stock, lapsed } = loaded;
+    for (item, loaded) in &loaded.items {
         let all = OrderId::first_at(Timestamp(0));
-        let sale = store.item_sale(item, all).await.expect("the terms are read").expect("they exist");
-        assert_eq!(sale.terms.revision, revision, "the terms are of the revision that a transaction loads");
-        let terms = Arc::new(sale.terms);
-        facts.items.insert(item, ItemFacts { terms, revision, version, stock, lapsed });
+        let sale = store.item_sale(*item, all).await.expect("the terms are read").expect("they exist");
+        assert_eq!(
+            sale.terms.revision, loaded.revision,
+            "the terms are of the revision that a transaction loads"
+        );
+        item_terms.insert(*item, Arc::new(sale.terms));
     }
-    facts
+    loaded.with_terms(|id| sale_terms.get(&id).cloned(), |id| item_terms.get(&id).cloned())
 }
 
 /// A request with a key whose fingerprint is 7.

@@ -1,11 +1,13 @@
 //! The port under the sale pipeline: load, write, commit.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use hashbrown::HashMap;
 use onsale_domain::{
-    decide::{Changes, FactKeys, KeyRecord},
+    decide::{Changes, FactKeys, Facts, ItemFacts, KeyRecord, PerformanceFacts},
     ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
-    item::Stock,
+    item::{ItemTerms, Stock},
     offer::{Offer, OfferKind},
     order::{Claim, Order, Payment, SeatStatus},
     sale::SaleTerms,
@@ -164,6 +166,31 @@ impl LoadedFacts {
             buyers: HashMap::with_capacity(commands),
             keys: HashMap::with_capacity(commands),
             ..Self::default()
+        }
+    }
+
+    /// The facts for a decision, with the terms of the offers. An offer without terms is left out.
+    pub fn with_terms(
+        self,
+        sale_terms: impl Fn(PerformanceId) -> Option<Arc<SaleTerms>>,
+        item_terms: impl Fn(ItemId) -> Option<Arc<ItemTerms>>,
+    ) -> Facts {
+        let performances = self.performances.into_iter().filter_map(|(id, (revision, version))| {
+            Some((id, PerformanceFacts { terms: sale_terms(id)?, revision, version }))
+        });
+        let items = self.items.into_iter().filter_map(|(id, item)| {
+            let LoadedItem { revision, version, stock, lapsed } = item;
+            Some((id, ItemFacts { terms: item_terms(id)?, revision, version, stock, lapsed }))
+        });
+        Facts {
+            performances: performances.collect(),
+            items: items.collect(),
+            claims: self.claims,
+            orders: self.orders,
+            buyers: self.buyers,
+            payments: self.payments,
+            wallets: self.wallets,
+            keys: self.keys,
         }
     }
 

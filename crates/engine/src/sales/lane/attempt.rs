@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use onsale_domain::{
-    decide::{Decider, FactKeys, Facts, Outcome, Refusal, Request},
+    decide::{Changes, Decider, FactKeys, Facts, Outcome, Refusal, Request},
     offer::Offer,
 };
 use tokio::time::{Instant, sleep, timeout};
@@ -16,7 +16,7 @@ use crate::{
     ports::{
         CommitError, Guard, Held, LoadedFacts, LockError, SaleTransaction, StoreError, TransactionError,
     },
-    sales::other_nodes,
+    sales::{metrics::Stage, other_nodes},
 };
 
 /// How often a batch is decided because somebody else was first.
@@ -160,9 +160,7 @@ impl Lane {
         let stage = self.shared.metrics.decide_seconds(stage);
         let transaction = in_time(self.writer.write(guard, &changes)).await?;
         let stage = self.shared.metrics.write_seconds(stage);
-        committed(transaction.commit()).await?;
-        self.shared.metrics.commit_seconds(stage);
-        self.announce(views, &changes);
+        self.commit(transaction, stage, views, &changes).await?;
         Ok(Some(answers))
     }
 
@@ -196,14 +194,25 @@ impl Lane {
             return Ok(answers);
         }
 
-        let metrics = &self.shared.metrics;
-        let stage = metrics.decide_seconds(stage);
+        let stage = self.shared.metrics.decide_seconds(stage);
         in_time(transaction.write(&changes)).await?;
-        let stage = metrics.write_seconds(stage);
-        committed(transaction.commit()).await?;
-        metrics.commit_seconds(stage);
-        self.announce(views, &changes);
+        let stage = self.shared.metrics.write_seconds(stage);
+        self.commit(transaction, stage, views, &changes).await?;
         Ok(answers)
+    }
+
+    /// Commits what is written, and tells everybody.
+    async fn commit(
+        &self,
+        transaction: Box<dyn SaleTransaction>,
+        stage: Stage,
+        views: &BatchViews,
+        changes: &Changes,
+    ) -> Result<(), Failure> {
+        committed(transaction.commit()).await?;
+        self.shared.metrics.commit_seconds(stage);
+        self.announce(views, changes);
+        Ok(())
     }
 
     /// A decider on facts that have been loaded before now, so that no decision is older than what it

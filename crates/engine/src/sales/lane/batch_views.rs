@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use onsale_domain::{
-    decide::{Facts, ItemFacts, PerformanceFacts},
+    decide::Facts,
     ids::{ItemId, PerformanceId, SeatId, UserId},
     offer::Offer,
 };
 
 use crate::{
-    ports::{LoadedFacts, LoadedItem},
+    ports::LoadedFacts,
     sales::{item_view::ItemView, view::PerformanceView},
 };
 
@@ -44,25 +44,10 @@ impl BatchViews {
 
     /// Facts for the decision: what was loaded, with the terms that memory has.
     pub(super) fn facts(&self, loaded: LoadedFacts) -> Facts {
-        let performances = loaded.performances.into_iter().filter_map(|(id, (revision, version))| {
-            let terms = self.performances.get(&id)?.terms();
-            Some((id, PerformanceFacts { terms, revision, version }))
-        });
-        let items = loaded.items.into_iter().filter_map(|(id, item)| {
-            let LoadedItem { revision, version, stock, lapsed } = item;
-            let terms = self.items.get(&id)?.terms();
-            Some((id, ItemFacts { terms, revision, version, stock, lapsed }))
-        });
-        Facts {
-            performances: performances.collect(),
-            items: items.collect(),
-            claims: loaded.claims,
-            orders: loaded.orders,
-            buyers: loaded.buyers,
-            payments: loaded.payments,
-            wallets: loaded.wallets,
-            keys: loaded.keys,
-        }
+        loaded.with_terms(
+            |id| self.performances.get(&id).map(|view| view.terms()),
+            |id| self.items.get(&id).map(|view| view.terms()),
+        )
     }
 
     /// Whether somebody has never had an order of an offer, for all that memory knows.
