@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Room(Room),
     /// Check that seats, orders, payments, ledger and keys agree, on a live or stopped database
     Audit,
+    /// Back up what the embedded default keeps, also while it sells: database, pictures and signing key
+    Backup(Backup),
+    /// Bring a backup back into a data folder that has no database
+    Restore(Restore),
     /// Watch the nodes of a fleet: requests, holds, queues, latencies, waiting rooms
     Top(Top),
     /// Measure on this machine, in databases of its own
@@ -65,6 +69,23 @@ pub(crate) struct Serve {
     /// Fill an empty database with a lively example, for this machine only
     #[arg(long)]
     pub(crate) demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The file to write, a tar archive; it must not be there yet
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Check a backup instead of making one: it is whole, and an audit of what is in it is clean
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

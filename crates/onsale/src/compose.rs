@@ -368,7 +368,8 @@ pub(crate) async fn scratch_engine(
     Ok(Arc::new(engine))
 }
 
-fn database_url(config: &Config, folder: &DataFolder) -> Result<String, Failure> {
+/// The URL of the configured database, or of the one in the data folder.
+pub(crate) fn database_url(config: &Config, folder: &DataFolder) -> Result<String, Failure> {
     if !config.database.url.is_empty() {
         return Ok(config.database.url.clone());
     }

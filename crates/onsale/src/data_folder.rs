@@ -8,10 +8,13 @@ use std::{
 
 use crate::failure::Failure;
 
-const DATABASE: &str = "onsale.db";
-const MEDIA: &str = "media";
+/// The embedded database's file.
+pub(crate) const DATABASE: &str = "onsale.db";
+/// The folder of pictures.
+pub(crate) const MEDIA: &str = "media";
 const LOCK: &str = "serve.lock";
-const SIGNING_KEY: &str = "signing.key";
+/// The file of the key that signs access tokens.
+pub(crate) const SIGNING_KEY: &str = "signing.key";
 const SIGNING_KEY_BYTES: usize = 32;
 
 /// The data folder.
@@ -56,6 +59,11 @@ impl DataFolder {
         self.path.join(DATABASE)
     }
 
+    /// The file of the key that signs access tokens, which may not be there yet.
+    pub(crate) fn signing_key_file(&self) -> PathBuf {
+        self.path.join(SIGNING_KEY)
+    }
+
     /// The folder of pictures.
     pub(crate) fn media(&self) -> PathBuf {
         self.path.join(MEDIA)
@@ -80,7 +88,7 @@ impl DataFolder {
 
     /// The key that signs access tokens: made on the first start, readable by its owner only.
     pub(crate) fn signing_key(&self) -> Result<Vec<u8>, Failure> {
-        let path = self.path.join(SIGNING_KEY);
+        let path = self.signing_key_file();
         match fs::read(&path) {
             Ok(key) if key.len() == SIGNING_KEY_BYTES => return Ok(key),
             Ok(key) => {

@@ -1,6 +1,7 @@
 //! The binary: command line, configuration, composition and lifecycle.
 
 mod audit;
+mod backup;
 mod bench;
 mod cli;
 mod compose;
@@ -72,6 +73,9 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         // Its databases come and go; what matters of a measurement is in its table.
         config.log.filter = "off".to_owned();
     }
+    if let Command::Backup(_) = cli.command {
+        backup::yield_to_others();
+    }
     telemetry::install_log(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -92,7 +96,18 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
     if let Command::Bench(Bench::GuardsWorker) = cli.command {
         return Box::pin(bench::run_worker(config)).await;
     }
+    if let Command::Backup(arguments) = &cli.command
+        && arguments.check
+    {
+        return Box::pin(backup::check(config, &arguments.file)).await;
+    }
     let folder = compose::data_folder(data, false);
+    if let Command::Restore(arguments) = &cli.command {
+        return backup::restore(&arguments.file, &folder);
+    }
+    if let Command::Backup(arguments) = &cli.command {
+        return backup::create(&config, &DataFolder::existing(&folder)?, &arguments.file).await;
+    }
     // An audit of what does not exist must not make it and call it clean.
     let create = !matches!(cli.command, Command::Audit);
     let folder = if create { DataFolder::create(&folder)? } else { DataFolder::existing(&folder)? };
@@ -115,9 +130,13 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
             println!("the database is up to date");
             Ok(())
         }
-        Command::Serve(_) | Command::Bench(_) | Command::Openapi | Command::Config | Command::Top(_) => {
-            Ok(())
-        }
+        Command::Serve(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Bench(_)
+        | Command::Openapi
+        | Command::Config
+        | Command::Top(_) => Ok(()),
     };
     base.close().await.and(done)
 }

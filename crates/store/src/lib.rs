@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod backup;
 mod catalogue;
 mod connect;
 mod deliveries;
@@ -47,6 +48,7 @@ use crate::{
 };
 
 pub use crate::{
+    backup::copy_embedded,
     replicas::{REPLICAS_MAX, check_replica_urls},
     scratch::ScratchDatabase,
 };

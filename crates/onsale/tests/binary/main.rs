@@ -1,6 +1,7 @@
 //! The real executable, in folders of its own, on ports that the system chooses.
 
 mod audit;
+mod backup;
 mod bench;
 mod command_line;
 mod hostile;

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, sqlx};
 
@@ -92,6 +93,19 @@ fn checkpointer(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
         sqlite.filename(&path).create_if_missing(false).pragma("synchronous", "FULL")
     });
     connect
+}
+
+/// A connection that copies the database, and changes nothing of it.
+pub(crate) fn copier(url: &str) -> Result<ConnectOptions, StoreError> {
+    let path = path_in(url)?;
+    let options = StoreOptions::new(Currency::KRW);
+    let patience = options.patience;
+    // The currency is of no consequence here.
+    let mut connect = pool("sqlite:", 1, &options);
+    connect.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite.filename(&path).create_if_missing(false).busy_timeout(patience)
+    });
+    Ok(connect)
 }
 
 fn reader(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
