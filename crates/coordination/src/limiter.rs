@@ -91,8 +91,9 @@ impl LocalLimiter {
     }
 
     fn with_allowance(&self, key: &Key, act: impl FnOnce(&mut Allowance, Timestamp)) {
+        let mut shard = self.allowances.of(key).lock();
         let now = self.clock.now();
-        act(&mut self.allowances.of(key).lock().entry(key, now).0, now);
+        act(&mut shard.entry(key, now).0, now);
     }
 }
 
@@ -100,8 +101,9 @@ impl LocalLimiter {
 impl Limiter for LocalLimiter {
     async fn count(&self, rule: &CountRule, subject: Subject) -> Verdict {
         let key = Key { rule: rule.name.clone(), subject };
-        let now = self.clock.now();
         let mut shard = self.counts.of(&key).lock();
+        // Read inside the lock, so that time does not go back from one request to the next.
+        let now = self.clock.now();
         let counted = shard.entry(&key, now);
         let verdict = counted.count.take(rule, now);
         counted.forgotten_at = Some(counted.count.forgotten_at(rule));
@@ -110,8 +112,9 @@ impl Limiter for LocalLimiter {
 
     async fn take(&self, rule: &AllowanceRule, subject: Subject, token: u128) -> Verdict {
         let key = Key { rule: rule.name.clone(), subject };
+        let mut shard = self.allowances.of(&key).lock();
         let now = self.clock.now();
-        self.allowances.of(&key).lock().entry(&key, now).0.take(rule, token, now)
+        shard.entry(&key, now).0.take(rule, token, now)
     }
 
     async fn spend(&self, rule: &AllowanceRule, subject: Subject, token: u128) {
@@ -122,6 +125,11 @@ impl Limiter for LocalLimiter {
     async fn give_back(&self, rule: &AllowanceRule, subject: Subject, token: u128) {
         let key = Key { rule: rule.name.clone(), subject };
         self.with_allowance(&key, |allowance, _| allowance.give_back(token));
+    }
+
+    async fn restore(&self, rule: &AllowanceRule, subject: Subject, spent_at: Timestamp) {
+        let key = Key { rule: rule.name.clone(), subject };
+        self.with_allowance(&key, |allowance, now| allowance.restore(rule, spent_at, now));
     }
 
     async fn forget(&self, rule: &RuleName, subject: Subject) -> Result<bool, LimiterError> {

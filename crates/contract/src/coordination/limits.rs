@@ -265,3 +265,29 @@ pub async fn a_use_that_is_never_settled_lapses(adapter: Arc<dyn LimiterAdapter>
     limiter.spend(&rule, who, 1).await;
     assert!(!limiter.take(&rule, who, 3).await.is_allowed());
 }
+
+pub async fn a_use_is_taken_back_with_what_was_booked(adapter: Arc<dyn LimiterAdapter>) {
+    let stage = Stage::new(adapter).await;
+    let (rule, who, limiter) = (AllowanceRule { requests: 2, ..bookings() }, somebody(), &stage.limiter);
+    for token in 1..=2 {
+        assert!(limiter.take(&rule, who, token).await.is_allowed());
+        limiter.spend(&rule, who, token).await;
+        stage.clock.advance_ms(10_000);
+    }
+    assert!(!limiter.take(&rule, who, 3).await.is_allowed());
+    // The second one, to the millisecond or nearly.
+    limiter.restore(&rule, who, OPENING.plus_ms(9_990)).await;
+    assert!(limiter.take(&rule, who, 3).await.is_allowed());
+    assert!(limiter.take(&rule, who, 1).await.is_allowed(), "the first one is as it was");
+    let first_ends = OPENING.plus_ms(300_000);
+    let Verdict::Refused { until, .. } = limiter.take(&rule, who, 4).await else {
+        panic!("one was taken back, and one is taken");
+    };
+    assert!(until <= first_ends, "{until:?}");
+    // Not settled, so there is nothing to take back.
+    limiter.give_back(&rule, who, 1).await;
+    limiter.restore(&rule, who, OPENING).await;
+    limiter.restore(&rule, who, OPENING).await;
+    assert!(limiter.take(&rule, who, 4).await.is_allowed(), "the first one was taken back");
+    assert!(!limiter.take(&rule, who, 5).await.is_allowed(), "the one under way was not");
+}

@@ -1,6 +1,8 @@
 //! Limits that several nodes share.
 //!
-//! The scripts do what the domain's arithmetic does. Beside them each node counts by itself what
+//! The scripts do what the domain's arithmetic does, at the time of Redis's own clock: nodes' clocks differ,
+//! and two requests of one node may overtake each other on the way. Times that Redis answers are told in the
+//! node's own. Beside them each node counts by itself what
 //! passes through it. When Redis is away that decides, up to the node's share of the rule: all nodes
 //! together let at most the rule through again, so in the window in which Redis is lost at most twice
 //! the rule. Who is beyond a share is refused for a moment and never blocked.
@@ -45,6 +47,8 @@ static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("coun
 static COUNT_MORE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count_more.lua")));
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("take_use.lua")));
 static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("settle_use.lua")));
+static BLOCKS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("blocks.lua")));
+static RESTORE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("restore_use.lua")));
 
 /// After a failure Redis is not asked for so long: a limit must not make its requests slow.
 const REST: Duration = Duration::from_millis(500);
@@ -76,6 +80,7 @@ struct Shared {
     link: Link,
     prefix: String,
     shares: bool,
+    node_clocks: bool,
     clock: Arc<dyn Clock>,
     own: LocalLimiter,
     resting_until: Mutex<Option<Instant>>,
@@ -119,6 +124,7 @@ impl RedisLimiter {
             link: Link::open(url, Duration::ZERO).map_err(StoreError::Rejected)?,
             prefix: options.prefix.clone(),
             shares: options.shares,
+            node_clocks: options.node_clocks,
             own: LocalLimiter::new(clock.clone()),
             clock,
             resting_until: Mutex::default(),
@@ -216,8 +222,9 @@ impl Shared {
 
     async fn tell_count(&self, rule: &RuleName, subject: Subject, counted: Counted) -> Result<(), Away> {
         let Counted { requests, window_ms, window_end } = counted;
+        let began_ms_ago = self.clock.now().since_ms(window_end.plus_ms(-window_ms));
         let mut call = COUNT_MORE.key(self.key("count", rule, subject));
-        call.arg(self.clock.now().0).arg(window_ms).arg(requests).arg(window_end.plus_ms(-window_ms).0);
+        call.arg(self.now_or_redis()).arg(window_ms).arg(requests).arg(began_ms_ago);
         self.link.script::<String>(&call).await.map(drop)
     }
 
@@ -314,6 +321,16 @@ impl Shared {
         }
     }
 
+    /// The time for a script: none, which is Redis's own, unless this node's is to decide.
+    fn now_or_redis(&self) -> String {
+        if self.node_clocks { self.clock.now().0.to_string() } else { String::new() }
+    }
+
+    /// A time of Redis in this node's, given what Redis's clock said just now.
+    fn here(&self, time: i64, redis_now: i64) -> Timestamp {
+        self.clock.now().plus_ms(time - redis_now)
+    }
+
     fn settling(
         &self,
         rule: &AllowanceRule,
@@ -323,7 +340,8 @@ impl Shared {
         until: Timestamp,
     ) -> ScriptInvocation<'static> {
         let mut call = SETTLE.key(self.key("uses", &rule.name, subject));
-        call.arg(self.clock.now().0).arg(token.to_string()).arg(u8::from(spent)).arg(until.0);
+        let counts_ms = until.since_ms(self.clock.now());
+        call.arg(self.now_or_redis()).arg(token.to_string()).arg(u8::from(spent)).arg(counts_ms);
         call.arg(2 * ALLOWANCE_MAX).arg(lifetime_ms(rule));
         call
     }
@@ -346,17 +364,17 @@ impl Shared {
             }
         }
         let mut call = COUNT.key(self.key("count", &rule.name, subject));
-        call.arg(self.clock.now().0).arg(rule.requests).arg(rule.window_ms).arg(rule.burst);
+        call.arg(self.now_or_redis()).arg(rule.requests).arg(rule.window_ms).arg(rule.burst);
         call.arg(rule.block_ms).arg(rule.block_ms_max);
-        match self.run::<(u8, i64, i64, u8)>(&call).await {
-            Ok((1, left, more_at, _)) => {
-                Verdict::Allowed { left: u32::try_from(left).unwrap_or(0), more_at: Timestamp(more_at) }
+        match self.run::<(u8, i64, i64, u8, i64)>(&call).await {
+            Ok((1, left, more_at, _, now)) => {
+                Verdict::Allowed { left: u32::try_from(left).unwrap_or(0), more_at: self.here(more_at, now) }
             }
-            Ok((_, until, blocked, begun)) => {
+            Ok((_, until, blocked, begun, now)) => {
                 if begun == 1 {
                     self.list(&rule.name, subject, until).await;
                 }
-                Verdict::Refused { until: Timestamp(until), blocked: blocked == 1 }
+                Verdict::Refused { until: self.here(until, now), blocked: blocked == 1 }
             }
             Err(_) => {
                 let verdict = self.within_share(own, rule, subject);
@@ -378,13 +396,14 @@ impl Shared {
             }
         }
         let mut call = TAKE.key(self.key("uses", &rule.name, subject));
-        call.arg(self.clock.now().0).arg(token.to_string()).arg(rule.requests).arg(rule.unsettled_ms);
+        call.arg(self.now_or_redis()).arg(token.to_string()).arg(rule.requests).arg(rule.unsettled_ms);
         call.arg(lifetime_ms(rule));
         let verdict = match self.run::<Vec<i64>>(&call).await.as_deref() {
-            Ok([1, left, more_at]) => {
-                Verdict::Allowed { left: u32::try_from(*left).unwrap_or(0), more_at: Timestamp(*more_at) }
-            }
-            Ok([_, until, ..]) => Verdict::Refused { until: Timestamp(*until), blocked: false },
+            Ok([now, 1, left, more_at]) => Verdict::Allowed {
+                left: u32::try_from(*left).unwrap_or(0),
+                more_at: self.here(*more_at, *now),
+            },
+            Ok([now, _, until, ..]) => Verdict::Refused { until: self.here(*until, *now), blocked: false },
             Ok(_) | Err(_) if own.is_allowed() => return self.take_from_share(rule, subject, token).await,
             Ok(_) | Err(_) => return own,
         };
@@ -423,6 +442,16 @@ impl Limiter for RedisLimiter {
         self.shared.settle(rule, subject, token, false).await;
     }
 
+    async fn restore(&self, rule: &AllowanceRule, subject: Subject, spent_at: Timestamp) {
+        let shared = &self.shared;
+        shared.own.restore(rule, subject, spent_at).await;
+        let spent_ms_ago = shared.clock.now().since_ms(spent_at);
+        let mut call = RESTORE.key(shared.key("uses", &rule.name, subject));
+        call.arg(shared.now_or_redis()).arg(spent_ms_ago).arg(rule.window_ms);
+        // One that cannot be told lapses by itself.
+        let _ = shared.run::<String>(&call).await;
+    }
+
     async fn forget(&self, rule: &RuleName, subject: Subject) -> Result<bool, LimiterError> {
         let Shared { link, own, owed, .. } = &*self.shared;
         let mut known = own.forget(rule, subject).await?;
@@ -442,15 +471,15 @@ impl Limiter for RedisLimiter {
     }
 
     async fn blocks(&self, max: usize) -> Result<Vec<Block>, LimiterError> {
-        let now = self.shared.clock.now();
-        let mut list = redis::cmd("ZRANGE");
-        list.arg(self.shared.blocks_key()).arg("+inf").arg(format!("({}", now.0)).arg("BYSCORE").arg("REV");
-        list.arg("LIMIT").arg(0).arg(max).arg("WITHSCORES");
-        let listed: Vec<(String, f64)> = self.shared.link.command(&list).await.map_err(unavailable)?;
+        let mut call = BLOCKS.key(self.shared.blocks_key());
+        call.arg(self.shared.now_or_redis()).arg(max);
+        let (now, listed) =
+            self.shared.link.script::<(i64, Vec<(String, f64)>)>(&call).await.map_err(unavailable)?;
         let block = |(name, until): (String, f64)| {
             let (rule, subject) = name.split_once(' ')?;
             // Milliseconds are far below 2^53.
-            Some(Block { rule: rule.into(), subject: subject.parse().ok()?, until: Timestamp(until as i64) })
+            let until = self.shared.here(until as i64, now);
+            Some(Block { rule: rule.into(), subject: subject.parse().ok()?, until })
         };
         Ok(listed.into_iter().filter_map(block).collect())
     }

@@ -69,11 +69,14 @@ pub struct RedisOptions {
     /// Off for negative controls only: whether nodes share a limit among themselves while Redis is
     /// away.
     pub shares: bool,
+    /// On for negative controls and tests with a clock of their own only: whether limits are decided at
+    /// the time of the node that asks, rather than of Redis.
+    pub node_clocks: bool,
 }
 
 impl Default for RedisOptions {
     fn default() -> Self {
-        Self { prefix: "onsale".to_owned(), lease_ms: 2_000, fenced: true, shares: true }
+        Self { prefix: "onsale".to_owned(), lease_ms: 2_000, fenced: true, shares: true, node_clocks: false }
     }
 }
 

@@ -1,9 +1,11 @@
 -- Takes a use of an allowance, exactly as `Allowance::take` of the domain does.
 --
--- KEYS: the uses: by token, "unsettled:spent:until". ARGV: now in ms, token, requests, how long it counts
--- unsettled in ms, longest lifetime in ms. Answers (1, how many are left, when there is more) or (0, until
--- when).
-local now, token, requests = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+-- KEYS: the uses: by token, "unsettled:spent:until". ARGV: now in ms or '' for this server's clock, token,
+-- requests, how long it counts unsettled in ms, longest lifetime in ms. Answers (now, 1, how many are left,
+-- when there is more) or (now, 0, until when).
+local time = redis.call('TIME')
+local now = tonumber(ARGV[1]) or time[1] * 1000 + math.floor(time[2] / 1000)
+local token, requests = ARGV[2], tonumber(ARGV[3])
 local until_unsettled = string.format('%.0f', now + ARGV[4])
 local count, earliest = 0, nil
 local mine
@@ -25,7 +27,7 @@ for at = 1, #uses, 2 do
 end
 if not mine then
     if count >= requests then
-        return { 0, earliest }
+        return { now, 0, earliest }
     end
     mine = '1:0:' .. until_unsettled
     count = count + 1
@@ -33,4 +35,4 @@ if not mine then
 end
 redis.call('HSET', KEYS[1], token, mine)
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
-return { 1, math.max(requests - count, 0), earliest }
+return { now, 1, math.max(requests - count, 0), earliest }

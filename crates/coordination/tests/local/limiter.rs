@@ -11,7 +11,10 @@ use onsale_contract::coordination::{
     limits::{self as cases, LimiterAdapter},
 };
 use onsale_coordination::LocalLimiter;
-use onsale_domain::limits::{Allowance, AllowanceRule, Count, CountRule, RuleName, Subject, Verdict};
+use onsale_domain::{
+    limits::{Allowance, AllowanceRule, Count, CountRule, RuleName, Subject, Verdict},
+    time::Timestamp,
+};
 use onsale_engine::{
     clock::Clock,
     ports::{Block, Limiter, LimiterError},
@@ -80,6 +83,8 @@ impl Limiter for Careless {
             allowance.give_back(token);
         }
     }
+
+    async fn restore(&self, _: &AllowanceRule, _: Subject, _: Timestamp) {}
 
     async fn forget(&self, _: &RuleName, _: Subject) -> Result<bool, LimiterError> {
         Ok(false)

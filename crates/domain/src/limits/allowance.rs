@@ -88,6 +88,18 @@ impl Allowance {
         }
     }
 
+    /// Takes back the spent use that came about at `spent_at`, or nearest to it: what was booked has been
+    /// given back. To be called once for each.
+    pub fn restore(&mut self, rule: &AllowanceRule, spent_at: Timestamp, now: Timestamp) {
+        self.forget_old(now);
+        let until = spent_at.plus_ms(rule.window_ms);
+        let spent = self.uses.iter().enumerate().filter(|(_, each)| each.spent);
+        let nearest = spent.min_by_key(|(_, each)| each.until.since_ms(until).saturating_abs());
+        if let Some((index, _)) = nearest {
+            self.uses.swap_remove(index);
+        }
+    }
+
     /// From when on nothing of it matters any more.
     #[must_use]
     pub fn forgotten_at(&self) -> Timestamp {

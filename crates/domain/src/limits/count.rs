@@ -53,7 +53,13 @@ pub struct Count {
 
 impl Count {
     /// Counts a request, if it is allowed.
+    ///
+    /// A clock that was set back by less than a window is waited for: nothing is counted anew.
     pub fn take(&mut self, rule: &CountRule, now: Timestamp) -> Verdict {
+        let now = match self.began_at {
+            Some(began_at) if began_at.since_ms(now) < rule.window_ms => now.max(began_at),
+            _ => now,
+        };
         if let Some(until) = self.blocked_until {
             if now < until {
                 return Verdict::Refused { until, blocked: true };
@@ -61,7 +67,7 @@ impl Count {
             self.end_block(rule, until, now);
         }
         let began_at = match self.began_at {
-            // A clock that was set back begins a new window, too.
+            // A clock that was set back by more than a window begins a new one, too.
             Some(began_at) if (0..rule.window_ms).contains(&now.since_ms(began_at)) => began_at,
             _ => {
                 *self = Self { began_at: Some(now), ..Self::default() };
@@ -203,5 +209,15 @@ mod tests {
         let mut count = Count::default();
         assert_eq!(allowed(&mut count, &rule, 1, 1_000_000), 1);
         assert_eq!(allowed(&mut count, &rule, 1, 0), 1);
+    }
+
+    /// Two requests may be counted in another order than they came in.
+    #[test]
+    fn a_request_that_was_overtaken_begins_no_window() {
+        let rule = rule(3, 60_000, 3, 3_600_000, 0);
+        let mut count = Count::default();
+        let times = [1_000_002, 1_000_000, 1_000_001, 999_000, 1_000_003];
+        let all = times.map(|now| allowed(&mut count, &rule, 1, now));
+        assert_eq!(all, [1, 1, 1, 0, 0]);
     }
 }

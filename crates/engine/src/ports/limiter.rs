@@ -29,6 +29,10 @@ pub trait Limiter: Send + Sync + 'static {
     /// Settles a use that was taken: the request costs nothing.
     async fn give_back(&self, rule: &AllowanceRule, subject: Subject, token: u128);
 
+    /// Takes back the spent use that came about at a time or nearest to it, as
+    /// [`onsale_domain::limits::Allowance::restore`] does. To be called once for each.
+    async fn restore(&self, rule: &AllowanceRule, subject: Subject, spent_at: Timestamp);
+
     /// Forgets all about a key: lifts its block and begins its counts anew. Whether anything was
     /// known of it.
     async fn forget(&self, rule: &RuleName, subject: Subject) -> Result<bool, LimiterError>;

@@ -2,6 +2,7 @@
 
 use std::{
     ops::Range,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -10,11 +11,16 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use onsale_contract::coordination::limits::{LimiterAdapter, bookings, reads};
 use onsale_coordination::{RedisLimiter, RedisOptions};
-use onsale_domain::{ids::UserId, limits::Subject, time::Timestamp};
+use onsale_domain::{
+    ids::UserId,
+    limits::{Subject, Verdict},
+    time::Timestamp,
+};
 use onsale_engine::{
-    clock::{Clock, ManualClock},
+    clock::{Clock, ManualClock, SystemClock},
     ports::Limiter,
 };
 use onsale_testbed::RedisServer;
@@ -33,7 +39,8 @@ impl Node {
 #[async_trait]
 impl LimiterAdapter for Node {
     async fn start(&self, clock: Arc<dyn Clock>) -> Arc<dyn Limiter> {
-        self.limiter(&RedisOptions { prefix: unused_prefix(), ..RedisOptions::default() }, clock)
+        let options = RedisOptions { prefix: unused_prefix(), node_clocks: true, ..RedisOptions::default() };
+        self.limiter(&options, clock)
     }
 }
 
@@ -131,7 +138,8 @@ impl Fleet {
 
 async fn known_to_each_other(url: &str, count: usize, shares: bool) -> Vec<Arc<RedisLimiter>> {
     let clock = Arc::new(ManualClock::new(Timestamp(1_800_000_000_000)));
-    let options = RedisOptions { prefix: unused_prefix(), shares, ..RedisOptions::default() };
+    let options =
+        RedisOptions { prefix: unused_prefix(), shares, node_clocks: true, ..RedisOptions::default() };
     let nodes: Vec<_> = (0..count).map(|_| Node(url.to_owned()).limiter(&options, clock.clone())).collect();
     let since = Instant::now();
     while nodes.iter().any(|node| node.nodes() != count) {
@@ -145,6 +153,81 @@ async fn known_to_each_other(url: &str, count: usize, shares: bool) -> Vec<Arc<R
 async fn three_nodes_count_together() {
     let nodes = known_to_each_other(&shared_redis().await, 3, true).await;
     assert_eq!(allowed(&nodes, 200).await, 50);
+}
+
+/// Nodes whose clocks are so many milliseconds behind.
+async fn with_clocks_behind(behind: &[i64], node_clocks: bool) -> Vec<Arc<RedisLimiter>> {
+    let options = RedisOptions { prefix: unused_prefix(), node_clocks, ..RedisOptions::default() };
+    let url = shared_redis().await;
+    let clock = |behind: &i64| Arc::new(Behind(*behind)) as Arc<dyn Clock>;
+    behind.iter().map(|behind| Node(url.clone()).limiter(&options, clock(behind))).collect()
+}
+
+/// A clock that goes, so many milliseconds behind.
+struct Behind(i64);
+
+impl Clock for Behind {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus_ms(-self.0)
+    }
+
+    fn sleep_until(&self, until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        SystemClock.sleep_until(until.plus_ms(self.0))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_whose_clocks_differ_count_together() {
+    for behind in [[0, 1_000], [1_000, 0], [0, 90_000], [0, -90_000], [7_200_000, 3_600_000]] {
+        let nodes = with_clocks_behind(&behind, false).await;
+        let (first, second) = (allowed(&nodes[..1], 50).await, allowed(&nodes[1..], 50).await);
+        assert_eq!((first, second), (50, 0), "{behind:?}");
+        // A block ends in an hour by each node's own clock, and both list it.
+        for (node, behind) in nodes.iter().zip(behind) {
+            let Verdict::Refused { until, blocked: true } = node.count(&reads(), buyer(1)).await else {
+                panic!("the request too many blocks");
+            };
+            let left_ms = until.since_ms(Behind(behind).now());
+            assert!((3_500_000..=3_600_100).contains(&left_ms), "{left_ms}");
+            let blocks = node.blocks(10).await.expect("blocks are listed");
+            assert!(
+                blocks
+                    .iter()
+                    .any(|block| block.subject == buyer(1) && block.until.since_ms(until).abs() < 100)
+            );
+        }
+        // A booking at one is a booking at the other.
+        assert_eq!(booked(&nodes, 10..12).await, 2, "{behind:?}");
+        nodes[1].restore(&bookings(), buyer(10), Behind(behind[1]).now()).await;
+        assert_eq!(booked(&nodes, 10..12).await, 1, "{behind:?}");
+    }
+}
+
+/// The negative control of the test above.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_the_clocks_of_nodes_a_key_is_counted_anew() {
+    let nodes = with_clocks_behind(&[0, 90_000], true).await;
+    assert_eq!(allowed(&nodes[..1], 50).await, 50);
+    assert_eq!(allowed(&nodes[1..], 50).await, 50, "its window begins before the other one's");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bursts_of_twelve_let_exactly_the_rule_through() {
+    for round in 0..10 {
+        let nodes = with_clocks_behind(&[0, 0, 3], false).await;
+        let crowd = (0..12).map(|client| {
+            let node = nodes[client % nodes.len()].clone();
+            tokio::spawn(async move {
+                let mut allowed = 0;
+                for _ in 0..10 {
+                    allowed += usize::from(node.count(&reads(), buyer(1)).await.is_allowed());
+                }
+                allowed
+            })
+        });
+        let allowed: usize = join_all(crowd).await.into_iter().map(|client| client.expect("it counts")).sum();
+        assert_eq!(allowed, 50, "round {round}");
+    }
 }
 
 /// The bar: at most twice the rule, also when Redis comes back and has forgotten everything.
