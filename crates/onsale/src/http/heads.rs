@@ -2,14 +2,26 @@
 //! let through or leave without an answer: it refuses what is spoiled as it refuses whatever else is
 //! malformed, with 400 and the end of the connection.
 //!
-//! A head with both `Content-Length` and `Transfer-Encoding` is how a request is smuggled past a proxy
-//! that believes the other one of the two (RFC 9112, 6.1 lets a server refuse it; hyper takes it, by
-//! the coding). The preface of HTTP/2 is answered with nothing by hyper.
+//! A head that two programs can read in two ways is how a request is smuggled past a proxy (RFC 9112, 6.3
+//! and 11.2). Refused are:
+//!
+//! - `Content-Length` beside `Transfer-Encoding`, whatever the length says (6.1 lets a server refuse it;
+//!   hyper takes it, by the coding), lengths that differ, and a length that is no number or so padded that
+//!   its line has more than [`LINE_MAX`] bytes;
+//! - `Transfer-Encoding` that is not `chunked`, is there twice, or is in a request of HTTP/1.0;
+//! - a request of HTTP/1.1 without `Host`, two `Host`, and a `Host` that is none (3.2);
+//! - a line that is folded, or whose name is followed by a blank (5.1, 5.2).
+//!
+//! A target in absolute form goes before `Host` (3.2.2), and nothing here asks for either. The preface of
+//! HTTP/2 is answered with nothing by hyper.
 
 use memchr::memchr;
 
-/// As many bytes of a line as are looked at: a name and a length.
+/// As many bytes of a line as are looked at: a name and a length, and the version in [`TAIL`].
 const LINE_MAX: usize = 64;
+
+/// As many bytes of a line's end as are looked at: a version, and the end of the line.
+const TAIL: usize = 10;
 
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0";
 
@@ -39,9 +51,22 @@ enum At {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Head {
     begun: bool,
+    version: Version,
     length: Option<u64>,
     coded: bool,
-    http_2: bool,
+    hosts: u8,
+    /// It is to be refused.
+    faulty: bool,
+}
+
+/// The version of a request, as far as it matters here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Version {
+    One,
+    OnePointOne,
+    /// None that the parser lets through.
+    #[default]
+    Other,
 }
 
 /// The beginning of a line.
@@ -50,10 +75,14 @@ struct Line {
     bytes: [u8; LINE_MAX],
     length: usize,
     too_long: bool,
+    tail: [u8; TAIL],
 }
 
 impl Line {
     fn add(&mut self, bytes: &[u8]) {
+        let last = &bytes[bytes.len().saturating_sub(TAIL)..];
+        self.tail.rotate_left(last.len());
+        self.tail[TAIL - last.len()..].copy_from_slice(last);
         let fits = bytes.len().min(LINE_MAX - self.length);
         self.bytes[self.length..self.length + fits].copy_from_slice(&bytes[..fits]);
         self.length += fits;
@@ -66,14 +95,19 @@ impl Line {
         if self.too_long { bytes } else { bytes.strip_suffix(b"\r").unwrap_or(bytes) }
     }
 
+    /// Whether it ends with this, which is at most [`TAIL`] bytes with the end of a line.
+    fn ends_with(&self, end: &[u8]) -> bool {
+        self.tail.strip_suffix(b"\r").unwrap_or(&self.tail).ends_with(end)
+    }
+
     fn clear(&mut self) {
-        (self.length, self.too_long) = (0, false);
+        (self.length, self.too_long, self.tail) = (0, false, [0; TAIL]);
     }
 }
 
 impl Default for Heads {
     fn default() -> Self {
-        let line = Line { bytes: [0; LINE_MAX], length: 0, too_long: false };
+        let line = Line { bytes: [0; LINE_MAX], length: 0, too_long: false, tail: [0; TAIL] };
         Self { at: At::Head(Head::default()), line }
     }
 }
@@ -123,18 +157,14 @@ impl Heads {
         let line = self.line.known();
         self.at = match self.at {
             At::Head(head) if line.is_empty() => {
-                let doubtful = head.http_2 || head.coded && head.length.is_some();
-                if doubtful {
+                if head.is_doubtful() {
                     return false;
                 }
                 head.body()
             }
             At::Head(mut head) => {
-                if head.note(line, self.line.too_long) {
-                    At::Head(head)
-                } else {
-                    At::Lost
-                }
+                head.note(&self.line);
+                At::Head(head)
             }
             At::ChunkSize => chunk(line),
             At::Trailers if line.is_empty() => At::Head(Head::default()),
@@ -145,22 +175,46 @@ impl Heads {
 }
 
 impl Head {
-    /// Notes a line. `false` if it cannot be followed from here on.
-    fn note(&mut self, line: &[u8], too_long: bool) -> bool {
+    /// Notes a line.
+    fn note(&mut self, line: &Line) {
+        let known = line.known();
         if !self.begun {
             self.begun = true;
-            self.http_2 = line.starts_with(HTTP_2);
-            return true;
+            self.faulty = known.starts_with(HTTP_2);
+            self.version = match () {
+                () if line.ends_with(b"HTTP/1.1") => Version::OnePointOne,
+                () if line.ends_with(b"HTTP/1.0") => Version::One,
+                () => Version::Other,
+            };
+            return;
         }
-        let Some(colon) = memchr(b':', line) else { return true };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        // Folded; or the name goes on where the line is no longer looked at.
+        let Some(colon) =
+            memchr(b':', known).filter(|_| !known.starts_with(b" ") && !known.starts_with(b"\t"))
+        else {
+            self.faulty |= !line.too_long || is_blank(known[0]);
+            return;
+        };
+        let (name, value) = (&known[..colon], trim(&known[colon + 1..]));
+        self.faulty |= name.last().is_none_or(|byte| is_blank(*byte));
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.faulty |= self.coded || !value.eq_ignore_ascii_case(b"chunked") || line.too_long;
             self.coded = true;
         } else if name.eq_ignore_ascii_case(b"content-length") {
-            let Some(length) = number(value, 10).filter(|_| !too_long) else { return false };
-            self.length = Some(length);
+            let length = number(value, 10).filter(|_| !line.too_long);
+            self.faulty |= length.is_none() || self.length.is_some_and(|before| length != Some(before));
+            self.length = length.or(self.length).or(Some(0));
+        } else if name.eq_ignore_ascii_case(b"host") {
+            self.hosts = self.hosts.saturating_add(1);
+            self.faulty |= !value.iter().all(|byte| is_of_host(*byte));
         }
-        true
+    }
+
+    /// Whether it can be read in two ways, now that it has ended.
+    const fn is_doubtful(self) -> bool {
+        let hosts_wrong = self.hosts > 1 || matches!(self.version, Version::OnePointOne) && self.hosts == 0;
+        let coding_wrong = self.coded && (self.length.is_some() || matches!(self.version, Version::One));
+        self.begun && (self.faulty || hosts_wrong || coding_wrong)
     }
 
     /// What comes after this head.
@@ -170,7 +224,14 @@ impl Head {
             _ if !self.begun => At::Head(self),
             (true, _) => At::ChunkSize,
             (false, Some(length)) if length > 0 => At::Body(length),
-            (false, _) => At::Head(Head { begun: false, length: None, coded: false, http_2: false }),
+            (false, _) => At::Head(Head {
+                begun: false,
+                version: Version::Other,
+                length: None,
+                coded: false,
+                hosts: 0,
+                faulty: false,
+            }),
         }
     }
 }
@@ -184,6 +245,25 @@ fn chunk(line: &[u8]) -> At {
         Some(size) => size.checked_add(2).map_or(At::Lost, At::Chunk),
         None => At::Lost,
     }
+}
+
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Without the blanks around it.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// Whether a host and its port may have this (RFC 3986, 3.2.2).
+const fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
+        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
@@ -211,17 +291,22 @@ mod tests {
     }
 
     const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-    const SIZED: &str = "POST / HTTP/1.1\r\ncontent-LENGTH:  4 \r\n\r\n\r\n\r\n";
-    const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
+    const SIZED: &str = "POST / HTTP/1.1\r\nHOST:\tx:80 \r\ncontent-LENGTH:  4 \r\n\r\n\r\n\r\n";
+    const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n\
                            1b;x=\"y\"\r\nContent-Length: 1\r\nX: y\r\n\r\n\r\n0\r\nTrailer: x\r\n\r\n";
 
     #[test]
     fn what_is_clear_passes_as_it_is_in_whatever_pieces_it_comes() {
-        let lengths = "POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}";
+        let lengths = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}";
+        let old = "GET / HTTP/1.0\r\n\r\nGET http://y/ HTTP/1.1\r\nHost: x\r\n\r\n";
         let bare = "GET / HTTP/1.1\nHost: x\n\n";
-        let long =
-            format!("GET /{} HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(500), "transfer-encoding: ".repeat(50));
-        let all = [GET, SIZED, CHUNKED, "\r\n", SIZED, CHUNKED, lengths, bare, GET, &long, GET].concat();
+        let long = format!(
+            "GET /{} HTTP/1.1\r\nHost:\r\nX: {}\r\n{}: y\r\n\r\n",
+            "y".repeat(500),
+            "transfer-encoding: ".repeat(50),
+            "Z".repeat(99)
+        );
+        let all = [GET, SIZED, CHUNKED, "\r\n", SIZED, CHUNKED, lengths, bare, old, &long, GET].concat();
         for piece in [1, 2, 3, 7, 64, 65, 100, 10_000] {
             assert_eq!(followed(&all, piece), all.as_bytes(), "in pieces of {piece}");
         }
@@ -230,11 +315,53 @@ mod tests {
     #[test]
     fn a_head_with_two_ways_to_end_is_spoiled_wherever_it_stands() {
         let both = [
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n",
-            "POST / HTTP/1.1\r\nContent-Length: 4\r\nX: y\r\ntransfer-encoding:chunked\r\n\r\n",
-            "POST / HTTP/1.1\nContent-Length: 4\nTRANSFER-ENCODING: \tchunked\n\n",
+            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 4\r\nHost: x\r\ntransfer-encoding:chunked\r\n\r\n",
+            "POST / HTTP/1.1\nHost: x\nContent-Length: 4\nTRANSFER-ENCODING: \tchunked\n\n",
             "PRI * HTTP/2.0\r\n\r\n",
         ];
+        let padded = format!("Transfer-Encoding: chunked\r\nContent-Length:{}4", " ".repeat(200));
+        let long_coding = format!("Transfer-Encoding: chunked{}", " ".repeat(200));
+        let odd = [
+            "Transfer-Encoding: chunked\r\nContent-Length: x",
+            "Content-Length: +4\r\nTransfer-Encoding: chunked",
+            "Content-Length:\r\nTransfer-Encoding: chunked",
+            &padded,
+            &long_coding,
+            "Content-Length: x",
+            "Content-Length: 4, 4",
+            "Content-Length: 4\r\nContent-Length: 5",
+            "Content-Length: -1",
+            "Content-Length: 99999999999999999999",
+            "Content-Length : 4",
+            "Content-Length\t: 4",
+            "Transfer-Encoding: chunked, identity",
+            "Transfer-Encoding: gzip, chunked",
+            "Transfer-Encoding: \x0bchunked",
+            "Transfer-Encoding: xchunked",
+            "Transfer-Encoding: identity",
+            "Transfer-Encoding:",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding:\r\n chunked",
+            "X: y\r\n\tz",
+            ": y",
+            "no colon",
+            "Host: y",
+            "Host: x",
+        ];
+        let odd = odd.map(|odd| format!("POST / HTTP/1.1\r\nHost: x\r\n{odd}\r\n\r\n"));
+        let hosts = [
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\nX: y\n\n",
+            "GET http://x/ HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: x y\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+            "GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\n\r\n",
+            "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\n Host: x\r\n\r\n",
+        ];
+        let both = both.into_iter().chain(odd.iter().map(|odd| &**odd)).chain(hosts);
         for both in both {
             for before in [String::new(), GET.to_owned(), SIZED.repeat(2), [SIZED, CHUNKED, GET].concat()] {
                 for piece in [1, 2, 5, 64, 10_000] {
@@ -249,11 +376,7 @@ mod tests {
 
     #[test]
     fn what_the_parser_refuses_is_left_to_it() {
-        for odd in ["Content-Length: +4", "Content-Length: 4, 4", "Content-Length: x"] {
-            let text = format!("POST / HTTP/1.1\r\n{odd}\r\nTransfer-Encoding: chunked\r\n\r\n");
-            assert_eq!(followed(&text, 10_000), text.as_bytes());
-        }
-        let text = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned() + GET;
+        let text = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned() + GET;
         assert_eq!(followed(&text, 10_000), text.as_bytes());
     }
 
@@ -279,8 +402,12 @@ mod tests {
         let post = "POST / HTTP/1.1\r\nHost: x\r\n";
         let both = format!("{post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
         let turned = format!("{post}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n");
+        let malformed = format!("{post}Transfer-Encoding: chunked\r\nContent-Length: x\r\n\r\n0\r\n\r\n");
+        let hosts = format!("{post}Host: y\r\nConnection: close\r\n\r\n");
+        let no_host = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
         let http_2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-        for (text, without) in [(&*both, "HTTP/1.1 200"), (&turned, "HTTP/1.1 200"), (http_2, "")] {
+        let served = [&*both, &turned, &malformed, &hosts, no_host].map(|text| (text, "HTTP/1.1 200"));
+        for (text, without) in served.into_iter().chain([(http_2, "")]) {
             let answer = answered_by_hyper(text).await;
             assert!(answer.starts_with(without) && answer.is_empty() == without.is_empty(), "{answer}");
             let spoiled = String::from_utf8(followed(text, 10_000)).unwrap();
