@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName, header::FORWARDED};
 
+use super::forwarded;
+
 /// The header in which proxies say for whom they ask. Only one is read: a proxy that sets one of
 /// them passes the other on as the client wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +35,11 @@ pub(super) fn client(
     };
     // Several lines of one header are one list.
     for line in headers.get_all(name).iter().rev() {
-        for hop in line.as_bytes().rsplit(|byte| *byte == b',') {
-            let hop = std::str::from_utf8(hop).ok().and_then(|text| match header {
-                ForwardedHeader::XForwardedFor => address(text),
-                ForwardedHeader::Forwarded => forwarded_for(text),
-            });
+        let hops = match header {
+            ForwardedHeader::XForwardedFor => hops_of_x_forwarded_for(line.as_bytes()),
+            ForwardedHeader::Forwarded => forwarded::hops(line.as_bytes()),
+        };
+        for hop in hops.into_iter().rev() {
             // Not an address: whoever wrote it is the last one known.
             let Some(hop) = hop else { return client };
             client = hop;
@@ -49,11 +51,10 @@ pub(super) fn client(
     client
 }
 
-/// The `for` of one element of `Forwarded`.
-fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let (_, node) = pairs.find(|(name, _)| name.eq_ignore_ascii_case("for"))?;
-    address(node.trim().trim_matches('"'))
+/// The hops of a line, in its order; what is not an address is `None`.
+fn hops_of_x_forwarded_for(line: &[u8]) -> Vec<Option<IpAddr>> {
+    let hop = |hop| std::str::from_utf8(hop).ok().and_then(address);
+    line.split(|byte| *byte == b',').map(hop).collect()
 }
 
 /// An address, with or without brackets and port.

@@ -26,6 +26,35 @@ const PAGES: HeaderValue = HeaderValue::from_static(
 /// How long a browser may remember that a site may call.
 const PREFLIGHT_KEPT: Duration = Duration::from_secs(600);
 
+/// The headers that the API reads of a page's request. A browser sends `last-event-id` when it takes a
+/// stream up again.
+const SENT: [HeaderName; 7] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONTENT_TYPE,
+    header::IF_NONE_MATCH,
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("last-event-id"),
+    HeaderName::from_static("queue-token"),
+];
+
+/// The headers of an answer that a page may read, beside those that any page may.
+const SEEN: [HeaderName; 13] = [
+    header::ALLOW,
+    header::DATE,
+    header::ETAG,
+    header::LINK,
+    header::LOCATION,
+    header::RETRY_AFTER,
+    header::VARY,
+    header::WWW_AUTHENTICATE,
+    HeaderName::from_static("idempotent-replayed"),
+    HeaderName::from_static("queue-token"),
+    HeaderName::from_static("ratelimit"),
+    HeaderName::from_static("ratelimit-policy"),
+    HeaderName::from_static("x-total-count"),
+];
+
 /// Adds what keeps browsers out of trouble.
 pub(crate) fn secure(headers: &mut HeaderMap) {
     for (name, value) in &SECURE {
@@ -46,19 +75,11 @@ pub(crate) fn cors(router: Router, origins: &[String]) -> Router {
     if origins.is_empty() {
         return router;
     }
-    let sent = ["idempotency-key", "queue-token"].map(HeaderName::from_static);
-    let seen = ["idempotent-replayed", "queue-token", "ratelimit", "ratelimit-policy", "retry-after"]
-        .map(HeaderName::from_static);
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers(
-            [header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_NONE_MATCH]
-                .into_iter()
-                .chain(sent)
-                .collect::<Vec<_>>(),
-        )
-        .expose_headers([header::ETAG, header::LOCATION].into_iter().chain(seen).collect::<Vec<_>>())
+        .allow_headers(SENT)
+        .expose_headers(SEEN)
         .max_age(PREFLIGHT_KEPT);
     router.layer(layer)
 }
