@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use onsale_domain::time::Timestamp;
+use onsale_domain::{ids::UserId, time::Timestamp};
 use onsale_engine::{
     media::{MEDIA_PATH, MediaName},
     ports::{MediaStore, Pictured, StoreError},
@@ -27,8 +27,13 @@ impl MediaStore for SqlStore {
         if touch(&self.writer, name, now).await? {
             return Ok(true);
         }
-        let row =
-            picture::ActiveModel { name: Set(name.to_string()), used_at: Set(now.0), removing: Set(false) };
+        let row = picture::ActiveModel {
+            name: Set(name.to_string()),
+            used_at: Set(now.0),
+            removing: Set(false),
+            owner_id: Set(None),
+            bytes: Set(0),
+        };
         match picture::Entity::insert(row).exec_without_returning(&self.writer).await {
             Ok(_) => Ok(true),
             Err(error) => match error.sql_err() {
@@ -37,6 +42,34 @@ impl MediaStore for SqlStore {
                 _ => Err(store_error(error)),
             },
         }
+    }
+
+    async fn own_media(&self, name: &MediaName, owner: UserId, bytes: u64) -> Result<(), StoreError> {
+        picture::Entity::update_many()
+            .col_expr(picture::Column::OwnerId, Expr::val(owner.0))
+            .col_expr(picture::Column::Bytes, Expr::val(i64::try_from(bytes).unwrap_or(i64::MAX)))
+            .filter(picture::Column::Name.eq(name.to_string()))
+            .filter(picture::Column::OwnerId.is_null())
+            .exec(&self.writer)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn media_of(&self, owner: UserId) -> Result<Vec<(MediaName, u64)>, StoreError> {
+        let rows: Vec<(String, i64)> = picture::Entity::find()
+            .select_only()
+            .column(picture::Column::Name)
+            .column(picture::Column::Bytes)
+            .filter(picture::Column::OwnerId.eq(owner.0))
+            .into_tuple()
+            .all(&self.writer)
+            .await
+            .map_err(store_error)?;
+        let picture = |(name, bytes): (String, i64)| {
+            Ok((name.parse().map_err(broken)?, u64::try_from(bytes).unwrap_or(0)))
+        };
+        rows.into_iter().map(picture).collect()
     }
 
     async fn set_image(

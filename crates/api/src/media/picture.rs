@@ -1,14 +1,14 @@
 //! A picture in a request's body.
 
 use axum::{
-    extract::{FromRequest, Request},
+    extract::{FromRef, FromRequest, Request},
     http::header,
 };
 use bytes::Bytes;
 use onsale_engine::media::{IMAGE_BYTES_MAX, ImageFormat};
 
 use crate::{
-    json,
+    Shared, json,
     problem::{Kind, Problem},
 };
 
@@ -18,10 +18,13 @@ pub(super) struct Picture {
     pub(super) bytes: Bytes,
 }
 
-impl<S: Sync> FromRequest<S> for Picture {
+impl<S: Send + Sync> FromRequest<S> for Picture
+where
+    Shared: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let said = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let said = said.unwrap_or("").split(';').next().unwrap_or("").trim();
         let known = ImageFormat::ALL.map(ImageFormat::media_type);
@@ -34,7 +37,8 @@ impl<S: Sync> FromRequest<S> for Picture {
                 format!("send the picture with Content-Type: one of {known}"),
             )
         })?;
-        let bytes = json::read(request.into_body(), IMAGE_BYTES_MAX).await?;
+        let time_max = Shared::from_ref(state).door.body_time_max;
+        let bytes = json::read_at_pace(request.into_body(), IMAGE_BYTES_MAX, time_max).await?;
         Ok(Self { media_type, bytes })
     }
 }

@@ -8,8 +8,9 @@ use crate::{Shared, caller::OwnerOf, problem::Problem};
 
 /// Set a show's picture
 ///
-/// The body is the picture itself: PNG, JPEG, WebP or GIF, at most 5 MiB, 16,384 pixels on a side and
-/// 50 million in all. It becomes the show's `thumbnailImage`. What follows the picture in the body is
+/// The body is the picture itself: PNG, JPEG, WebP or GIF, at most 5 MiB, it and each of its frames of at
+/// most 16,384 pixels on a side and 50 million in all. Positions, comments and the like are taken out; the
+/// orientation stays. It becomes the show's `thumbnailImage`. What follows the picture in the body is
 /// cut off.
 #[utoipa::path(put, path = "/api/v1/admin/shows/{id}/image", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The show's id", minimum = 1)),
@@ -17,9 +18,9 @@ use crate::{Shared, caller::OwnerOf, problem::Problem};
     responses((status = 204, description = "The show has the picture")))]
 pub(super) async fn set_show_image(
     State(api): State<Shared>,
-    OwnerOf(_caller, id): OwnerOf<ShowId>,
+    OwnerOf(caller, id): OwnerOf<ShowId>,
     picture: Picture,
 ) -> Result<StatusCode, Problem> {
-    api.engine.set_image(id, picture.media_type, picture.bytes).await?;
+    api.engine.set_image(caller.user, id, picture.media_type, picture.bytes).await?;
     Ok(StatusCode::NO_CONTENT)
 }

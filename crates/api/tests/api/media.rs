@@ -2,6 +2,10 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use futures_util::{StreamExt as _, stream};
+use onsale_api::{ApiSettings, door::DoorSettings};
+use onsale_domain::{ids::UserId, user::Role};
+use onsale_engine::{Settings, media::MediaQuota};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -171,6 +175,91 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(image(&mut walk).await, "https://example.com/4.jpg", "as it was");
     assert_eq!(files(&walk), [] as [String; 0]);
+}
+
+/// A body that goes on dripping is cut off; one that comes at a pace may take longer.
+#[tokio::test]
+async fn an_upload_that_drips_is_cut_off() {
+    let server = Server::start_with(|settings| ApiSettings {
+        door: DoorSettings { body_time_max: Duration::from_millis(300), ..DoorSettings::default() },
+        ..settings
+    });
+    let mut walk = server.await.walk().await;
+    walk.set_up().await;
+    let png = picture("small.png");
+    // The picture, then what is cut off, so many bytes every 50 ms.
+    let upload = async |walk: &Walk, at_once: usize, drips: usize| {
+        let drips = stream::iter(0..drips).then(move |_| async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok::<_, std::io::Error>(vec![0_u8; at_once])
+        });
+        let body = stream::iter([Ok(png.clone())]).chain(drips);
+        let request = walk.server.request(Method::PUT, IMAGE).bearer_auth(walk.organiser.clone());
+        let request = request.header("content-type", "image/png");
+        let answer = request.body(reqwest::Body::wrap_stream(body)).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!(upload(&walk, 1, 1_000).await, 408);
+    assert_eq!(image(&mut walk).await, "https://example.com/4.jpg", "as it was");
+    assert_eq!(upload(&walk, 16 * 1_024, 16).await, 204, "800 ms at more than the least pace");
+}
+
+#[tokio::test]
+async fn a_picture_does_not_tell_where_it_was_taken() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    let jpeg = picture("small.jpg");
+    let exif = b"Exif\0\0II\x2a\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\
+                 \x25\x88\x04\0\x01\0\0\0\x28\0\0\0\0\0\0\0SECRET";
+    let segment = [&[0xFF, 0xE1][..], &(exif.len() as u16 + 2).to_be_bytes(), exif].concat();
+    let tells = [&jpeg[..2], &segment, &jpeg[2..]].concat();
+    assert_eq!(put(&mut walk, "image/jpeg", tells.clone()).await.status, StatusCode::NO_CONTENT);
+    let path = image(&mut walk).await;
+    let served = walk.server.request(Method::GET, &path).send().await.unwrap().bytes().await.unwrap();
+    assert!(served.starts_with(&jpeg[..2]) && !served.windows(6).any(|window| window == b"SECRET"));
+    assert!(served.windows(4).any(|window| window == [0x01, 0x12, 0, 3]), "but which way is up");
+    // One that was kept before pictures were cleaned.
+    let old = path.strip_prefix("/media/").unwrap();
+    fs::write(walk.server.folder.path().join("media").join(old), &tells).unwrap();
+    let again = walk.server.request(Method::GET, &path).send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(again, served);
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_pictures_and_no_more() {
+    let quota = MediaQuota { pictures: 3, bytes: 2_000_000 };
+    let server = Server::start_with_all(
+        |settings| Settings { media: quota, ..settings },
+        |settings, _| settings,
+        |engine| engine,
+    );
+    let mut walk = Box::pin(server).await.walk().await;
+    walk.set_up().await;
+    let mut put = async |walk: &mut Walk, name: &str, media_type: &str| {
+        put(walk, media_type, picture(name)).await.status.as_u16()
+    };
+    for _ in 0..2 {
+        assert_eq!(put(&mut walk, "small.png", "image/png").await, 204, "the same one is one");
+        assert_eq!(put(&mut walk, "small.jpg", "image/jpeg").await, 204);
+        assert_eq!(put(&mut walk, "small.gif", "image/gif").await, 204);
+    }
+    assert_eq!(put(&mut walk, "small.webp", "image/webp").await, 409);
+    // Somebody else's are theirs.
+    let admin = walk.server.log_in("admin", Role::Admin).await;
+    let organiser = std::mem::replace(&mut walk.organiser, admin);
+    assert_eq!(put(&mut walk, "small.webp", "image/webp").await, 204);
+    // Those that nobody sees any more are removed in time.
+    walk.server.clock.advance_ms(3_600_001);
+    for _ in 0..1_000 {
+        if files(&walk).len() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let session = walk.server.engine.accounts.begin_session(UserId(1), Role::Organiser).await.unwrap();
+    assert_ne!(session.access, organiser);
+    walk.organiser = session.access;
+    assert_eq!(put(&mut walk, "animated.webp", "image/webp").await, 204);
 }
 
 #[tokio::test]

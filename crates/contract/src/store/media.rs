@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use onsale_domain::{
     catalogue::ShowKind,
-    ids::{ItemId, ShowId},
+    ids::{ItemId, ShowId, UserId},
     time::Timestamp,
 };
 use onsale_engine::{
@@ -119,4 +119,24 @@ pub async fn a_picture_in_use_is_never_marked(store: Arc<dyn Store>) {
         store.set_image(film.into(), None, Timestamp(3_000)).await.unwrap();
         store.forget_media(&name).await.unwrap();
     }
+}
+
+pub async fn a_picture_is_whose_sent_it_first(store: Arc<dyn Store>) {
+    let of = async |user: i64| {
+        let mut pictures = store.media_of(UserId(user)).await.unwrap();
+        pictures.sort_unstable_by_key(|(_, bytes)| *bytes);
+        pictures
+    };
+    for number in 1..=3 {
+        store.note_media(&picture(number), Timestamp(1_000)).await.unwrap();
+    }
+    assert_eq!(of(1).await, []);
+    for (number, user) in [(1, 1), (2, 1), (1, 2), (3, 2)] {
+        store.own_media(&picture(number), UserId(user), 100 * u64::from(number)).await.unwrap();
+    }
+    assert_eq!(of(1).await, [(picture(1), 100), (picture(2), 200)]);
+    assert_eq!(of(2).await, [(picture(3), 300)], "the first one is somebody else's");
+    store.mark_unused_media(Timestamp(2_000), 9).await.unwrap();
+    store.forget_media(&picture(2)).await.unwrap();
+    assert_eq!(of(1).await, [(picture(1), 100)]);
 }

@@ -11,6 +11,9 @@ pub const SIDE_MAX: u32 = 16_384;
 /// The most pixels in all: a small file can claim many, and whoever shows it pays for them.
 pub const PIXELS_MAX: u64 = 50_000_000;
 
+/// The most pixels of all frames of an animation together.
+pub const FRAME_PIXELS_MAX: u64 = 10 * PIXELS_MAX;
+
 /// How a picture is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageFormat {
@@ -85,7 +88,10 @@ pub enum NotAnImage {
     #[error("the picture is broken or was cut short")]
     Broken,
     /// The picture is too large to be shown, or empty.
-    #[error("a picture has 1 to {SIDE_MAX} pixels on each side, and at most {PIXELS_MAX} in all")]
+    #[error(
+        "a picture and each of its frames has 1 to {SIDE_MAX} pixels on each side and at most {PIXELS_MAX} \
+         in all, and all frames together at most {FRAME_PIXELS_MAX}"
+    )]
     Size,
 }
 
@@ -101,35 +107,56 @@ pub fn inspect(bytes: &[u8]) -> Result<Image, NotAnImage> {
         ImageFormat::WebP => webp,
         ImageFormat::Gif => gif,
     };
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader::new(bytes);
     let (width, height) = walk(&mut reader).ok_or(NotAnImage::Broken)?;
-    let side = 1..=SIDE_MAX;
-    if !side.contains(&width) || !side.contains(&height) || u64::from(width) * u64::from(height) > PIXELS_MAX
-    {
+    reader.frames.add(width, height);
+    if reader.frames.too_large || reader.frames.pixels > FRAME_PIXELS_MAX {
         return Err(NotAnImage::Size);
     }
     Ok(Image { format, width, height, length: reader.at })
 }
 
+/// The sizes that a picture's bytes tell: of the whole and of each frame. Whoever shows it makes room for the
+/// largest of them.
+#[derive(Default)]
+struct Frames {
+    too_large: bool,
+    pixels: u64,
+}
+
+impl Frames {
+    fn add(&mut self, width: u32, height: u32) {
+        let side = 1..=SIDE_MAX;
+        let pixels = u64::from(width) * u64::from(height);
+        self.too_large |= !side.contains(&width) || !side.contains(&height) || pixels > PIXELS_MAX;
+        self.pixels = self.pixels.saturating_add(pixels);
+    }
+}
+
 /// Reads forward; `None` past the end.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+pub(super) struct Reader<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
+    frames: Frames,
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, frames: Frames::default() }
+    }
+
+    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let end = self.at.checked_add(count)?;
         let taken = self.bytes.get(self.at..end)?;
         self.at = end;
         Some(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
 
-    fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         Some(self.array::<1>()?[0])
     }
 }
@@ -150,17 +177,21 @@ fn png(reader: &mut Reader<'_>) -> Size {
         }
         match (&kind, size) {
             (b"IHDR", None) => {
-                let [width, height] = [data.get(0..4)?, data.get(4..8)?];
-                let number = |bytes: &[u8]| Some(u32::from_be_bytes(bytes.try_into().ok()?));
-                size = Some((number(width)?, number(height)?));
+                size = Some((number_at(data, 0)?, number_at(data, 4)?));
             }
             // The header comes first, and once.
             (_, None) | (b"IHDR", Some(_)) => return None,
+            // A frame of an animation.
+            (b"fcTL", _) => reader.frames.add(number_at(data, 4)?, number_at(data, 8)?),
             (b"IDAT", _) => has_pixels = true,
             (b"IEND", _) => return size.filter(|_| has_pixels),
             _ => {}
         }
     }
+}
+
+fn number_at(data: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(data.get(at..at + 4)?.try_into().ok()?))
 }
 
 fn jpeg(reader: &mut Reader<'_>) -> Size {
@@ -188,20 +219,25 @@ fn jpeg(reader: &mut Reader<'_>) -> Size {
             // The frame; between its markers stand those of tables.
             0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
                 let [_, high, low, wide, narrow, ..] = *segment else { return None };
-                size =
-                    Some((u16::from_be_bytes([wide, narrow]).into(), u16::from_be_bytes([high, low]).into()));
+                let frame = (u16::from_be_bytes([wide, narrow]), u16::from_be_bytes([high, low]));
+                reader.frames.add(frame.0.into(), frame.1.into());
+                size = Some((frame.0.into(), frame.1.into()));
             }
-            // A scan: its data goes on to the next marker. 0 means: no marker.
             0xDA => {
                 has_pixels = true;
-                let data = &reader.bytes[reader.at..];
-                let is_marker =
-                    |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xD0..=0xD7 | 0xFF);
-                reader.at += data.windows(2).position(is_marker)?;
+                scan(reader)?;
             }
             _ => {}
         }
     }
+}
+
+/// The data of a scan goes on to the next marker. 0 means: no marker.
+pub(super) fn scan(reader: &mut Reader<'_>) -> Option<()> {
+    let data = &reader.bytes[reader.at..];
+    let is_marker = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xD0..=0xD7 | 0xFF);
+    reader.at += data.windows(2).position(is_marker)?;
+    Some(())
 }
 
 fn gif(reader: &mut Reader<'_>) -> Size {
@@ -217,8 +253,10 @@ fn gif(reader: &mut Reader<'_>) -> Size {
                 sub_blocks(reader)?;
             }
             0x2C => {
-                let descriptor: [u8; 9] = reader.array()?;
-                colour_table(reader, descriptor[8])?;
+                let [_, _, _, _, wide, wider, high, higher, flags] = reader.array()?;
+                let side = |low, high| u32::from(u16::from_le_bytes([low, high]));
+                reader.frames.add(side(wide, wider), side(high, higher));
+                colour_table(reader, flags)?;
                 reader.byte()?;
                 sub_blocks(reader)?;
                 has_pixels = true;
@@ -230,14 +268,14 @@ fn gif(reader: &mut Reader<'_>) -> Size {
     has_pixels.then(|| (size(width_low, width_high), size(height_low, height_high)))
 }
 
-fn colour_table(reader: &mut Reader<'_>, flags: u8) -> Option<()> {
+pub(super) fn colour_table(reader: &mut Reader<'_>, flags: u8) -> Option<()> {
     if flags & 0x80 != 0 {
         reader.take(3 << ((flags & 7) + 1))?;
     }
     Some(())
 }
 
-fn sub_blocks(reader: &mut Reader<'_>) -> Option<()> {
+pub(super) fn sub_blocks(reader: &mut Reader<'_>) -> Option<()> {
     loop {
         match reader.byte()? {
             0 => return Some(()),
@@ -254,32 +292,67 @@ fn webp(reader: &mut Reader<'_>) -> Size {
     reader.take(4)?;
     let (mut size, mut has_pixels) = (None, false);
     while reader.at < end {
-        let kind: [u8; 4] = reader.array()?;
-        let length = u32::from_le_bytes(reader.array()?) as usize;
-        let data = reader.take(length)?;
-        // A chunk of odd length is followed by a byte that is not part of it.
-        reader.take(length % 2)?;
-        let chunk_size = match &kind {
-            b"VP8X" => {
-                let [_, _, _, _, a, b, c, d, e, f, ..] = *data else { return None };
-                let side = |bytes: [u8; 4]| u32::from_le_bytes(bytes) + 1;
-                Some((side([a, b, c, 0]), side([d, e, f, 0])))
-            }
-            b"VP8 " => {
-                let [_, _, _, 0x9D, 0x01, 0x2A, a, b, c, d, ..] = *data else { return None };
-                let side = |bytes| u32::from(u16::from_le_bytes(bytes) & 0x3FFF);
-                Some((side([a, b]), side([c, d])))
-            }
-            b"VP8L" => {
-                let [0x2F, a, b, c, d, ..] = *data else { return None };
-                let bits = u32::from_le_bytes([a, b, c, d]);
-                Some(((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1))
-            }
-            _ => None,
-        };
+        let (kind, data) = webp_chunk(reader)?;
+        let chunk_size = webp_size(kind, data)?;
+        if let Some((width, height)) = chunk_size {
+            reader.frames.add(width, height);
+        }
+        if &kind == b"ANMF" {
+            webp_frame(&mut reader.frames, data)?;
+        }
         has_pixels |= matches!(&kind, b"VP8 " | b"VP8L" | b"ANMF");
         size = size.or(chunk_size);
     }
     // The chunks fill the file exactly.
     size.filter(|_| has_pixels && reader.at == end)
+}
+
+/// The size that a chunk tells, if its kind has one. The outer `None`: it is broken.
+#[expect(clippy::option_option, reason = "broken, and without a size")]
+fn webp_size(kind: [u8; 4], data: &[u8]) -> Option<Size> {
+    Some(match &kind {
+        b"VP8X" => {
+            let [_, _, _, _, a, b, c, d, e, f, ..] = *data else { return None };
+            let side = |bytes: [u8; 4]| u32::from_le_bytes(bytes) + 1;
+            Some((side([a, b, c, 0]), side([d, e, f, 0])))
+        }
+        b"VP8 " => {
+            let [_, _, _, 0x9D, 0x01, 0x2A, a, b, c, d, ..] = *data else { return None };
+            let side = |bytes| u32::from(u16::from_le_bytes(bytes) & 0x3FFF);
+            Some((side([a, b]), side([c, d])))
+        }
+        b"VP8L" => {
+            let [0x2F, a, b, c, d, ..] = *data else { return None };
+            let bits = u32::from_le_bytes([a, b, c, d]);
+            Some(((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1))
+        }
+        _ => None,
+    })
+}
+
+/// How many bytes stand in front of the chunks of a frame.
+pub(super) const WEBP_FRAME_HEAD: usize = 16;
+
+/// A frame of an animation: its own size, and that of the picture in it.
+fn webp_frame(frames: &mut Frames, data: &[u8]) -> Option<()> {
+    let [_, _, _, _, _, _, a, b, c, d, e, f, ..] = *data else { return None };
+    let side = |bytes: [u8; 4]| u32::from_le_bytes(bytes) + 1;
+    frames.add(side([a, b, c, 0]), side([d, e, f, 0]));
+    let mut reader = Reader::new(data.get(WEBP_FRAME_HEAD..)?);
+    while reader.at < reader.bytes.len() {
+        let (kind, data) = webp_chunk(&mut reader)?;
+        if let Some((width, height)) = webp_size(kind, data)? {
+            frames.add(width, height);
+        }
+    }
+    Some(())
+}
+
+/// The next chunk. One of odd length is followed by a byte that is not part of it.
+pub(super) fn webp_chunk<'a>(reader: &mut Reader<'a>) -> Option<([u8; 4], &'a [u8])> {
+    let kind: [u8; 4] = reader.array()?;
+    let length = u32::from_le_bytes(reader.array()?) as usize;
+    let data = reader.take(length)?;
+    reader.take(length % 2)?;
+    Some((kind, data))
 }

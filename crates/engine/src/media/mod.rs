@@ -1,14 +1,18 @@
 //! Pictures of shows and items: taken from organisers, kept under a name that says what is in them.
 
 mod image;
+mod metadata;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use bytes::Bytes;
-use onsale_domain::time::Timestamp;
+use onsale_domain::{ids::UserId, time::Timestamp};
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 
-pub use image::{Image, ImageFormat, NotAnImage, PIXELS_MAX, SIDE_MAX, inspect};
+pub use metadata::without_metadata;
+
+pub use image::{FRAME_PIXELS_MAX, Image, ImageFormat, NotAnImage, PIXELS_MAX, SIDE_MAX, inspect};
 
 use crate::{
     clock::Clock,
@@ -122,6 +126,10 @@ pub enum MediaError {
         /// What it is.
         actual: ImageFormat,
     },
+    /// The account has as many pictures as it may have.
+    #[error("an account may have {} pictures of {} bytes in all; those that are not shown any more are \
+             removed within two hours", .0.pictures, .0.bytes)]
+    TooMany(MediaQuota),
     /// The files fail.
     #[error(transparent)]
     Files(#[from] MediaFilesError),
@@ -130,27 +138,58 @@ pub enum MediaError {
     Store(#[from] StoreError),
 }
 
+/// As many pictures as one account may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaQuota {
+    /// How many.
+    pub pictures: usize,
+    /// How many bytes they may have in all.
+    pub bytes: u64,
+}
+
+impl Default for MediaQuota {
+    /// A thousand pictures, a gigabyte.
+    fn default() -> Self {
+        Self { pictures: 1_000, bytes: 1 << 30 }
+    }
+}
+
 /// Pictures of shows and items. Cheap to clone.
 #[derive(Clone)]
 pub struct Media {
     store: Arc<dyn MediaStore>,
     files: Arc<dyn MediaFiles>,
     clock: Arc<dyn Clock>,
+    quota: MediaQuota,
+    /// One at a time: what an account has is counted before it has more.
+    counting: Arc<Mutex<()>>,
 }
 
 impl Media {
     /// Pictures in these files.
     #[must_use]
-    pub fn new(store: Arc<dyn MediaStore>, files: Arc<dyn MediaFiles>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, files, clock }
+    pub fn new(
+        store: Arc<dyn MediaStore>,
+        files: Arc<dyn MediaFiles>,
+        clock: Arc<dyn Clock>,
+        quota: MediaQuota,
+    ) -> Self {
+        Self { store, files, clock, quota, counting: Arc::default() }
     }
 
-    /// Takes a picture that is said to be of a media type, and makes it a show's or an item's. What
-    /// follows the picture in the bytes is cut off.
+    /// Takes a picture of an account's that is said to be of a media type, and makes it a show's or an
+    /// item's. What follows the picture in the bytes is cut off, and what tells where it was taken and the
+    /// like is taken out.
     ///
     /// # Errors
     /// See [`MediaError`]; then it has the picture that it had.
-    pub async fn set_image(&self, of: Pictured, said: &str, bytes: Bytes) -> Result<MediaName, MediaError> {
+    pub async fn set_image(
+        &self,
+        by: UserId,
+        of: Pictured,
+        said: &str,
+        bytes: Bytes,
+    ) -> Result<MediaName, MediaError> {
         if bytes.len() > IMAGE_BYTES_MAX {
             return Err(MediaError::TooLarge);
         }
@@ -158,10 +197,11 @@ impl Media {
         if image.format.media_type() != said {
             return Err(MediaError::OtherFormat { said: said.to_owned(), actual: image.format });
         }
-        let bytes = bytes.slice(..image.length);
+        let bytes = without_metadata(&bytes[..image.length], image.format).ok_or(NotAnImage::Broken)?;
+        let bytes = Bytes::from(bytes);
         let name = MediaName::of(&bytes, image.format);
         for _ in 0..KEEP_TRIES_MAX {
-            if self.store.note_media(&name, self.clock.now()).await? {
+            if self.note(by, &name, bytes.len()).await? {
                 self.files.put(&name, bytes.clone()).await?;
                 if self.store.set_image(of, Some(&name), self.clock.now()).await? {
                     return Ok(name);
@@ -171,6 +211,23 @@ impl Media {
             self.clock.sleep_until(self.clock.now().plus_ms(KEEP_AGAIN_AFTER_MS)).await;
         }
         Err(StoreError::Unavailable("this picture is being removed; try again in a moment".to_owned()).into())
+    }
+
+    /// Notes a picture that an account is about to have, if it may have one more. `false` if it is being
+    /// removed.
+    async fn note(&self, by: UserId, name: &MediaName, bytes: usize) -> Result<bool, MediaError> {
+        let _alone = self.counting.lock().await;
+        let theirs = self.store.media_of(by).await?;
+        let is_new = theirs.iter().all(|(has, _)| has != name);
+        let all: u64 = theirs.iter().map(|(_, bytes)| bytes).sum();
+        if is_new && (theirs.len() >= self.quota.pictures || all + bytes as u64 > self.quota.bytes) {
+            return Err(MediaError::TooMany(self.quota));
+        }
+        if !self.store.note_media(name, self.clock.now()).await? {
+            return Ok(false);
+        }
+        self.store.own_media(name, by, bytes as u64).await?;
+        Ok(true)
     }
 
     /// Takes a show's or an item's picture away.
@@ -187,7 +244,10 @@ impl Media {
     /// # Errors
     /// If the files cannot be read.
     pub async fn get(&self, name: &MediaName) -> Result<Option<Bytes>, MediaError> {
-        Ok(self.files.get(name).await?)
+        let Some(bytes) = self.files.get(name).await? else { return Ok(None) };
+        // One that was kept before it was done when it was taken may still have metadata.
+        let without = without_metadata(&bytes, name.format()).filter(|without| *without != bytes);
+        Ok(Some(without.map_or(bytes, Bytes::from)))
     }
 
     /// Removes pictures that nobody has referred to for an hour, from time to time, until the task is

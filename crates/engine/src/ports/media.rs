@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use onsale_domain::{
-    ids::{ItemId, ShowId},
+    ids::{ItemId, ShowId, UserId},
     time::Timestamp,
 };
 
@@ -58,6 +58,13 @@ impl From<ItemId> for Pictured {
 pub trait MediaStore: Send + Sync + 'static {
     /// Notes a picture whose file is about to be kept, used `now`. `false` if it is being removed.
     async fn note_media(&self, name: &MediaName, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Notes whose a picture is that nobody's was, and how large.
+    async fn own_media(&self, name: &MediaName, owner: UserId, bytes: u64) -> Result<(), StoreError>;
+
+    /// An account's pictures and how many bytes each has, those that nobody refers to any more included
+    /// until they are removed.
+    async fn media_of(&self, owner: UserId) -> Result<Vec<(MediaName, u64)>, StoreError>;
 
     /// Gives a show or an item its picture, or none; `false` if the picture is not there or being
     /// removed. Fails with [`StoreError::Missing`] if there is no such show or item.

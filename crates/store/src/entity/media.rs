@@ -11,6 +11,8 @@ pub(crate) mod picture {
         pub(crate) name: String,
         pub(crate) used_at: i64,
         pub(crate) removing: bool,
+        pub(crate) owner_id: Option<i64>,
+        pub(crate) bytes: i64,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

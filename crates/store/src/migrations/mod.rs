@@ -13,6 +13,7 @@ mod m0009_popularity;
 mod m0010_owners;
 mod m0011_identities;
 mod m0012_media;
+mod m0017_media_owners;
 
 pub(crate) use m0003_sales::claims_without_key;
 pub(crate) use m0006_items::stocks_without_check;
@@ -73,6 +74,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "media", kind: Kind::Expand, schema: m0012_media::schema },
     Migration { name: "identities", kind: Kind::Expand, schema: m0011_identities::schema },
     Migration { name: "owners", kind: Kind::Expand, schema: m0010_owners::schema },
+    Migration { name: "media-owners", kind: Kind::Expand, schema: m0017_media_owners::schema },
 ];
 
 /// What a migration makes, in order.
