@@ -46,6 +46,7 @@ pub(crate) struct Encoded {
     gzip: OnceCell<Option<Variant>>,
     tag: String,
     freshness: Freshness,
+    more: HeaderMap,
 }
 
 #[derive(Debug)]
@@ -59,15 +60,24 @@ struct Variant {
 impl Encoded {
     /// An answer whose entity tag is a digest of its bytes.
     pub(crate) fn new(bytes: Vec<u8>, freshness: Freshness) -> Arc<Self> {
-        let digest = Sha256::digest(&bytes);
-        let tag = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+        let tag = digest(&bytes);
         Self::with_tag(bytes, tag, freshness)
     }
 
     /// An answer whose entity tag is known. `tag` is plain ASCII without quotes.
     pub(crate) fn with_tag(bytes: Vec<u8>, tag: String, freshness: Freshness) -> Arc<Self> {
-        let plain = Variant::new(bytes.into(), &tag, freshness, false);
-        Arc::new(Self { plain, gzip: OnceCell::new(), tag, freshness })
+        Arc::new(Self::build(bytes, tag, freshness, HeaderMap::new()))
+    }
+
+    /// As [`Encoded::new`], with more headers.
+    pub(crate) fn with_headers(bytes: Vec<u8>, freshness: Freshness, more: HeaderMap) -> Arc<Self> {
+        let tag = digest(&bytes);
+        Arc::new(Self::build(bytes, tag, freshness, more))
+    }
+
+    fn build(bytes: Vec<u8>, tag: String, freshness: Freshness, more: HeaderMap) -> Self {
+        let plain = Variant::new(bytes.into(), &tag, freshness, false, &more);
+        Self { plain, gzip: OnceCell::new(), tag, freshness, more }
     }
 
     /// How much memory it may come to take, in bytes.
@@ -94,16 +104,17 @@ impl Encoded {
             GZIP_BYTES_MIN..INLINE_BYTES_MAX => gzip(&plain),
             _ => tokio::task::spawn_blocking(move || gzip(&plain)).await.ok().flatten(),
         }?;
-        Some(Variant::new(compressed.into(), &self.tag, self.freshness, true))
+        Some(Variant::new(compressed.into(), &self.tag, self.freshness, true, &self.more))
     }
 }
 
 impl Variant {
-    fn new(bytes: Bytes, tag: &str, freshness: Freshness, gzip: bool) -> Self {
+    fn new(bytes: Bytes, tag: &str, freshness: Freshness, gzip: bool, more: &HeaderMap) -> Self {
         // A strong tag names bytes, so the variants have different ones.
         let tag = if gzip { format!("\"{tag}-gzip\"") } else { format!("\"{tag}\"") };
         let tag = HeaderValue::try_from(tag).expect("a tag is plain ASCII");
         let mut headers = HeaderMap::with_capacity(8);
+        headers.extend(more.clone());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::ETAG, tag.clone());
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(freshness.as_str()));
@@ -126,6 +137,11 @@ impl Variant {
         }
         response
     }
+}
+
+/// What names bytes, in hexadecimal.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..12].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `None` only if memory for the result cannot be had.

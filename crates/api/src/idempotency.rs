@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderName, HeaderValue, request::Parts},
     response::Response,
 };
-use onsale_domain::decide::IdempotencyKey;
+use onsale_domain::{decide::IdempotencyKey, ids::UserId};
 use sha2::{Digest, Sha256};
 
 use crate::problem::{Kind, Problem};
@@ -17,6 +17,14 @@ static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-rep
 pub(crate) struct KeyHeader(Option<u128>);
 
 impl KeyHeader {
+    /// The same key in the name of somebody else: it is none of the keys of whom they act for.
+    pub(crate) fn by(self, user: UserId) -> Self {
+        Self(self.0.map(|id| {
+            let digest = Sha256::new().chain_update(id.to_le_bytes()).chain_update(user.0.to_le_bytes());
+            u128::from_le_bytes(first_bytes(&digest.finalize()))
+        }))
+    }
+
     /// The key for an operation and what was asked of it, in a canonical form: the parsed values,
     /// so that blanks and the order of members do not matter.
     pub(crate) fn key(

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::{
-    body::Body,
-    extract::{FromRef, FromRequest, Request},
+    body::{Body, BodyDataStream},
+    extract::{FromRef, FromRequest, FromRequestParts as _, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,10 +14,12 @@ use serde::{
     Serialize,
     de::{DeserializeOwned, IgnoredAny},
 };
-use tokio::time::timeout;
+use serde_json::{Map, Value};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     Shared,
+    extract::ApiPath,
     problem::{Kind, Problem},
 };
 
@@ -32,6 +34,19 @@ const ANSWER_BYTES: usize = 512;
 
 /// A JSON object of at most `BYTES_MAX` bytes. Anything else is a problem that says what is wrong.
 pub(crate) struct JsonBody<T, const BYTES_MAX: usize = BODY_BYTES_MAX>(pub(crate) T);
+
+/// A change of something that has been read: what an answer has and a change has not may be sent along, so
+/// that what was got can be put.
+pub(crate) struct Edited<T>(pub(crate) T);
+
+/// See [`Edited`].
+pub(crate) trait Editable: DeserializeOwned {
+    /// The member that is the `{id}` of the address. Another one is refused. Empty: there is none.
+    const ID: &'static str;
+
+    /// The members that are passed over: they change by themselves or by another call.
+    const READ_ONLY: &'static [&'static str];
+}
 
 /// A larger JSON object, for organisers.
 pub(crate) type AdminBody<T> = JsonBody<T, ADMIN_BODY_BYTES_MAX>;
@@ -53,6 +68,49 @@ where
         }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| not_acceptable(&error))
     }
+}
+
+impl<S: Send + Sync, T: Editable> FromRequest<S> for Edited<T>
+where
+    Shared: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let id = match T::ID {
+            "" => None,
+            _ => Some(ApiPath::<i64>::from_request_parts(&mut parts, state).await?.0),
+        };
+        let request = Request::from_parts(parts, body);
+        let bytes =
+            json_bytes(request, ADMIN_BODY_BYTES_MAX, Shared::from_ref(state).door.body_time_max).await?;
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(not_an_object(&bytes));
+        }
+        match serde_json::from_slice(&bytes) {
+            Ok(change) => Ok(Self(change)),
+            Err(error) => without_read_only::<T>(&bytes, id)?.map(Self).ok_or_else(|| not_acceptable(&error)),
+        }
+    }
+}
+
+/// The change without what is only read. `None`: there is nothing of that, or something else is wrong.
+fn without_read_only<T: Editable>(bytes: &[u8], id: Option<i64>) -> Result<Option<T>, Problem> {
+    let Ok(mut members) = serde_json::from_slice::<Map<String, Value>>(bytes) else { return Ok(None) };
+    let before = members.len();
+    if let Some(given) = members.remove(T::ID)
+        && given.as_i64() != id
+    {
+        return Err(Problem::field(T::ID, "is not the one in the address"));
+    }
+    for name in T::READ_ONLY {
+        members.remove(*name);
+    }
+    if members.len() == before {
+        return Ok(None);
+    }
+    serde_json::from_value(Value::Object(members)).map(Some).map_err(|error| not_acceptable(&error))
 }
 
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for AdminList<T>
@@ -94,21 +152,48 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Kind::UnsupportedMediaType, "send the body with Content-Type: application/json"))
 }
 
+/// How fast a large body must come after its first moments, in bytes a second.
+const PACE_MIN: f64 = 16.0 * 1_024.0;
+
+/// A whole body of at most so many bytes, which may take `time_max` and, beyond that, as long as it comes at
+/// a pace of [`PACE_MIN`].
+pub(crate) async fn read_at_pace(body: Body, bytes_max: usize, time_max: Duration) -> Result<Bytes, Problem> {
+    let begun = Instant::now();
+    let may_take = |bytes: usize| time_max + Duration::from_secs_f64(bytes as f64 / PACE_MIN);
+    read_until(body, bytes_max, |bytes| Some(begun + may_take(bytes))).await
+}
+
 /// A whole body of at most so many bytes.
 pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    read_until(body, bytes_max, |_| None).await
+}
+
+/// A whole body of at most so many bytes. `until` tells, after so many, when the next ones must be there.
+async fn read_until(
+    body: Body,
+    bytes_max: usize,
+    until: impl Fn(usize) -> Option<Instant>,
+) -> Result<Bytes, Problem> {
     let too_large = || {
         Problem::new(Kind::BodyTooLarge, format!("the body is larger than {bytes_max} bytes"))
             .with("bytesMax", bytes_max)
     };
     let mut chunks = body.into_data_stream();
-    let mut whole = match chunks.next().await.transpose().map_err(|_| broken_off())? {
+    let next = async |chunks: &mut BodyDataStream, bytes: usize| {
+        let chunk = match until(bytes) {
+            None => chunks.next().await,
+            Some(until) => timeout_at(until, chunks.next()).await.map_err(|_| too_slow())?,
+        };
+        chunk.transpose().map_err(|_| broken_off())
+    };
+    let mut whole = match next(&mut chunks, 0).await? {
         None => return Ok(Bytes::new()),
         Some(first) if first.len() > bytes_max => return Err(too_large()),
         Some(first) => first,
     };
     // Nearly every body arrives in one piece and is not copied.
     let mut rest = BytesMut::new();
-    while let Some(chunk) = chunks.next().await.transpose().map_err(|_| broken_off())? {
+    while let Some(chunk) = next(&mut chunks, whole.len() + rest.len()).await? {
         if rest.is_empty() {
             rest.extend_from_slice(&whole);
             whole = Bytes::new();
@@ -119,6 +204,10 @@ pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem>
         rest.extend_from_slice(&chunk);
     }
     Ok(if rest.is_empty() { whole } else { rest.freeze() })
+}
+
+fn too_slow() -> Problem {
+    Problem::new(Kind::RequestTimeout, "the body came too slowly")
 }
 
 fn broken_off() -> Problem {

@@ -28,6 +28,7 @@ mod media;
 mod observe;
 mod operation;
 mod ops;
+mod paging;
 mod payments;
 mod performances;
 mod problem;

@@ -16,7 +16,7 @@ use axum::{
     extract::Request,
     handler::Handler,
     http::{Method, StatusCode},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use metrics::{Counter, Histogram, counter, histogram};
 use pin_project_lite::pin_project;
@@ -124,7 +124,8 @@ impl<F: Future<Output = Response>> Future for Observing<F> {
         let mut response = match catch_unwind(AssertUnwindSafe(|| this.inner.poll(context))) {
             Ok(polled) => ready!(polled),
             // The panic hook has logged it.
-            Err(_) => Problem::new(Kind::Internal, "the request could not be carried out").into_response(),
+            Err(_) => Problem::new(Kind::Internal, "the request could not be carried out")
+                .answer_at(&this.handles.route),
         };
         let status = response.status();
         if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {

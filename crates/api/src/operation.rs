@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use axum::{
     Router,
     handler::Handler,
-    http::Method,
-    response::IntoResponse as _,
+    http::{Method, Uri},
     routing::{MethodFilter, MethodRouter},
 };
 use serde_json::Value;
@@ -172,15 +171,17 @@ pub(crate) type Operations = utoipa_axum::router::OpenApiRouter<Shared>;
 /// Answers what no operation does: unknown addresses and methods.
 pub(crate) fn with_fallbacks(router: Router) -> Router {
     router
-        .fallback(async || secured(Problem::new(Kind::NotFound, "there is nothing at this address")))
-        .method_not_allowed_fallback(async || {
+        .fallback(async |uri: Uri| {
+            secured(Problem::new(Kind::NotFound, "there is nothing at this address"), &uri)
+        })
+        .method_not_allowed_fallback(async |uri: Uri| {
             let detail = "this address has no such method; `Allow` names those it has";
-            secured(Problem::new(Kind::MethodNotAllowed, detail))
+            secured(Problem::new(Kind::MethodNotAllowed, detail), &uri)
         })
 }
 
-fn secured(problem: Problem) -> axum::response::Response {
-    let mut response = problem.into_response();
+fn secured(problem: Problem, uri: &Uri) -> axum::response::Response {
+    let mut response = problem.answer_at(uri.path());
     door::secure(response.headers_mut());
     response
 }

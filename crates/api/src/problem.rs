@@ -11,6 +11,9 @@ use onsale_domain::{
     decide::Refusal,
     line::{self, ChangeError},
     time::Timestamp,
+    unpaid::Waiting,
+    user::Role,
+    wallet::PointsFrom,
 };
 use onsale_engine::{
     accounts::AccountError,
@@ -26,7 +29,7 @@ use onsale_engine::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
-use crate::time::Rfc3339;
+use crate::{door::seconds_until, items::Failure, time::Rfc3339};
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $status:ident $slug:literal $title:literal;)*) => {
@@ -89,6 +92,9 @@ kinds! {
     /// It belongs to another organiser, or to nobody; `resource` says what it is. Its owner and
     /// administrators may.
     NotTheOwner = FORBIDDEN "not-the-owner" "It is not yours";
+    /// Points come into wallets in another way here: the installation's settings say who may put them in, and
+    /// `requiredRole` who may by the administrators' call.
+    PointsNotForSale = FORBIDDEN "points-not-for-sale" "Points are not charged here";
     /// Sales have not opened yet; they do at `onSaleAt`.
     NotOnSaleYet = FORBIDDEN "not-on-sale-yet" "Not on sale yet";
     /// The performance has started; nothing more is sold.
@@ -277,6 +283,13 @@ impl Problem {
         }
     }
 
+    /// Somebody who is asked to wait by a rule of the sale.
+    fn to_wait(error: &SaleError, until: Timestamp, rule: &'static str, now: Timestamp) -> Self {
+        let seconds = seconds_until(until, now);
+        let detail = format!("{error}; try again in {seconds} s");
+        Self::new(Kind::TooManyRequests, detail).with("rule", rule).retry_after(seconds)
+    }
+
     /// A command that was not carried out.
     pub(crate) fn sale(error: SaleError, now: Timestamp) -> Self {
         match error {
@@ -285,11 +298,32 @@ impl Problem {
             SaleError::OutcomeUnknown => Self::new(Kind::OutcomeUnknown, error.to_string()),
             SaleError::Unavailable(error) => error.into(),
             SaleError::NoEntry(error) => error.into(),
+            SaleError::NoPoints(from) => {
+                let problem = Self::new(Kind::PointsNotForSale, error.to_string());
+                match from {
+                    PointsFrom::Nobody => problem,
+                    PointsFrom::Provider => problem.with("requiredRole", Role::Admin.as_str()),
+                    _ => problem.with("requiredRole", Role::Organiser.as_str()),
+                }
+            }
+            SaleError::TooManyBookings { until, .. } => Self::to_wait(&error, until, "bookings", now),
+            SaleError::TooMuchUnpaid(Waiting::Address { until, max, held }) => {
+                let problem = Self::to_wait(&error, until, "unpaid-by-ip", now);
+                problem.with("max", max).with("held", held)
+            }
+            SaleError::TooMuchUnpaid(Waiting::Account { until }) => {
+                Self::to_wait(&error, until, "unpaid-by-account", now)
+            }
         }
     }
 }
 
 impl Problem {
+    /// The answer at an address: in the envelope where answers stand in one.
+    pub(crate) fn answer_at(self, path: &str) -> Response {
+        if Failure::is_at(path) { Failure::from(self).into_response() } else { self.into_response() }
+    }
+
     /// The same problem of an order for units, which nobody calls a reservation.
     pub(crate) fn of_order(mut self) -> Self {
         (self.kind, self.detail) = match self.kind {
@@ -391,6 +425,7 @@ impl From<MediaError> for Problem {
                 Kind::UnsupportedMediaType
             }
             MediaError::NotAnImage(_) => Kind::InvalidRequest,
+            MediaError::TooMany(_) => Kind::NotPossible,
             MediaError::Files(why) => {
                 tracing::warn!(%why, "the files of pictures cannot be reached");
                 return Self::new(Kind::Unavailable, "pictures cannot be reached; try again in a moment");

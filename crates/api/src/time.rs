@@ -34,7 +34,10 @@ impl<'de> Deserialize<'de> for Rfc3339 {
                 "`{text}` is not a time with an offset such as 2026-11-21T19:00:00+09:00"
             ))
         })?;
-        Ok(Self(Timestamp(moment.as_millisecond())))
+        // Up to the millisecond: nothing opens before the moment that was asked for.
+        let ms = moment.as_nanosecond().div_euclid(1_000_000);
+        let up = i64::from(moment.as_nanosecond().rem_euclid(1_000_000) > 0);
+        Ok(Self(Timestamp(i64::try_from(ms).unwrap_or(i64::MAX).saturating_add(up))))
     }
 }
 
@@ -80,6 +83,8 @@ mod tests {
     fn times_are_written_in_utc_and_read_with_any_offset() {
         let read: Rfc3339 = serde_json::from_str("\"2026-11-21T19:00:00.250+09:00\"").unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), "\"2026-11-21T10:00:00.25Z\"");
+        let read: Rfc3339 = serde_json::from_str("\"2026-11-21T10:00:00.0000001Z\"").unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), "\"2026-11-21T10:00:00.001Z\"", "never early");
         let refused = serde_json::from_str::<Rfc3339>("\"2026-11-21T19:00:00\"").unwrap_err();
         assert!(refused.to_string().contains("offset"), "{refused}");
         assert_eq!(Rfc3339(Timestamp(i64::MAX)).to_string(), jiff::Timestamp::MAX.to_string());

@@ -15,6 +15,7 @@ use onsale_domain::{
     money::Currency,
     sale::SaleRules,
     time::Timestamp,
+    wallet::PointsFrom,
 };
 use onsale_engine::{
     Engine, Settings,
@@ -314,7 +315,7 @@ fn settings(sales: SaleSettings) -> Settings {
         hashing_threads: 1,
         hashing_queue_max: 1,
     };
-    Settings { sales, ..Settings::new(accounts) }
+    Settings { sales, points_from: PointsFrom::Anyone, ..Settings::new(accounts) }
 }
 
 fn show(number: usize) -> ShowDetails {

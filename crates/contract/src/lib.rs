@@ -114,6 +114,7 @@ macro_rules! store_contract {
                 an_item_has_the_picture_that_it_was_given,
                 only_what_nobody_refers_to_is_removed,
                 a_picture_in_use_is_never_marked,
+                a_picture_is_whose_sent_it_first,
             }
             popularity {
                 an_event_counts_once_however_often_it_comes,
@@ -263,6 +264,7 @@ macro_rules! limiter_contract {
                 of_a_hundred_who_take_at_once_one_gets_it,
                 a_repeated_request_shares_its_use,
                 a_use_that_is_never_settled_lapses,
+                a_use_is_taken_back_with_what_was_booked,
             }
         }
     };

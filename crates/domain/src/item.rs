@@ -30,6 +30,20 @@ impl ItemKind {
         }
     }
 
+    /// The same, opening on a whole second: buyers are told the second, and it must not open before. It is
+    /// the next one, never the one before.
+    #[must_use]
+    pub const fn on_the_second(self) -> Self {
+        match self {
+            Self::TimeDeal { start_at: Timestamp(ms) } => {
+                let late = ms.rem_euclid(1_000);
+                let wait = if late == 0 { 0 } else { 1_000 - late };
+                Self::TimeDeal { start_at: Timestamp(ms.saturating_add(wait)) }
+            }
+            Self::General => Self::General,
+        }
+    }
+
     /// When sales open, if they have not always been open.
     #[must_use]
     pub const fn start_at(self) -> Option<Timestamp> {
@@ -137,5 +151,20 @@ impl Stock {
     #[must_use]
     pub const fn taken(self) -> i64 {
         self.total - self.left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_deal_never_opens_before_the_second_that_is_told() {
+        for (asked, opens) in
+            [(43_900, 44_000), (43_001, 44_000), (44_000, 44_000), (-1, 0), (-1_000, -1_000)]
+        {
+            let kind = ItemKind::TimeDeal { start_at: Timestamp(asked) };
+            assert_eq!(kind.on_the_second().start_at(), Some(Timestamp(opens)), "{asked}");
+        }
     }
 }

@@ -20,5 +20,6 @@ pub mod search;
 pub mod shedding;
 pub mod side_by_side;
 pub mod time;
+pub mod unpaid;
 pub mod user;
 pub mod wallet;

@@ -6,6 +6,7 @@
 use crate::{
     ids::{OrderId, TransferId, UserId},
     time::Timestamp,
+    user::Role,
 };
 
 /// The most that one charge may add, in minor units.
@@ -13,6 +14,38 @@ pub const CHARGE_MAX: i64 = 1_000_000_000;
 
 /// The most that one wallet may hold, in minor units.
 pub const BALANCE_MAX: i64 = 1_000_000_000_000;
+
+/// Who may put points into wallets. Each allows what the ones before it do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PointsFrom {
+    /// Nobody.
+    Nobody,
+    /// Administrators, as whom the bridge to a payment provider logs in.
+    #[default]
+    Provider,
+    /// Organisers.
+    Organisers,
+    /// Everybody into their own, without paying: for demonstrations and tests.
+    Anyone,
+}
+
+impl PointsFrom {
+    /// Whether somebody of this role may put points into any wallet.
+    #[must_use]
+    pub const fn lets_credit(self, role: Role) -> bool {
+        match role {
+            Role::Admin => !matches!(self, Self::Nobody),
+            Role::Organiser => matches!(self, Self::Organisers | Self::Anyone),
+            Role::User => false,
+        }
+    }
+
+    /// Whether everybody may put points into their own wallet.
+    #[must_use]
+    pub const fn lets_charge(self) -> bool {
+        matches!(self, Self::Anyone)
+    }
+}
 
 /// Whose money an entry moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

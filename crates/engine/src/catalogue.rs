@@ -99,6 +99,30 @@ impl Catalogue {
         Ok(self.store.movies(&query).await?)
     }
 
+    /// As [`Catalogue::movies`], with how many films there are on all pages.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn movies_and_total(
+        &self,
+        title: Option<String>,
+        genre: Option<String>,
+        showing_only: bool,
+        page: u32,
+        size: u32,
+    ) -> Result<(Vec<ShowListing>, u64), CatalogueError> {
+        let query = MovieQuery { title, genre, showing_only, now: self.clock.now(), page, size };
+        let films = self.store.movies(&query).await?;
+        let here = films.len() as u64;
+        // The only page need not be counted.
+        let is_last = here < u64::from(size) && (here > 0 || page == 0);
+        let total = match is_last {
+            true => u64::from(page) * u64::from(size) + here,
+            false => self.store.movies_total(&query).await?,
+        };
+        Ok((films, total))
+    }
+
     /// Concerts with coming dates, the nearest first; then those without.
     ///
     /// # Errors
@@ -137,7 +161,7 @@ impl Catalogue {
     /// # Errors
     /// If a field is not acceptable.
     pub async fn add_show(&self, show: ShowDetails, owner: Option<UserId>) -> Result<Show, CatalogueError> {
-        check_show(&show)?;
+        let show = checked_show(show)?;
         let id = self.store.add_show(show.clone(), owner).await?;
         self.changed();
         Ok(Show { id, details: show })
@@ -148,7 +172,7 @@ impl Catalogue {
     /// # Errors
     /// If a field is not acceptable or there is no such show.
     pub async fn change_show(&self, id: ShowId, show: ShowDetails) -> Result<Show, CatalogueError> {
-        check_show(&show)?;
+        let show = checked_show(show)?;
         self.store.change_show(id, show.clone()).await?;
         self.changed();
         Ok(Show { id, details: show })
@@ -164,13 +188,13 @@ impl Catalogue {
         shows: &[ShowDetails],
         owner: Option<UserId>,
     ) -> Result<Vec<ImportOutcome>, CatalogueError> {
-        for show in shows {
-            check_show(show)?;
+        let shows = shows.iter().cloned().map(checked_show).collect::<Result<Vec<_>, _>>()?;
+        for show in &shows {
             if show.source_key.is_none() {
                 return Err(invalid("source_key", "an imported show must name the record it came from"));
             }
         }
-        let outcomes = self.store.import_shows(shows, owner).await?;
+        let outcomes = self.store.import_shows(&shows, owner).await?;
         self.changed();
         Ok(outcomes)
     }
@@ -402,13 +426,19 @@ fn invalid(field: &'static str, reason: impl Into<String>) -> CatalogueError {
     CatalogueError::Invalid { field, reason: reason.into() }
 }
 
+/// The show as it is kept, if its fields are acceptable.
+fn checked_show(show: ShowDetails) -> Result<ShowDetails, CatalogueError> {
+    let show = ShowDetails { description: show.description.map(with_plain_lines), ..show };
+    check_show(&show)?;
+    Ok(show)
+}
+
 fn check_show(show: &ShowDetails) -> Result<(), CatalogueError> {
     check_text("title", &show.title, 500)?;
     let optional = [
         ("grade", &show.grade, 100),
         ("genre", &show.genre, 100),
         ("thumbnailImage", &show.thumbnail_image, 2_000),
-        ("description", &show.description, 10_000),
         ("creator", &show.creator, 500),
         ("sourceKey", &show.source_key, 200),
     ];
@@ -417,10 +447,23 @@ fn check_show(show: &ShowDetails) -> Result<(), CatalogueError> {
             check_text(field, text, chars_max)?;
         }
     }
+    if let Some(description) = &show.description {
+        check_long_text("description", description, 10_000)?;
+    }
     if show.running_time_min.is_some_and(|minutes| !(1..=6_000).contains(&minutes)) {
         return Err(invalid("runningTime", "a running time is 1 to 6,000 minutes"));
     }
     Ok(())
+}
+
+/// With lines that end in a line feed alone, as text areas of browsers do not send them.
+fn with_plain_lines(text: String) -> String {
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+}
+
+/// As [`check_text`], for a text of many lines: it may have tabs.
+fn check_long_text(field: &'static str, text: &str, chars_max: usize) -> Result<(), CatalogueError> {
+    check_text(field, &text.replace('\t', " "), chars_max)
 }
 
 fn check_text(field: &'static str, text: &str, chars_max: usize) -> Result<(), CatalogueError> {

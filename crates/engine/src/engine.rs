@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use onsale_domain::{decide::ClaimCheck, money::Currency};
+use onsale_domain::{
+    decide::ClaimCheck, ids::UserId, limits::AllowanceRule, money::Currency, wallet::PointsFrom,
+};
 
 use crate::{
     accounts::{AccountSettings, Accounts, IdentitySettings},
@@ -12,14 +14,14 @@ use crate::{
     clock::Clock,
     ids::Ids,
     line::{LineError, WaitingRooms},
-    media::{Media, MediaError},
+    media::{Media, MediaError, MediaQuota},
     owners::{OwnerCheck, Owners},
     ports::{
-        Broadcast, Coordination, IdentityKeys, Locks, MediaFiles, Pictured, ReplicaHealth, RoomJournal,
-        SharedCache, Store, StoreError,
+        Broadcast, Coordination, IdentityKeys, Limiter, Locks, MediaFiles, Pictured, ReplicaHealth,
+        RoomJournal, SharedCache, Store, StoreError,
     },
     rankings::{LocalRankings, RankingSettings, Rankings},
-    sales::{SaleSettings, Sales},
+    sales::{SaleSettings, Sales, UnpaidSettings},
     webhooks::{WebhookSettings, Webhooks},
 };
 
@@ -30,6 +32,12 @@ pub struct Settings {
     pub currency: Currency,
     /// The sale pipeline.
     pub sales: SaleSettings,
+    /// How much may be held unpaid.
+    pub unpaid: UnpaidSettings,
+    /// Who may put points into wallets.
+    pub points_from: PointsFrom,
+    /// As many pictures as one account may have.
+    pub media: MediaQuota,
     /// Accounts and tokens.
     pub accounts: AccountSettings,
     /// What is popular.
@@ -43,12 +51,16 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Defaults for everything but the accounts, whose key there is no default for. Prices are in won.
+    /// Defaults for everything but the accounts, whose key there is no default for. Prices are in won, any
+    /// number of seats may be held unpaid, and only administrators put points into wallets.
     #[must_use]
     pub fn new(accounts: AccountSettings) -> Self {
         Self {
             currency: Currency::KRW,
             sales: SaleSettings::default(),
+            unpaid: UnpaidSettings::default(),
+            points_from: PointsFrom::default(),
+            media: MediaQuota::default(),
             accounts,
             rankings: RankingSettings::default(),
             webhooks: WebhookSettings::default(),
@@ -76,6 +88,7 @@ pub struct Engine {
     pub webhooks: Webhooks,
     /// Pictures, if files are kept; see [`Engine::with_media`].
     pub media: Option<Media>,
+    media_quota: MediaQuota,
     tidy: Background,
     keeper: Background,
     store: Arc<dyn Store>,
@@ -158,6 +171,7 @@ impl Engine {
             rankings,
             webhooks,
             media: None,
+            media_quota: settings.media,
             tidy: Background::default(),
             keeper,
             store,
@@ -178,6 +192,12 @@ impl Engine {
         self.sales.tell_changes(broadcast);
     }
 
+    /// Lets an account make so many bookings at a performance. To be called once, before the first
+    /// request, inside a Tokio runtime.
+    pub fn limit_bookings(&self, limiter: Arc<dyn Limiter>, rule: AllowanceRule) {
+        self.sales.limit_bookings(limiter, rule);
+    }
+
     /// Takes the tokens of an OpenID provider beside our own. Must be called inside a Tokio runtime.
     #[must_use]
     pub fn with_identity_provider(mut self, keys: Arc<dyn IdentityKeys>, settings: IdentitySettings) -> Self {
@@ -188,24 +208,25 @@ impl Engine {
     /// Keeps pictures in these files, and removes those that nobody refers to any more.
     #[must_use]
     pub fn with_media(mut self, files: Arc<dyn MediaFiles>) -> Self {
-        let media = Media::new(self.store.clone(), files, self.clock.clone());
+        let media = Media::new(self.store.clone(), files, self.clock.clone(), self.media_quota);
         self.media = Some(media.clone());
         self.tidy.start(media.keep_tidy());
         self
     }
 
-    /// Takes a picture that is said to be of a media type, and makes it a show's or an item's; see
+    /// Takes a picture of an account's that is said to be of a media type, and makes it a show's or an item's; see
     /// [`Media::set_image`].
     ///
     /// # Errors
     /// [`MediaError::None`] if no files are kept, else as there.
     pub async fn set_image(
         &self,
+        by: UserId,
         of: impl Into<Pictured>,
         said: &str,
         bytes: Bytes,
     ) -> Result<(), MediaError> {
-        self.media.as_ref().ok_or(MediaError::None)?.set_image(of.into(), said, bytes).await?;
+        self.media.as_ref().ok_or(MediaError::None)?.set_image(by, of.into(), said, bytes).await?;
         self.catalogue.changed();
         Ok(())
     }

@@ -14,6 +14,7 @@ use onsale_domain::{
     offer::Offer,
     sale::SaleRules,
     time::Timestamp,
+    wallet::PointsFrom,
 };
 use onsale_engine::{
     Engine, Settings,
@@ -41,7 +42,7 @@ struct World {
 }
 
 fn settings() -> Settings {
-    Settings::new(AccountSettings {
+    let accounts = AccountSettings {
         signing_key: vec![7; 32],
         access_s: 3_600,
         refresh_s: 86_400,
@@ -49,7 +50,8 @@ fn settings() -> Settings {
         argon2_passes: 1,
         hashing_threads: 1,
         hashing_queue_max: 64,
-    })
+    };
+    Settings { points_from: PointsFrom::Anyone, ..Settings::new(accounts) }
 }
 
 impl World {
@@ -114,7 +116,7 @@ impl World {
     }
 
     async fn hold(&self, node: &Engine, user: UserId, pass: Option<&str>) -> Result<(), EntryRefusal> {
-        let shopper = Shopper { user, pass };
+        let shopper = Shopper { user, pass, from: None };
         match node.sales.hold(shopper, None, self.performance, vec![self.seats[0]]).await {
             Ok(held) => {
                 node.sales.cancel(user, held.order.id).await.unwrap();
@@ -128,7 +130,7 @@ impl World {
 
 /// Orders a unit of an item.
 async fn order(node: &Engine, item: ItemId, pass: Option<&str>) -> Result<OrderId, EntryRefusal> {
-    match node.sales.hold_units(Shopper { user: BUYER, pass }, None, item, 1).await {
+    match node.sales.hold_units(Shopper { user: BUYER, pass, from: None }, None, item, 1).await {
         Ok(held) => Ok(held.order.id),
         Err(SaleError::NoEntry(refused)) => Err(refused.reason),
         Err(other) => panic!("{other}"),
@@ -136,7 +138,7 @@ async fn order(node: &Engine, item: ItemId, pass: Option<&str>) -> Result<OrderI
 }
 
 async fn pay(node: &Engine, order: OrderId, pass: Option<&str>) -> Result<(), EntryRefusal> {
-    match node.sales.pay(Shopper { user: BUYER, pass }, None, order).await {
+    match node.sales.pay(Shopper { user: BUYER, pass, from: None }, None, order).await {
         Ok(_) => Ok(()),
         Err(SaleError::NoEntry(refused)) => Err(refused.reason),
         Err(other) => panic!("{other}"),
@@ -265,7 +267,7 @@ async fn a_repeated_hold_is_answered_also_when_its_pass_has_ended() {
     let room = world.room(&node, Mode::BankWindow { inside_max: 1 }).await;
     let pass = node.rooms.join(room, Some(BUYER), None).await.unwrap().token;
     let hold = async |key: u128, fingerprint: u64| {
-        let shopper = Shopper { user: BUYER, pass: Some(&pass) };
+        let shopper = Shopper { user: BUYER, pass: Some(&pass), from: None };
         let key = Some(IdempotencyKey { id: key, fingerprint });
         node.sales.hold(shopper, key, world.performance, vec![world.seats[0]]).await
     };

@@ -9,6 +9,7 @@ use onsale_domain::money::Currency;
 use onsale_engine::{
     Settings,
     accounts::{AccountSettings, IdentitySettings},
+    media::MediaQuota,
     rankings::RankingSettings,
     sales::SaleSettings,
     webhooks::{TargetPolicy, WebhookSettings},
@@ -26,8 +27,8 @@ pub(crate) use door::{ForwardedHeaderName, Limits};
 pub(crate) use sections::{EventsUrl, Log, LogFormat, Via};
 
 use sections::{
-    Accounts, Coordination, Database, Events, GuardName, Identity, Media, Notifications, Rankings, Sales,
-    Server, Webhooks,
+    Accounts, Coordination, Database, Events, GuardName, Identity, Media, Notifications, PointsFromName,
+    Rankings, Sales, Server, Webhooks,
 };
 
 /// Variables that begin so belong to the tests and are passed over.
@@ -205,6 +206,14 @@ impl Config {
             .map_err(|_| format!("rankings.zone: `{zone}` is not an IANA time zone such as Asia/Seoul"))
     }
 
+    /// As for the demo: everybody charges points, unless it is set otherwise.
+    pub(crate) const fn in_demo(mut self) -> Self {
+        if matches!(self.accounts.points_from, PointsFromName::Unset) {
+            self.accounts.points_from = PointsFromName::Anyone;
+        }
+        self
+    }
+
     /// What the engine needs of it.
     pub(crate) fn engine_settings(&self, signing_key: Vec<u8>) -> Settings {
         Settings {
@@ -214,6 +223,12 @@ impl Config {
                 queue_max: self.sales.queue_max,
                 guard: self.sales.guard.guard(),
                 ..SaleSettings::default()
+            },
+            unpaid: self.limits.unpaid(),
+            points_from: self.accounts.points_from.points_from(),
+            media: MediaQuota {
+                pictures: self.media.pictures_max,
+                bytes: u64::from(self.media.megabytes_max) << 20,
             },
             accounts: AccountSettings {
                 signing_key,

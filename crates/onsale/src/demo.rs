@@ -93,7 +93,7 @@ mod tests {
         let store = Arc::new(SqlStore::open(&url, &StoreOptions::new(config.currency())).await.unwrap());
         // Three in the morning in Seoul: nothing runs.
         let clock = Arc::new(ManualClock::new(Timestamp(1_800_036_000_000)));
-        let settings = config.engine_settings(vec![7; 32]);
+        let settings = config.in_demo().engine_settings(vec![7; 32]);
         let ids = Arc::new(RandomIds::default());
         let time = clock.clone();
         let engine = Engine::start_with_rooms(store.clone(), clock.clone(), ids, settings, |journal| {

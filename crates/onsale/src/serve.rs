@@ -35,6 +35,7 @@ use crate::{
 
 /// Serves until the process is asked to stop.
 pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>) -> Result<(), Failure> {
+    let config = if arguments.demo { config.in_demo() } else { config };
     let listen = listen_address(arguments, &config)?;
     let (drain, stop_max) = (config.server.drain_seconds, config.server.stop_seconds_max);
     let (drain, stop_max) = (Duration::from_secs(drain), Duration::from_secs(stop_max));
@@ -66,7 +67,11 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
 
     let (stopping, stopping_seen) = watch::channel(false);
     let draining = Arc::new(AtomicBool::new(false));
-    let door = base.config.door(base.limiter()?);
+    let limiter = base.limiter()?;
+    if let Some(bookings) = base.config.limits.booking_rule() {
+        engine.limit_bookings(limiter.clone(), bookings);
+    }
+    let door = base.config.door(limiter);
     let load = door.load.clone().map(|load| tokio::spawn(load.keep()));
     let settings = ApiSettings {
         watchers_max,

@@ -18,7 +18,7 @@ use crate::{
     problem::{Kind, Problem},
 };
 
-pub(super) const PROBLEMS: &[Kind] = &[Kind::AmountOutOfBounds];
+pub(super) const PROBLEMS: &[Kind] = &[Kind::AmountOutOfBounds, Kind::PointsNotForSale];
 
 /// Points to add.
 #[derive(Deserialize, ToSchema)]
@@ -34,7 +34,7 @@ const _: () = assert!(CHARGE_MAX == 1_000_000_000, "the document above says what
 
 /// Charge points
 ///
-/// Adds points to one's wallet. With an `Idempotency-Key`, sending the request again charges once.
+/// Adds points to one's wallet, where everybody may: by default only in the demo. With an `Idempotency-Key`, sending the request again charges once.
 #[utoipa::path(post, path = "/api/v1/users/me/points/charge", tag = "accounts", security(("bearer" = [])),
     request_body = Body,
     params(("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this request", min_length = 1, max_length = 255)),

@@ -107,11 +107,11 @@ impl From<Tokens> for TokensBody {
 /// A wallet of points.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Points)]
-struct PointsBody {
+pub(crate) struct PointsBody {
     /// What is in it, in minor units of the currency.
     #[schema(minimum = 0, example = 50_000)]
-    balance: i64,
+    pub(crate) balance: i64,
     /// The currency, by its ISO 4217 code.
     #[schema(example = "KRW")]
-    currency: String,
+    pub(crate) currency: String,
 }

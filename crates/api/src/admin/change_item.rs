@@ -4,23 +4,21 @@ use axum::{Json, extract::State};
 use onsale_domain::ids::ItemId;
 
 use super::item::{AdminItem, ItemInput};
-use crate::{
-    Shared,
-    caller::OwnerOf,
-    json::{AdminBody, JsonBody},
-    problem::Problem,
-};
+use crate::{Shared, caller::OwnerOf, json::Edited, problem::Problem};
 
 /// Replace an item
 ///
 /// Its stock stays as it is, and what is ordered already costs what it did.
+///
+/// What was got can be put: `itemNumber` may be sent along, as it is in the address, and `stock`, which is
+/// passed over.
 #[utoipa::path(put, path = "/api/v1/admin/items/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The item's number", minimum = 1)),
     request_body = ItemInput, responses((status = 200, description = "The item", body = AdminItem)))]
 pub(super) async fn change_item(
     State(api): State<Shared>,
     OwnerOf(_caller, id): OwnerOf<ItemId>,
-    JsonBody(body): AdminBody<ItemInput>,
+    Edited(body): Edited<ItemInput>,
 ) -> Result<Json<AdminItem>, Problem> {
     let item = api.engine.catalogue.change_item(id, body.details()?).await?;
     let view = api.engine.sales.item(item.id).await.map_err(|error| api.sale_problem(error))?;

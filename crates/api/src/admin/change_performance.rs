@@ -4,16 +4,13 @@ use axum::{Json, extract::State};
 use onsale_domain::{catalogue::Performance, ids::PerformanceId};
 
 use super::performance::{PerformanceBody, PerformanceInput};
-use crate::{
-    Shared,
-    caller::OwnerOf,
-    json::{AdminBody, JsonBody},
-    problem::Problem,
-};
+use crate::{Shared, caller::OwnerOf, json::Edited, problem::Problem};
 
 /// Replace a performance
 ///
 /// Prices included. The hall cannot change once there are reservations.
+///
+/// What was got can be put: `id` may be sent along, as it is in the address.
 #[utoipa::path(put, path = "/api/v1/admin/performances/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The performance's id", minimum = 1)),
     request_body = PerformanceInput,
@@ -21,7 +18,7 @@ use crate::{
 pub(super) async fn change_performance(
     State(api): State<Shared>,
     OwnerOf(caller, id): OwnerOf<PerformanceId>,
-    JsonBody(body): AdminBody<PerformanceInput>,
+    Edited(body): Edited<PerformanceInput>,
 ) -> Result<Json<PerformanceBody>, Problem> {
     // It may be moved to another show.
     api.engine.owners.check(caller, body.show()).await?;

@@ -4,12 +4,15 @@ use axum::{Json, extract::State};
 use onsale_domain::ids::RoomId;
 
 use super::room::{RoomBody, RoomChangeInput};
-use crate::{Shared, caller::OwnerOf, json::JsonBody, problem::Problem};
+use crate::{Shared, caller::OwnerOf, json::Edited, problem::Problem};
 
 /// Change a waiting room
 ///
 /// Also opens, pauses and closes it, through `phase`. Settings can be changed while people wait; what
 /// is left out stays as it is.
+///
+/// What was got can be sent: `id` may be sent along, as it is in the address, `admits` as it is, and
+/// `revision`, which is passed over; a `phase` that the room is in changes nothing.
 #[utoipa::path(patch, path = "/api/v1/admin/rooms/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The room's id", minimum = 1)),
     request_body = RoomChangeInput,
@@ -17,7 +20,7 @@ use crate::{Shared, caller::OwnerOf, json::JsonBody, problem::Problem};
 pub(super) async fn change_room(
     State(api): State<Shared>,
     OwnerOf(caller, id): OwnerOf<RoomId>,
-    JsonBody(body): JsonBody<RoomChangeInput>,
+    Edited(body): Edited<RoomChangeInput>,
 ) -> Result<Json<RoomBody>, Problem> {
     let rooms = &api.engine.rooms;
     let edit = body.edit(&rooms.stored(id).await?)?;

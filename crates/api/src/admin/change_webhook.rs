@@ -4,11 +4,14 @@ use axum::{Json, extract::State};
 use onsale_domain::ids::WebhookId;
 
 use super::webhook::{WebhookBody, WebhookChangeInput};
-use crate::{Shared, caller::Organiser, extract::ApiPath, json::JsonBody, problem::Problem};
+use crate::{Shared, caller::Organiser, extract::ApiPath, json::Edited, problem::Problem};
 
 /// Change a webhook
 ///
 /// What is left out stays as it is. What waits to be sent goes to the new address.
+///
+/// What was got can be sent: `id` may be sent along, as it is in the address, and `ownerId`,
+/// `previousSecretUntil` and `createdAt`, which are passed over.
 #[utoipa::path(patch, path = "/api/v1/admin/webhooks/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The webhook's id", minimum = 1)),
     request_body = WebhookChangeInput,
@@ -17,7 +20,7 @@ pub(super) async fn change_webhook(
     State(api): State<Shared>,
     Organiser(caller): Organiser,
     ApiPath(id): ApiPath<i64>,
-    JsonBody(body): JsonBody<WebhookChangeInput>,
+    Edited(body): Edited<WebhookChangeInput>,
 ) -> Result<Json<WebhookBody>, Problem> {
     Ok(Json(api.engine.webhooks.change(caller, WebhookId(id), body.edit()).await?.into()))
 }

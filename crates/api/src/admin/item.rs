@@ -1,13 +1,10 @@
 //! An item, as organisers ask for it and are answered.
 
-use onsale_domain::{
-    item::{Item, ItemDetails, ItemKind, ItemRules, Stock},
-    time::Timestamp,
-};
+use onsale_domain::item::{Item, ItemDetails, ItemKind, ItemRules, Stock};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{items::TypeBody, problem::Problem, time::Rfc3339};
+use crate::{items::TypeBody, json::Editable, problem::Problem, time::Rfc3339};
 
 /// An item to add or to put in the place of another.
 #[derive(Deserialize, ToSchema)]
@@ -40,12 +37,15 @@ pub(super) struct ItemInput {
     hold_seconds: Option<i64>,
 }
 
+impl Editable for ItemInput {
+    const ID: &'static str = "itemNumber";
+    const READ_ONLY: &'static [&'static str] = &["stock"];
+}
+
 impl ItemInput {
     pub(super) fn details(self) -> Result<ItemDetails, Problem> {
         let kind = match (self.r#type, self.start_at) {
-            (TypeBody::TimeDeal, Some(Rfc3339(start_at))) => {
-                ItemKind::TimeDeal { start_at: whole_second(start_at) }
-            }
+            (TypeBody::TimeDeal, Some(Rfc3339(start_at))) => ItemKind::TimeDeal { start_at },
             (TypeBody::General, None) => ItemKind::General,
             (TypeBody::TimeDeal, None) => return Err(Problem::field("startAt", "a time deal needs one")),
             (TypeBody::General, Some(_)) => {
@@ -68,11 +68,6 @@ impl ItemInput {
     }
 }
 
-/// Buyers are told the second; so that it is true, there is no fraction of one.
-fn whole_second(at: Timestamp) -> Timestamp {
-    Timestamp(at.0 - at.0.rem_euclid(1_000))
-}
-
 /// An item to add, with its units.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -91,6 +86,11 @@ pub(super) struct StockInput {
     /// All units, those in orders included.
     #[schema(minimum = 0, maximum = 1_000_000_000, example = 100)]
     pub(super) total: i64,
+}
+
+impl Editable for StockInput {
+    const ID: &'static str = "";
+    const READ_ONLY: &'static [&'static str] = &["taken", "left"];
 }
 
 /// An item's stock.

@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 use onsale_domain::limits::{Subject, SubjectError};
 
-use crate::{Shared, caller::Admin, extract::ApiPath, problem::Problem};
+use crate::{Shared, caller::Admin, door::Limits, extract::ApiPath, problem::Problem};
 
 /// Lift a block
 ///
@@ -20,7 +20,9 @@ pub(super) async fn lift_block(
     let subject: Subject =
         subject.parse().map_err(|error: SubjectError| Problem::field("subject", &error.to_string()))?;
     let limits = api.door.limits.as_ref();
-    let Some((limits, rule)) = limits.and_then(|limits| Some((limits, limits.rule(&rule)?))) else {
+    let bookings = api.engine.sales.booking_rule().filter(|bookings| *bookings.name == *rule);
+    let known = |limits: &Limits| limits.rule(&rule).or_else(|| Some(bookings?.name.clone()));
+    let Some((limits, rule)) = limits.and_then(|limits| Some((limits, known(limits)?))) else {
         return Err(Problem::missing("rule"));
     };
     if limits.limiter.forget(&rule, subject).await? {

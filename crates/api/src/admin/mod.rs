@@ -1,6 +1,6 @@
 //! What organisers do: venues, halls, shows, performances, prices, locks.
 
-use crate::operation::{BODY, ORGANISER, OWNER, Operations, PARAMETERS, PIPELINE, STORE, operation};
+use crate::operation::{BODY, KEYED, ORGANISER, OWNER, Operations, PARAMETERS, PIPELINE, STORE, operation};
 use crate::problem::Kind;
 
 mod add_hall;
@@ -17,6 +17,9 @@ mod change_room;
 mod change_show;
 mod change_venue;
 mod change_webhook;
+mod credit_points;
+mod end_unpaid_seats;
+mod end_unpaid_units;
 mod get_hall;
 mod get_hall_layout;
 mod get_item;
@@ -35,6 +38,8 @@ mod list_blocks;
 mod list_deliveries;
 mod list_halls;
 mod list_rooms;
+mod list_unpaid_seats;
+mod list_unpaid_units;
 mod list_venues;
 mod list_webhooks;
 mod lock_seats;
@@ -50,6 +55,7 @@ mod set_category;
 mod set_stock;
 mod show;
 mod unlock_seats;
+mod unpaid;
 mod venue;
 mod webhook;
 
@@ -78,6 +84,7 @@ pub(crate) fn operations() -> Operations {
         &[OWNER, BODY, STORE, NO_SUCH_PERFORMANCE, NO_SUCH_ITEM, NOT_FOUND, CONFLICT];
     let lock: &[&[Kind]] = &[OWNER, BODY, PIPELINE, NO_SUCH_PERFORMANCE, NOT_FOUND, lock_seats::PROBLEMS];
     let read_item: &[&[Kind]] = &[OWNER, PARAMETERS, PIPELINE, NO_SUCH_ITEM];
+    let unpaid_seats: &[&[Kind]] = &[OWNER, PARAMETERS, PIPELINE, NO_SUCH_PERFORMANCE, NOT_FOUND];
     let write_item: &[&[Kind]] = &[OWNER, BODY, PIPELINE, NO_SUCH_ITEM];
     let set_stock: &[&[Kind]] = &[OWNER, BODY, PIPELINE, NO_SUCH_ITEM, set_stock::PROBLEMS];
     Operations::new()
@@ -101,6 +108,10 @@ pub(crate) fn operations() -> Operations {
         .routes(operation!(change_prices::change_prices, write_performance))
         .routes(operation!(lock_seats::lock_seats, lock))
         .routes(operation!(unlock_seats::unlock_seats, lock))
+        .routes(operation!(list_unpaid_seats::list_unpaid_seats, unpaid_seats))
+        .routes(operation!(end_unpaid_seats::end_unpaid_seats, unpaid_seats))
+        .routes(operation!(list_unpaid_units::list_unpaid_units, read_item))
+        .routes(operation!(end_unpaid_units::end_unpaid_units, read_item))
         .routes(operation!(add_item::add_item, &[ORGANISER, BODY, STORE]))
         .routes(operation!(get_item::get_admin_item, read_item))
         .routes(operation!(change_item::change_item, write_item))
@@ -122,6 +133,10 @@ pub(crate) fn operations() -> Operations {
         .routes(operation!(ping_webhook::ping_webhook, read))
         .routes(operation!(list_deliveries::list_deliveries, read))
         .routes(operation!(retry_deliveries::retry_deliveries, write))
+        .routes(operation!(
+            credit_points::credit_points,
+            &[ORGANISER, BODY, KEYED, PIPELINE, credit_points::PROBLEMS]
+        ))
         .routes(operation!(list_blocks::list_blocks, &[ORGANISER, STORE]))
         .routes(operation!(lift_block::lift_block, read))
 }

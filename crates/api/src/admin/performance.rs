@@ -8,7 +8,7 @@ use onsale_domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{problem::Problem, time::Rfc3339};
+use crate::{json::Editable, problem::Problem, time::Rfc3339};
 
 /// The most price levels one performance may have.
 const PRICES_MAX: usize = 1_000;
@@ -36,6 +36,11 @@ pub(super) struct PerformanceInput {
     prices: Vec<PriceBody>,
     /// Whether it is called off. Not, if left out.
     cancelled: Option<bool>,
+}
+
+impl Editable for PerformanceInput {
+    const ID: &'static str = "id";
+    const READ_ONLY: &'static [&'static str] = &[];
 }
 
 /// The rules of a sale.

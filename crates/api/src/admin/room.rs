@@ -1,5 +1,7 @@
 //! A waiting room, as it is asked for and answered.
 
+use std::collections::BTreeSet;
+
 use onsale_domain::{
     ids::{ItemId, PerformanceId, UserId},
     line::{RoomChange, RoomSettings, Schedule},
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    json::Editable,
     problem::Problem,
     queue::{ModeBody, PhaseBody, ScheduleBody},
 };
@@ -51,6 +54,15 @@ enum AdmitsBody {
     Accounts,
     /// Anybody.
     Anybody,
+}
+
+impl From<AdmitsBody> for Admits {
+    fn from(admits: AdmitsBody) -> Self {
+        match admits {
+            AdmitsBody::Accounts => Self::Accounts,
+            AdmitsBody::Anybody => Self::Anybody,
+        }
+    }
 }
 
 /// Times of a waiting room, in milliseconds. What is left out stays as it is.
@@ -95,10 +107,7 @@ impl RoomInput {
         RoomDetails {
             name: self.name,
             owner: Some(owner),
-            admits: match self.admits {
-                None | Some(AdmitsBody::Accounts) => Admits::Accounts,
-                Some(AdmitsBody::Anybody) => Admits::Anybody,
-            },
+            admits: self.admits.map_or(Admits::Accounts, Admits::from),
             offers: performances(&self.performance_ids).chain(items(&self.item_numbers)).collect(),
             settings,
             schedule: self.schedule.map_or_else(Schedule::default, Schedule::from),
@@ -113,6 +122,8 @@ pub(super) struct RoomChangeInput {
     /// Another name.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
+    /// Whom it lets join: this cannot change.
+    admits: Option<AdmitsBody>,
     /// Other performances behind it. None at all opens their sales to everybody.
     #[schema(max_items = 1_000)]
     performance_ids: Option<Vec<i64>>,
@@ -132,26 +143,39 @@ pub(super) struct RoomChangeInput {
     phase: Option<PhaseBody>,
 }
 
+impl Editable for RoomChangeInput {
+    const ID: &'static str = "id";
+    const READ_ONLY: &'static [&'static str] = &["revision"];
+}
+
 impl RoomChangeInput {
     /// What is asked for of a room.
     pub(super) fn edit(self, room: &StoredRoom) -> Result<RoomEdit, Problem> {
-        let offers = self.offers(room);
+        if self.admits.is_some_and(|admits| Admits::from(admits) != room.admits) {
+            return Err(Problem::field("admits", "cannot be changed; add another room"));
+        }
+        let is_other = |offers: &Vec<Offer>| {
+            let has: BTreeSet<_> = room.offers.iter().collect();
+            offers.len() != has.len() || offers.iter().collect::<BTreeSet<_>>() != has
+        };
+        let offers = self.offers(room).filter(is_other);
         let mut settings = room.record.settings;
+        // What is as it was is no change: some changes have their time.
         let mut changes = Vec::new();
-        if self.mode.is_some() || self.times.is_some() {
-            settings.mode = self.mode.map_or(settings.mode, Into::into);
-            if let Some(times) = self.times {
-                times.apply(&mut settings);
-            }
+        settings.mode = self.mode.map_or(settings.mode, Into::into);
+        if let Some(times) = self.times {
+            times.apply(&mut settings);
+        }
+        if settings != room.record.settings {
             changes.push(RoomChange::Settings(settings));
         }
-        if let Some(schedule) = self.schedule {
-            changes.push(RoomChange::Schedule(schedule.into()));
-        }
+        let schedule = self.schedule.map(Schedule::from);
+        changes.extend(schedule.filter(|asked| *asked != room.record.schedule).map(RoomChange::Schedule));
         if let Some(text) = self.public_randomness {
             changes.push(RoomChange::PublicRandomness(unhex(&text)?));
         }
-        changes.extend(self.phase.map(to_phase).transpose()?);
+        let phase = self.phase.filter(|asked| *asked != PhaseBody::from(room.record.phase));
+        changes.extend(phase.map(to_phase).transpose()?);
         Ok(RoomEdit { name: self.name, offers, changes })
     }
 

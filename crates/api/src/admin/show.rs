@@ -4,7 +4,7 @@ use onsale_domain::catalogue::{Show, ShowDetails, ShowKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{problem::Problem, time::date};
+use crate::{json::Editable, problem::Problem, time::date};
 
 /// Film or concert.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -50,6 +50,11 @@ pub(super) struct ShowInput {
     /// Names the record it was imported from, so that importing it again finds it.
     #[schema(min_length = 1, max_length = 200)]
     source_key: Option<String>,
+}
+
+impl Editable for ShowInput {
+    const ID: &'static str = "id";
+    const READ_ONLY: &'static [&'static str] = &[];
 }
 
 impl ShowInput {

@@ -4,6 +4,8 @@ use onsale_domain::catalogue::Venue;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::json::Editable;
+
 /// A venue to add or to put in the place of another.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -15,6 +17,11 @@ pub(super) struct VenueInput {
     /// Its IANA time zone; local times are told in it.
     #[schema(example = "Asia/Seoul")]
     pub(super) time_zone: String,
+}
+
+impl Editable for VenueInput {
+    const ID: &'static str = "id";
+    const READ_ONLY: &'static [&'static str] = &[];
 }
 
 /// A place with halls.

@@ -8,6 +8,7 @@ use onsale_engine::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::json::Editable;
 use crate::time::Rfc3339;
 
 /// A webhook to add.
@@ -50,6 +51,11 @@ pub(super) struct WebhookChangeInput {
     show_ids: Option<Vec<i64>>,
     /// Whether to send. What is still to be sent when it is switched off is dropped.
     active: Option<bool>,
+}
+
+impl Editable for WebhookChangeInput {
+    const ID: &'static str = "id";
+    const READ_ONLY: &'static [&'static str] = &["ownerId", "previousSecretUntil", "createdAt"];
 }
 
 impl WebhookChangeInput {

@@ -81,6 +81,17 @@ pub(crate) async fn cached<T: Serialize>(
     headers: &HeaderMap,
     load: impl Future<Output = Result<T, Problem>>,
 ) -> Result<Response, Problem> {
+    cached_with(api, address, headers, |_| HeaderMap::new(), load).await
+}
+
+/// As [`cached`], with headers that are made from the answer's body.
+pub(crate) async fn cached_with<T: Serialize>(
+    api: &Api,
+    address: &str,
+    headers: &HeaderMap,
+    more: impl FnOnce(&[u8]) -> HeaderMap,
+    load: impl Future<Output = Result<T, Problem>>,
+) -> Result<Response, Problem> {
     let epoch = api.engine.catalogue.epoch();
     let cache = &api.catalogue.answers;
     if let Some(answer) = cache.get(&KeyRef { epoch, address }).await {
@@ -97,7 +108,8 @@ pub(crate) async fn cached<T: Serialize>(
                 Some(shared) => through(shared, epoch, address, SHARED, load).await?,
                 None => load.await?,
             };
-            Ok::<_, Problem>(Encoded::new(body, Freshness::Short))
+            let more = more(&body);
+            Ok::<_, Problem>(Encoded::with_headers(body, Freshness::Short, more))
         })
         .await
         .map_err(Arc::unwrap_or_clone)?;

@@ -4,10 +4,11 @@ use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{cached, concert::Concert};
+use super::{cached_with, concert::Concert};
 use crate::{
     Shared,
     extract::{self, Head},
+    paging,
     problem::Problem,
 };
 
@@ -39,10 +40,13 @@ pub(super) struct Concerts {
 
 /// List concerts
 #[utoipa::path(get, path = "/api/v1/concerts", tag = "catalogue", params(Paging),
-    responses((status = 200, description = "The concerts, the nearest coming date first", body = Concerts),
+    responses((status = 200, description = "The concerts, the nearest coming date first", body = Concerts,
+        headers(("X-Total-Count" = u64, description = "How many there are on all pages"),
+            ("Link" = Option<String>, description = "The next page, if there is one"))),
         (status = 304, description = "Not changed since `If-None-Match`")))]
 pub(super) async fn list_concerts(State(api): State<Shared>, head: Head) -> Result<Response, Problem> {
-    cached(&api, head.address(), &head.0.headers, async {
+    let more = |body: &[u8]| paging::numbered(&head.0.uri, body);
+    cached_with(&api, head.address(), &head.0.headers, more, async {
         let paging: Paging = extract::query(&head.0.uri)?;
         let page = extract::page(paging.page)?;
         let size = extract::size(paging.size, 20, 100)?;

@@ -4,14 +4,14 @@ use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{cached, movie::Movie};
+use super::{cached_with, movie::Movie};
 use crate::{
     Shared,
     extract::{self, Head},
+    paging,
     problem::Problem,
 };
 
-/// Which films are wanted.
 /// The longest text to search for, in characters. Every other text is another place in the cache.
 const SEARCH_CHARS_MAX: usize = 200;
 
@@ -42,16 +42,29 @@ pub(super) struct Filter {
 pub(super) struct Movies {
     /// The films of the page, the newest release first.
     responses: Vec<Movie>,
+    /// The page.
+    #[schema(minimum = 0, example = 0)]
+    page: u32,
+    /// Films a page.
+    #[schema(minimum = 1, example = 100)]
+    size: u32,
+    /// How many there are on all pages.
+    #[schema(minimum = 0, example = 137)]
+    total: u64,
 }
 
 /// List films
 ///
-/// Without `title` and `genre`: what is showing now. With either: the whole catalogue.
+/// Without `title` and `genre`: what is showing now. With either: the whole catalogue. Beyond a page the
+/// rest is on the next one, which `Link` names.
 #[utoipa::path(get, path = "/api/v1/movies", tag = "catalogue", params(Filter),
-    responses((status = 200, description = "The films, the newest release first", body = Movies),
+    responses((status = 200, description = "The films, the newest release first", body = Movies,
+        headers(("X-Total-Count" = u64, description = "How many there are on all pages"),
+            ("Link" = Option<String>, description = "The next page, if there is one"))),
         (status = 304, description = "Not changed since `If-None-Match`")))]
 pub(super) async fn list_movies(State(api): State<Shared>, head: Head) -> Result<Response, Problem> {
-    cached(&api, head.address(), &head.0.headers, async {
+    let more = |body: &[u8]| paging::numbered(&head.0.uri, body);
+    cached_with(&api, head.address(), &head.0.headers, more, async {
         let filter: Filter = extract::query(&head.0.uri)?;
         let page = extract::page(filter.page)?;
         let size = extract::size(filter.size, 100, 500)?;
@@ -63,8 +76,9 @@ pub(super) async fn list_movies(State(api): State<Shared>, head: Head) -> Result
         let title = filter.title.filter(|title| !title.trim().is_empty());
         let genre = filter.genre.filter(|genre| !genre.trim().is_empty());
         let showing_only = filter.showing.unwrap_or(title.is_none() && genre.is_none());
-        let listings = api.engine.catalogue.movies(title, genre, showing_only, page, size).await?;
-        Ok(Movies { responses: listings.into_iter().map(Movie::from).collect() })
+        let catalogue = &api.engine.catalogue;
+        let (films, total) = catalogue.movies_and_total(title, genre, showing_only, page, size).await?;
+        Ok(Movies { responses: films.into_iter().map(Movie::from).collect(), page, size, total })
     })
     .await
 }

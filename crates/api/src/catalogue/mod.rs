@@ -20,7 +20,7 @@ mod popular_items;
 mod popular_movies;
 mod popular_shows;
 
-pub(crate) use cache::{CatalogueCache, cached};
+pub(crate) use cache::{CatalogueCache, cached, cached_with};
 
 pub(crate) fn operations() -> Operations {
     Operations::new()

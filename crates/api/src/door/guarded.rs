@@ -6,11 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{
-    extract::Request,
-    handler::Handler,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::Request, handler::Handler, response::Response};
 use futures_util::future::Either;
 use pin_project_lite::pin_project;
 
@@ -38,7 +34,10 @@ impl<T: 'static, H: Handler<T, Shared>> Handler<T, Shared> for Guarded<H> {
     fn call(self, request: Request, api: Shared) -> Self::Future {
         let permit = match api.door.load.as_ref().map(|load| load.enter(self.route.priority)).transpose() {
             Ok(permit) => permit,
-            Err(shed) => return Either::Right(Box::pin(async { shed.answer().await.into_response() })),
+            Err(shed) => {
+                let path = request.uri().path().to_owned();
+                return Either::Right(Box::pin(async move { shed.answer().await.answer_at(&path) }));
+            }
         };
         let limits = api.door.limits.as_ref();
         if !limits.is_some_and(|limits| limits.has_rules(self.route.group)) {

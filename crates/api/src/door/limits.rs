@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     http::{HeaderName, HeaderValue, request::Parts},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use onsale_domain::{
     limits::{AllowanceRule, CountRule, RuleName, Subject, Verdict},
@@ -33,8 +33,6 @@ pub struct LimitSettings {
     pub limiter: Arc<dyn Limiter>,
     /// Rules by groups of routes.
     pub rules: Vec<GroupRule>,
-    /// How many bookings of one account at one performance may succeed. `None`: any number.
-    pub bookings: Option<AllowanceRule>,
     /// How often somebody may try to log in. `None`: any number of times.
     pub log_ins: Option<LogInRules>,
 }
@@ -120,7 +118,6 @@ static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy
 /// The rules by group, ready to be looked up.
 pub(crate) struct Limits {
     pub(crate) limiter: Arc<dyn Limiter>,
-    pub(super) bookings: Option<AllowanceRule>,
     pub(super) log_ins: Option<LogInRules>,
     by_group: Vec<Vec<Counter>>,
     token_head: u64,
@@ -154,7 +151,6 @@ impl Limits {
         Self {
             by_group: Group::ALL.iter().map(|group| counters(*group)).collect(),
             limiter: settings.limiter,
-            bookings: settings.bookings,
             log_ins: settings.log_ins,
             token_head: RandomState::new().hash_one(0),
             token_tail: AtomicU64::new(0),
@@ -170,8 +166,7 @@ impl Limits {
     pub(crate) fn rule(&self, name: &str) -> Option<RuleName> {
         let rules = self.by_group.iter().flatten().map(|counter| &counter.rule.name);
         let log_ins = self.log_ins.iter().flat_map(|rules| [&rules.account.name, &rules.address.name]);
-        let bookings = self.bookings.iter().map(|rule| &rule.name);
-        rules.chain(log_ins).chain(bookings).find(|rule| &***rule == name).cloned()
+        rules.chain(log_ins).find(|rule| &***rule == name).cloned()
     }
 
     /// A token that nobody else has.
@@ -193,7 +188,8 @@ impl Api {
                 Verdict::Allowed { left, more_at } => counted.add(counter, left, more_at, now),
                 Verdict::Refused { until, blocked } => {
                     counted.add(counter, 0, until, now);
-                    let mut response = refused(&counter.rule, until, blocked, now).into_response();
+                    let refused = refused(&counter.rule, until, blocked, now);
+                    let mut response = refused.answer_at(parts.uri.path());
                     counted.note(&mut response);
                     return Err(response);
                 }
@@ -236,7 +232,7 @@ fn refused(rule: &CountRule, until: Timestamp, blocked: bool, now: Timestamp) ->
 }
 
 /// Whole seconds until a time, at least one.
-pub(super) fn seconds_until(until: Timestamp, now: Timestamp) -> i64 {
+pub(crate) fn seconds_until(until: Timestamp, now: Timestamp) -> i64 {
     (until.since_ms(now).saturating_add(999) / 1_000).max(1)
 }
 

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use onsale_domain::{ids::UserId, shedding::Priority};
 
 mod address;
-mod booking;
+mod forwarded;
 mod guarded;
 mod headers;
 mod limits;
@@ -28,10 +28,9 @@ pub use address::ForwardedHeader;
 pub use limits::{By, Group, GroupRule, LimitSettings, LogInRules};
 pub use load::Load;
 
-pub(crate) use booking::Booking;
 pub(crate) use guarded::Guarded;
 pub(crate) use headers::{cors, secure, secure_page};
-pub(crate) use limits::Limits;
+pub(crate) use limits::{Limits, seconds_until};
 pub(crate) use routes::route;
 
 /// Who is let in, and how.

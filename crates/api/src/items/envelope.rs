@@ -32,6 +32,15 @@ impl From<Problem> for Failure {
     }
 }
 
+impl Failure {
+    /// Whether what an address answers stands in the envelope.
+    pub(crate) fn is_at(path: &str) -> bool {
+        ["/api/item", "/api/stock", "/api/order"]
+            .into_iter()
+            .any(|of| path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    }
+}
+
 impl Serialize for Failure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(problem) = self;

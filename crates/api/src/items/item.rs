@@ -46,6 +46,13 @@ pub(crate) struct SummaryBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "2026-11-21 20:00:00")]
     start_at: Option<String>,
+    /// The same moment in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    opens_at: Option<Rfc3339>,
+    /// The IANA time zone of `startAt`.
+    #[schema(example = "Asia/Seoul")]
+    time_zone: String,
     /// Where its picture is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -57,6 +64,8 @@ impl From<Item> for SummaryBody {
         Self {
             item_number: item.id.0,
             start_at: start_at(&item.details),
+            opens_at: item.details.kind.start_at().map(Rfc3339),
+            time_zone: item.details.time_zone,
             name: item.details.name,
             price: item.details.price,
             r#type: item.details.kind.into(),

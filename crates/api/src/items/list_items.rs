@@ -1,6 +1,10 @@
 //! `GET /api/item`
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, Uri},
+    response::Response,
+};
 use onsale_domain::ids::ItemId;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -11,10 +15,15 @@ use super::{
 };
 use crate::{
     Shared,
-    catalogue::cached,
+    catalogue::cached_with,
     extract::{self, Head},
+    paging,
     problem::Problem,
 };
+
+/// Items a page, if it is not said how many, and the most.
+const SIZE: u32 = 100;
+const SIZE_MAX: u32 = 500;
 
 /// Which items are wanted.
 #[derive(Deserialize, IntoParams)]
@@ -31,12 +40,14 @@ pub(super) struct Paging {
 
 /// List items
 #[utoipa::path(get, path = "/api/item", tag = "items", params(Paging),
-    responses((status = 200, description = "The items, by number", body = Success<Vec<SummaryBody>>),
+    responses((status = 200, description = "The items, by number", body = Success<Vec<SummaryBody>>,
+        headers(("Link" = Option<String>, description = "The next page, if there may be one"))),
         (status = 304, description = "Not changed since `If-None-Match`")))]
 pub(super) async fn list_items(State(api): State<Shared>, head: Head) -> Result<Response, Failure> {
-    let answer = cached(&api, head.address(), &head.0.headers, async {
+    let more = |body: &[u8]| next_page(&head.0.uri, body);
+    let answer = cached_with(&api, head.address(), &head.0.headers, more, async {
         let paging: Paging = extract::query(&head.0.uri)?;
-        let size = extract::size(paging.size, 100, 500)?;
+        let size = extract::size(paging.size, SIZE, SIZE_MAX)?;
         if paging.after.is_some_and(|after| after < 0) {
             return Err(Problem::field("after", "must not be negative"));
         }
@@ -44,4 +55,28 @@ pub(super) async fn list_items(State(api): State<Shared>, head: Head) -> Result<
         Ok(Success::new(items.into_iter().map(SummaryBody::from).collect::<Vec<_>>()))
     });
     Ok(answer.await?)
+}
+
+/// Names the page after this one, if it is full.
+fn next_page(uri: &Uri, body: &[u8]) -> HeaderMap {
+    #[derive(Deserialize)]
+    struct Listed {
+        data: Vec<Numbered>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Numbered {
+        item_number: i64,
+    }
+    let mut headers = HeaderMap::new();
+    let (Ok(asked), Ok(listed)) = (extract::query::<Paging>(uri), serde_json::from_slice::<Listed>(body))
+    else {
+        return headers;
+    };
+    if let Some(last) = listed.data.last()
+        && listed.data.len() >= asked.size.unwrap_or(SIZE) as usize
+    {
+        paging::link_next(&mut headers, uri, "after", last.item_number);
+    }
+    headers
 }

@@ -45,7 +45,7 @@ pub(super) async fn pay_order(
     let (order, item) = api.order_for_units(caller, id).await?;
     let (high, low) = id.as_u64_pair();
     let key = key.key("pay", [high.cast_signed(), low.cast_signed()]);
-    let shopper = Shopper { user: caller.user, pass: token.as_deref() };
+    let shopper = Shopper { user: caller.user, pass: token.as_deref(), from: None };
     let paid = api.engine.sales.pay(shopper, key, order.id).await.map_err(|error| api.sale_problem(error))?;
     let mut response = Json(Success::new(units_left(&api, item).await?)).into_response();
     mark_replayed(&mut response, paid.replayed);

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::envelope::{Failure, Success};
 use crate::{
     Shared,
-    caller::LoggedIn,
+    caller::{Client, LoggedIn},
     idempotency::{KeyHeader, mark_replayed},
     json::JsonBody,
     problem::{Kind, Problem},
@@ -50,13 +50,14 @@ pub(super) struct Body {
 pub(super) async fn place_order(
     State(api): State<Shared>,
     caller: Result<LoggedIn, Problem>,
+    Client(from): Client,
     key: Result<KeyHeader, Problem>,
     token: Result<QueueToken, Problem>,
     body: Result<JsonBody<Body>, Problem>,
 ) -> Result<Response, Failure> {
     let (LoggedIn(caller), key, token, JsonBody(body)) = (caller?, key?, token?, body?);
     let key = key.key("order", [body.item_number, body.count.into()]);
-    let shopper = Shopper { user: caller.user, pass: token.as_deref() };
+    let shopper = Shopper { user: caller.user, pass: token.as_deref(), from: Some(from) };
     let held = api.engine.sales.hold_units(shopper, key, ItemId(body.item_number), body.count).await;
     let held = held.map_err(|error| api.sale_problem(error))?;
     let mut response = Json(Success::new(held.order.id.0)).into_response();

@@ -98,7 +98,7 @@ pub(super) async fn pay(
 ) -> Result<Response, Problem> {
     let (high, low) = body.reservation_id.as_u64_pair();
     let key = key.key("pay", [high.cast_signed(), low.cast_signed()]);
-    let shopper = Shopper { user: caller.user, pass: token.as_deref() };
+    let shopper = Shopper { user: caller.user, pass: token.as_deref(), from: None };
     let paid = api
         .engine
         .sales

@@ -129,7 +129,7 @@ impl From<(u32, WaitRange)> for WaitPoint {
 }
 
 /// Where a waiting room is in its life.
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = RoomPhase)]
 pub(crate) enum PhaseBody {

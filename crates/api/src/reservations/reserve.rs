@@ -17,8 +17,7 @@ use utoipa::ToSchema;
 use super::reservation::Reservation;
 use crate::{
     Api, Shared,
-    caller::LoggedIn,
-    door::Booking,
+    caller::{Client, LoggedIn},
     idempotency::{KeyHeader, mark_replayed},
     json::{JsonBody, json_answer},
     problem::{Kind, Problem},
@@ -70,6 +69,7 @@ pub(super) struct Body {
 pub(super) async fn reserve(
     State(api): State<Shared>,
     LoggedIn(caller): LoggedIn,
+    Client(from): Client,
     key: KeyHeader,
     token: QueueToken,
     JsonBody(body): JsonBody<Body>,
@@ -81,19 +81,8 @@ pub(super) async fn reserve(
     let key = key.key("reserve", asked);
     let performance = PerformanceId(body.performance_id);
     let seats = body.seat_ids.into_iter().map(SeatId).collect();
-    let booking = Booking::begin(&api, caller.user, performance, key.map(|key| key.id)).await?;
-    let hold = {
-        let api = api.clone();
-        async move {
-            let shopper = Shopper { user: caller.user, pass: token.as_deref() };
-            api.engine.sales.hold(shopper, key, performance, seats).await
-        }
-    };
-    let held = match booking {
-        None => hold.await,
-        Some(booking) => booking.carry_out(hold, |held| held.replayed).await,
-    };
-    let held = match held {
+    let shopper = Shopper { user: caller.user, pass: token.as_deref(), from: Some(from) };
+    let held = match api.engine.sales.hold(shopper, key, performance, seats).await {
         Ok(held) => held,
         Err(error) => return Err(refused(&api, error).await),
     };

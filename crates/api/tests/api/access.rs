@@ -101,6 +101,10 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("put", "/api/v1/admin/performances/{id}/prices", OwnOrganiser),
     ("post", "/api/v1/admin/performances/{id}/seats/lock", OwnOrganiser),
     ("post", "/api/v1/admin/performances/{id}/seats/unlock", OwnOrganiser),
+    ("get", "/api/v1/admin/performances/{id}/unpaid", OwnOrganiser),
+    ("delete", "/api/v1/admin/performances/{id}/unpaid", OwnOrganiser),
+    ("get", "/api/v1/admin/items/{id}/unpaid", OwnOrganiser),
+    ("delete", "/api/v1/admin/items/{id}/unpaid", OwnOrganiser),
     ("get", "/api/v1/admin/rooms", Organisers),
     ("post", "/api/v1/admin/rooms", OwnOrganiser),
     ("get", "/api/v1/admin/rooms/{id}", OwnOrganiser),
@@ -117,6 +121,7 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("put", "/api/v1/admin/venues/{id}/owner", Admins),
     ("put", "/api/v1/admin/shows/{id}/owner", Admins),
     ("put", "/api/v1/admin/items/{id}/owner", Admins),
+    ("post", "/api/v1/admin/users/{id}/points", Organisers),
     ("get", "/api/v1/admin/blocks", Admins),
     ("delete", "/api/v1/admin/blocks/{rule}/{subject}", Admins),
     ("get", "/livez", Anybody),
@@ -138,6 +143,8 @@ const FOR_ALL_ORGANISERS: &[(&str, &str)] = &[
     ("get", "/api/v1/admin/halls/{id}/layout"),
     ("get", "/api/v1/admin/rooms"),
     ("get", "/api/v1/admin/webhooks"),
+    // Whether any may is a setting.
+    ("post", "/api/v1/admin/users/{id}/points"),
 ];
 
 /// What an answer may be.

@@ -1,10 +1,11 @@
 //! People, log-ins and points.
 
 use onsale_domain::{ids::UserId, user::Role};
+use onsale_engine::Settings;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::server::Server;
+use crate::server::{Server, Walk};
 
 #[tokio::test]
 async fn a_person_signs_up_logs_in_changes_and_leaves() {
@@ -70,4 +71,82 @@ async fn a_session_whose_account_has_been_erased_finds_no_account() {
     let tokens = walk.server.engine.accounts.begin_session(ghost, Role::User).await.unwrap();
     walk.get_as(&tokens.access, "/api/v1/users/me").await;
     insta::assert_snapshot!(walk.text());
+}
+
+/// Who may put points into wallets, by the setting.
+#[tokio::test]
+async fn points_come_from_whom_the_settings_say() {
+    use onsale_domain::wallet::PointsFrom::{Anyone, Nobody, Organisers, Provider};
+    for (points_from, buyer, organiser, admin) in [
+        (Nobody, 403, 403, 403),
+        (Provider, 403, 403, 200),
+        (Organisers, 403, 200, 200),
+        (Anyone, 200, 200, 200),
+    ] {
+        let server = Server::start_with_all(
+            |settings| Settings { points_from, ..settings },
+            |settings, _| settings,
+            |engine| engine,
+        );
+        let mut walk = Box::pin(server).await.walk().await;
+        let admin_login = walk.server.log_in("admin", Role::Admin).await;
+        let (buyer_login, organiser_login) = (walk.buyer.clone(), walk.organiser.clone());
+        let own = "/api/v1/users/me/points/charge";
+        let credit = "/api/v1/admin/users/2/points";
+        for (login, path, status) in [
+            (&buyer_login, own, buyer),
+            (&organiser_login, own, buyer),
+            (&admin_login, own, buyer),
+            (&buyer_login, credit, 403),
+            (&organiser_login, credit, organiser),
+            (&admin_login, credit, admin),
+        ] {
+            let answer = walk.post(login, path, json!({"amount": 10})).await;
+            assert_eq!(answer.status.as_u16(), status, "{points_from:?} {path}: {}", answer.json);
+        }
+        let credits = [organiser, admin, buyer].into_iter().filter(|status| *status == 200).count();
+        let points = walk.get_as(&buyer_login, "/api/v1/users/me/points").await.json;
+        assert_eq!(points["balance"], 10 * credits, "{points_from:?}");
+        if points_from == Provider {
+            walk.forget();
+            walk.post(&buyer_login, own, json!({"amount": 10})).await;
+            walk.post(&organiser_login, credit, json!({"amount": 10})).await;
+            walk.post(&admin_login, credit, json!({"amount": 10})).await;
+            insta::assert_snapshot!(walk.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_credited_once_for_a_key() {
+    let mut walk = Server::start().await.walk().await;
+    let admin = walk.server.log_in("admin", Role::Admin).await;
+    let (buyer, path) = (walk.buyer.clone(), "/api/v1/admin/users/2/points");
+    let key = [("Idempotency-Key", "payment-1")];
+    let credit = async |walk: &mut Walk, amount: i64| {
+        let answer =
+            walk.call_with(Method::POST, path, Some(&admin), Some(json!({"amount": amount})), &key).await;
+        (answer.status.as_u16(), answer.json["balance"].clone())
+    };
+    assert_eq!(credit(&mut walk, 500).await, (200, json!(500)));
+    assert_eq!(credit(&mut walk, 500).await, (200, json!(500)), "sent again");
+    assert_eq!(credit(&mut walk, 600).await.0, 422);
+    // The buyer's own keys are others.
+    let own = walk.call_with(
+        Method::POST,
+        "/api/v1/users/me/points/charge",
+        Some(&buyer),
+        Some(json!({"amount": 7})),
+        &key,
+    );
+    assert_eq!(own.await.json["balance"], 507);
+    for (path, amount, status) in
+        [(path, 0, 400), ("/api/v1/admin/users/999/points", 5, 404), ("/api/v1/admin/users/x/points", 5, 400)]
+    {
+        assert_eq!(
+            walk.post(&admin, path, json!({"amount": amount})).await.status.as_u16(),
+            status,
+            "{path}"
+        );
+    }
 }

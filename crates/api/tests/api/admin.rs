@@ -1,6 +1,6 @@
 //! What organisers do.
 
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::server::Server;
@@ -147,4 +147,104 @@ async fn a_hundred_thousand_seats_are_made_listed_and_locked() {
     assert_eq!(locked["changed"], 100_000);
     let counts = walk.get(&format!("/api/v1/performances/{id}/availability")).await.json["counts"].clone();
     assert_eq!((&counts["locked"], &counts["available"]), (&json!(100_000), &json!(0)));
+}
+
+/// What was got can be put back, and nothing has changed by it.
+#[tokio::test]
+async fn what_is_got_can_be_put() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    let organiser = walk.organiser.clone();
+    let item = json!({"stock": 7, "item": {"name": "Poster", "content": "A2", "price": 900,
+        "type": "TIME_DEAL", "startAt": "2026-11-22T10:00:00Z", "timeZone": "Asia/Seoul"}});
+    walk.post(&organiser, "/api/v1/admin/items", item).await;
+    let room = json!({"name": "Tour", "performanceIds": [1, 2], "itemNumbers": [1],
+        "mode": {"type": "bankWindow", "insideMax": 10}});
+    let added = walk.post(&organiser, "/api/v1/admin/rooms", room).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{}", added.json);
+    let hook = json!({"url": "https://example.com/hook", "showIds": [1]});
+    walk.post(&organiser, "/api/v1/admin/webhooks", hook).await;
+    for (path, id, method) in [
+        ("/api/v1/admin/shows/1", "id", Method::PUT),
+        ("/api/v1/admin/shows/2", "id", Method::PUT),
+        ("/api/v1/admin/venues/1", "id", Method::PUT),
+        ("/api/v1/admin/performances/1", "id", Method::PUT),
+        ("/api/v1/admin/performances/2", "id", Method::PUT),
+        ("/api/v1/admin/items/1", "itemNumber", Method::PUT),
+        ("/api/v1/admin/rooms/1", "id", Method::PATCH),
+        ("/api/v1/admin/webhooks/1", "id", Method::PATCH),
+    ] {
+        let got = walk.get_as(&organiser, path).await.json;
+        let put = walk.call(method.clone(), path, Some(&organiser), Some(got.clone())).await;
+        assert_eq!(put.status, StatusCode::OK, "{path}: {}", put.json);
+        assert_eq!(put.json, got, "{path}");
+        assert_eq!(walk.get_as(&organiser, path).await.json, got, "{path}");
+        // Another one's is refused, and so is what is not known.
+        let mut other = got.clone();
+        other[id] = json!(99);
+        let refused = walk.call(method.clone(), path, Some(&organiser), Some(other)).await;
+        assert_eq!((refused.status, &refused.json["field"]), (StatusCode::BAD_REQUEST, &json!(id)), "{path}");
+        let mut unknown = got.clone();
+        unknown["colour"] = json!("red");
+        let refused = walk.call(method, path, Some(&organiser), Some(unknown)).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(refused.json["detail"].as_str().unwrap().contains("colour"), "{}", refused.json);
+    }
+    let stock = walk.get_as(&organiser, "/api/v1/admin/items/1").await.json["stock"].clone();
+    let put = walk.put(&organiser, "/api/v1/admin/items/1/stock", stock.clone()).await;
+    assert_eq!((put.status, put.json), (StatusCode::OK, stock));
+    let prices = walk.get_as(&organiser, "/api/v1/admin/performances/1").await.json["prices"].clone();
+    let put = walk.put(&organiser, "/api/v1/admin/performances/1/prices", prices.clone()).await;
+    assert_eq!((put.status, &put.json["prices"]), (StatusCode::OK, &prices));
+    // A room that is open, too: what is as it was is no change.
+    for phase in ["preQueue", "open", "paused", "closed"] {
+        let path = "/api/v1/admin/rooms/1";
+        walk.call(Method::PATCH, path, Some(&organiser), Some(json!({"phase": phase}))).await;
+        let got = walk.get_as(&organiser, path).await.json;
+        let put = walk.call(Method::PATCH, path, Some(&organiser), Some(got.clone())).await;
+        assert_eq!((put.status, put.json), (StatusCode::OK, got), "{phase}");
+    }
+    let admits = walk.call(
+        Method::PATCH,
+        "/api/v1/admin/rooms/1",
+        Some(&organiser),
+        Some(json!({"admits": "anybody"})),
+    );
+    assert_eq!(admits.await.status, StatusCode::BAD_REQUEST);
+    // What is added has no id yet.
+    let show = json!({"id": 1, "kind": "movie", "title": "Parasite"});
+    assert_eq!(walk.post(&organiser, "/api/v1/admin/shows", show).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn text_areas_of_browsers_are_taken() {
+    let mut walk = Server::start().await.walk().await;
+    let organiser = walk.organiser.clone();
+    let text = "one\r\ntwo\rthree\n\tfour\r\n";
+    let show = json!({"kind": "concert", "title": "x", "description": text});
+    let added = walk.post(&organiser, "/api/v1/admin/shows", show.clone()).await;
+    assert_eq!(
+        (added.status, &added.json["description"]),
+        (StatusCode::CREATED, &json!("one\ntwo\nthree\n\tfour\n"))
+    );
+    let put = walk.put(&organiser, "/api/v1/admin/shows/1", show).await;
+    assert_eq!(put.json["description"], "one\ntwo\nthree\n\tfour\n");
+    let item = json!({"name": "x", "content": text, "price": 1, "type": "GENERAL"});
+    let added = walk.post(&organiser, "/api/v1/admin/items", json!({"stock": 1, "item": item})).await;
+    assert_eq!(added.json["content"], "one\ntwo\nthree\n\tfour\n");
+    // As long as it may be, counted as it is kept.
+    let long = json!({"kind": "concert", "title": "x", "description": "x\r\n".repeat(5_000)});
+    assert_eq!(walk.post(&organiser, "/api/v1/admin/shows", long).await.status, StatusCode::CREATED);
+    for (field, text) in
+        [("title", "a\tb"), ("description", "a\u{1}b"), ("genre", "a\tb"), ("description", "\t\r\n")]
+    {
+        let mut show = json!({"kind": "concert", "title": "x"});
+        show[field] = json!(text);
+        let refused = walk.post(&organiser, "/api/v1/admin/shows", show).await;
+        assert_eq!(
+            (refused.status, &refused.json["field"]),
+            (StatusCode::BAD_REQUEST, &json!(field)),
+            "{text:?}"
+        );
+    }
 }

@@ -50,3 +50,46 @@ async fn parameters_out_of_bounds_are_refused() {
     }
     insta::assert_snapshot!(walk.text());
 }
+
+#[tokio::test]
+async fn more_films_than_a_page_holds_are_not_passed_over_in_silence() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    let organiser = walk.organiser.clone();
+    for number in 0..104 {
+        let film = json!({"kind": "movie", "title": format!("Film {number:03}")});
+        let show = walk.post(&organiser, "/api/v1/admin/shows", film).await.json["id"].clone();
+        let screening = json!({
+            "showId": show, "hallId": 1, "onSaleAt": "2026-11-01T00:00:00Z",
+            "startsAt": "2026-11-22T21:00:00+09:00", "endsAt": "2026-11-23T00:01:00+09:00", "prices": [],
+        });
+        walk.post(&organiser, "/api/v1/admin/performances", screening).await;
+    }
+    // Follow the links.
+    let (mut path, mut titles) = ("/api/v1/movies".to_owned(), Vec::new());
+    loop {
+        let page = walk.get(&path).await;
+        assert_eq!(
+            (&page.json["total"], &page.headers["x-total-count"]),
+            (&json!(105), &"105".parse().unwrap())
+        );
+        let films = page.json["responses"].as_array().unwrap();
+        titles.extend(films.iter().map(|film| film["title"].as_str().unwrap().to_owned()));
+        let Some(link) = page.headers.get("link") else { break };
+        let link = link.to_str().unwrap();
+        path = link.strip_prefix('<').unwrap().split('>').next().unwrap().to_owned();
+        assert!(link.ends_with("; rel=\"next\""), "{link}");
+    }
+    assert_eq!(path, "/api/v1/movies?page=1");
+    titles.sort_unstable();
+    titles.dedup();
+    assert_eq!(titles.len(), 105);
+    // A search, and a list that fits.
+    let found = walk.get("/api/v1/movies?title=Film%2000&size=4").await;
+    assert_eq!(found.headers["link"], "</api/v1/movies?title=Film%2000&size=4&page=1>; rel=\"next\"");
+    assert_eq!(found.json["total"], 10);
+    let all = walk.get("/api/v1/movies?size=500").await;
+    assert!(!all.headers.contains_key("link"));
+    let concerts = walk.get("/api/v1/concerts?size=1").await;
+    assert_eq!(concerts.headers["x-total-count"], "1");
+}

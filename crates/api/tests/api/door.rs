@@ -1,6 +1,6 @@
 //! Limits, addresses, log-ins, gateways, headers.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use onsale_api::{
@@ -13,7 +13,7 @@ use onsale_domain::{
     user::Role,
 };
 use onsale_engine::clock::ManualClock;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
@@ -33,12 +33,6 @@ fn limits(clock: Arc<ManualClock>) -> LimitSettings {
     LimitSettings {
         limiter: Arc::new(LocalLimiter::new(clock)),
         rules: vec![GroupRule { group: Group::Lists, by: By::Ip, rule: lists }],
-        bookings: Some(AllowanceRule {
-            name: "bookings".into(),
-            requests: 1,
-            window_ms: 300_000,
-            unsettled_ms: 30_000,
-        }),
         log_ins: Some(LogInRules {
             account: count("log-ins-by-account-and-ip", 3, 1_000, 60_000),
             address: AllowanceRule {
@@ -53,11 +47,19 @@ fn limits(clock: Arc<ManualClock>) -> LimitSettings {
 
 async fn limited(trusted_proxies: &[&str]) -> Server {
     let trusted_proxies = trusted_proxies.iter().map(|network| network.parse().unwrap()).collect();
-    Server::start_with_clock(|settings, clock| ApiSettings {
+    let server = Server::start_with_clock(|settings, clock| ApiSettings {
         door: DoorSettings { limits: Some(limits(clock)), trusted_proxies, ..DoorSettings::default() },
         ..settings
-    })
-    .await
+    });
+    limit_bookings(server.await)
+}
+
+/// One booking of an account at a performance in five minutes.
+fn limit_bookings(server: Server) -> Server {
+    let rule =
+        AllowanceRule { name: "bookings".into(), requests: 1, window_ms: 300_000, unsettled_ms: 30_000 };
+    server.engine.limit_bookings(Arc::new(LocalLimiter::new(server.clock.clone())), rule);
+    server
 }
 
 /// How many of so many requests are answered 200, each with what it says of where it comes from.
@@ -129,7 +131,7 @@ async fn refusals_say_why_and_when_to_come_back() {
         },
         ..settings
     });
-    let mut walk = on_sale(server.await).await;
+    let mut walk = on_sale(limit_bookings(server.await)).await;
     for _ in 0..50 {
         walk.get("/api/v1/movies").await;
     }
@@ -357,9 +359,59 @@ async fn browsers_are_told_what_they_may_do() {
         let answer = preflight.send().await.unwrap();
         assert_eq!(answer.headers().contains_key("access-control-allow-origin"), allowed, "{from}");
     }
+    // Whatever the document says that the API reads or answers.
+    let preflight = server.request(Method::OPTIONS, "/api/v1/performances/1/events").header("Origin", origin);
+    let preflight = preflight.header("Access-Control-Request-Method", "GET");
+    let preflight = preflight.header("Access-Control-Request-Headers", "last-event-id").send().await.unwrap();
+    let list = |headers: &HeaderMap, name: &str| {
+        let value = headers[name].to_str().unwrap().to_lowercase();
+        value.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let sent = list(preflight.headers(), "access-control-allow-headers");
+    for name in named_in_the_document("parameters")
+        .into_iter()
+        .chain(["authorization", "content-type"].map(str::to_owned))
+    {
+        assert!(sent.contains(&name), "{name} cannot be sent: {sent:?}");
+    }
+    let answer = server.request(Method::GET, "/api/v1/movies").header("Origin", origin).send().await.unwrap();
+    let seen = list(answer.headers(), "access-control-expose-headers");
+    for name in named_in_the_document("headers").into_iter().chain(["etag", "retry-after"].map(str::to_owned))
+    {
+        assert!(seen.contains(&name), "{name} cannot be read: {seen:?}");
+    }
     let closed = Server::start().await;
     let answer = closed.request(Method::GET, "/api/v1/movies").header("Origin", origin).send().await.unwrap();
     assert!(!answer.headers().contains_key("access-control-allow-origin"));
+}
+
+/// The headers that requests (`parameters`) or answers (`headers`) of any operation have.
+fn named_in_the_document(member: &str) -> BTreeSet<String> {
+    fn walk(value: &Value, member: &str, names: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                match members.get(member) {
+                    Some(Value::Array(parameters)) => names.extend(
+                        parameters
+                            .iter()
+                            .filter(|parameter| parameter["in"] == "header")
+                            .filter_map(|parameter| Some(parameter["name"].as_str()?.to_lowercase())),
+                    ),
+                    Some(Value::Object(headers)) => {
+                        names.extend(headers.keys().map(|name| name.to_lowercase()))
+                    }
+                    _ => {}
+                }
+                members.values().for_each(|value| walk(value, member, names));
+            }
+            Value::Array(values) => values.iter().for_each(|value| walk(value, member, names)),
+            _ => {}
+        }
+    }
+    let mut names = BTreeSet::new();
+    walk(&serde_json::to_value(onsale_api::openapi()).unwrap()["paths"], member, &mut names);
+    assert!(!names.is_empty());
+    names
 }
 
 #[tokio::test]

@@ -1,7 +1,14 @@
 //! Items, stocks and orders for units.
 
-use onsale_domain::user::Role;
-use reqwest::Method;
+use std::sync::Arc;
+
+use onsale_api::{
+    ApiSettings,
+    door::{By, DoorSettings, Group, GroupRule, LimitSettings},
+};
+use onsale_coordination::LocalLimiter;
+use onsale_domain::{limits::CountRule, user::Role};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::server::{Server, Walk};
@@ -21,7 +28,7 @@ async fn set_up(walk: &mut Walk) {
     let deal = json!({
         "stock": 2,
         "item": {"name": "Shoes", "content": "One hundred pairs.", "price": 99_000, "type": "TIME_DEAL",
-            "startAt": "2026-11-21T20:00:00.700+09:00", "timeZone": "Asia/Seoul",
+            "startAt": "2026-11-21T19:59:59.700+09:00", "timeZone": "Asia/Seoul",
             "imageUrl": "https://example.com/shoes.jpg", "unitsPerBuyerMax": 2, "holdSeconds": 60},
     });
     walk.post(&organiser, ITEMS, deal).await;
@@ -200,4 +207,131 @@ async fn organisers_keep_items_and_stock() {
     walk.post(&organiser, ITEMS, json!({"stock": -1, "item": soup(1)})).await;
     walk.post(&buyer, ITEMS, json!({"stock": 1, "item": soup(1)})).await;
     insta::assert_snapshot!(walk.text());
+}
+
+/// Whatever goes wrong at these addresses is told in the envelope.
+#[tokio::test]
+async fn every_refusal_at_the_items_addresses_is_in_the_envelope() {
+    let rule = |group| GroupRule {
+        group,
+        by: By::Ip,
+        rule: CountRule {
+            name: "few".into(),
+            requests: 1,
+            window_ms: 60_000,
+            burst: 1,
+            block_ms: 60_000,
+            block_ms_max: 0,
+        },
+    };
+    let server = Server::start_with_clock(|settings, clock| ApiSettings {
+        door: DoorSettings {
+            limits: Some(LimitSettings {
+                limiter: Arc::new(LocalLimiter::new(clock)),
+                rules: vec![rule(Group::Lists)],
+                log_ins: None,
+            }),
+            ..DoorSettings::default()
+        },
+        ..settings
+    });
+    let mut walk = server.await.walk().await;
+    set_up(&mut walk).await;
+    walk.get("/api/item").await;
+    walk.forget();
+    let buyer = walk.buyer.clone();
+    for (method, path, status) in [
+        (Method::GET, "/api/item", 429),
+        (Method::GET, "/api/item?size=0", 429),
+        (Method::PUT, "/api/order", 405),
+        (Method::PATCH, "/api/order", 405),
+        (Method::DELETE, "/api/item", 405),
+        (Method::PUT, "/api/item/1", 405),
+        (Method::POST, "/api/stock/1", 405),
+        (Method::GET, "/api/item/", 404),
+        (Method::GET, "/api/item/1/", 404),
+        (Method::GET, "/api/item/1/cache", 404),
+        (Method::GET, "/api/order/", 404),
+        (Method::GET, "/api/stock", 404),
+        (Method::GET, "/api/item/x", 400),
+        (Method::GET, "/api/item/999", 404),
+        (Method::GET, "/api/stock/x", 400),
+        (Method::GET, "/api/order/x", 400),
+        (Method::GET, "/api/order?size=0", 400),
+        (Method::POST, "/api/order", 415),
+    ] {
+        let request = walk.server.request(method.clone(), path).bearer_auth(&buyer);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{method} {path}");
+        assert_eq!(response.headers()["content-type"], "application/json", "{method} {path}");
+        if status == 405 {
+            assert!(response.headers().contains_key("allow"), "{method} {path}");
+        }
+        let json: Value = response.json().await.unwrap();
+        assert_eq!(json["success"], false, "{method} {path}: {json}");
+        assert!(json["message"].is_string() && json["type"].as_str().unwrap().starts_with("/problems/"));
+    }
+    let bodies = [
+        ("", 400),
+        ("[]", 400),
+        ("{", 400),
+        ("{\"itemNumber\":\"x\"}", 400),
+        (&*format!("{{\"itemNumber\":1,\"count\":1}}{}", " ".repeat(70_000)), 413),
+    ];
+    for (body, status) in bodies {
+        let request = walk.server.request(Method::POST, "/api/order").bearer_auth(&buyer);
+        let request = request.header("content-type", "application/json").body(body.to_owned());
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{}", &body[..body.len().min(40)]);
+        let json: Value = response.json().await.unwrap();
+        assert_eq!(json["success"], false, "{json}");
+    }
+    let response = walk.server.request(Method::POST, "/api/order").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.json::<Value>().await.unwrap()["success"], false);
+    // Elsewhere it is a problem.
+    for path in ["/api/items", "/api/orders/1", "/api/itemx"] {
+        let response = walk.server.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_tells_the_local_time_as_it_is_and_the_moment_beside_it() {
+    let mut walk = Server::start().await.walk().await;
+    let organiser = walk.organiser.clone();
+    for (start, told, opens) in [
+        ("2026-11-21T20:00:00+09:00", "2026-11-21 20:00:00", "2026-11-21T11:00:00Z"),
+        ("2026-11-21T11:59:43.900Z", "2026-11-21 20:59:44", "2026-11-21T11:59:44Z"),
+        ("2026-11-21T11:59:43.0000001Z", "2026-11-21 20:59:44", "2026-11-21T11:59:44Z"),
+    ] {
+        let item = json!({"stock": 1, "item": {"name": "라면", "content": "c", "price": 1_000,
+            "type": "TIME_DEAL", "startAt": start, "timeZone": "Asia/Seoul"}});
+        let added = walk.post(&organiser, "/api/v1/admin/items", item).await.json;
+        assert_eq!(added["startAt"], opens, "never before the second that was asked for");
+        let listed = walk.get("/api/item").await.json;
+        let last = listed["data"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&last["startAt"], &last["opensAt"]), (&json!(told), &json!(opens)));
+        assert_eq!(last["timeZone"], "Asia/Seoul");
+        let item = walk.get(&format!("/api/item/{}", last["itemNumber"])).await.json;
+        assert_eq!((&item["data"]["start_at"], &item["data"]["opensAt"]), (&json!(told), &json!(opens)));
+    }
+    let page = walk.get("/api/item?size=2").await;
+    assert_eq!(page.headers["link"], "</api/item?size=2&after=2>; rel=\"next\"");
+    let last = walk.get("/api/item?size=2&after=2").await;
+    assert!(!last.headers.contains_key("link") && last.json["data"].as_array().unwrap().len() == 1);
+}
+
+#[tokio::test]
+async fn a_time_deal_does_not_open_before_its_moment() {
+    let mut walk = Server::start().await.walk().await;
+    let (organiser, buyer) = (walk.organiser.clone(), walk.buyer.clone());
+    let item = json!({"stock": 5, "item": {"name": "라면", "content": "c", "price": 0,
+        "type": "TIME_DEAL", "startAt": "2026-11-21T10:00:43.900Z"}});
+    walk.post(&organiser, "/api/v1/admin/items", item).await;
+    for (after_ms, status) in [(43_000, 403), (43_900, 403), (43_999, 403), (44_000, 200)] {
+        walk.server.clock.set(crate::server::START.plus_ms(after_ms));
+        let order = walk.post(&buyer, "/api/order", json!({"itemNumber": 1, "count": 1})).await;
+        assert_eq!(order.status.as_u16(), status, "{after_ms}");
+    }
 }

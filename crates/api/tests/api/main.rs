@@ -10,6 +10,7 @@ mod catalogue;
 mod document;
 mod door;
 mod events;
+mod hoarding;
 mod identity;
 mod items;
 mod media;

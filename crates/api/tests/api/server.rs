@@ -4,7 +4,7 @@ use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use onsale_api::ApiSettings;
 use onsale_coordination::LocalCoordination;
-use onsale_domain::{money::Currency, time::Timestamp, user::Role};
+use onsale_domain::{money::Currency, time::Timestamp, user::Role, wallet::PointsFrom};
 use onsale_engine::{
     Engine, Settings, accounts::AccountSettings, clock::ManualClock, ids::CountingIds, owners::OwnerCheck,
     webhooks::WebhookSettings,
@@ -59,11 +59,21 @@ impl Server {
         change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
         complete: impl FnOnce(Engine) -> Engine,
     ) -> Self {
+        Self::start_with_all(|settings| Settings { owner_check, ..settings }, change, complete).await
+    }
+
+    /// As [`Server::start_with_engine`], with other settings of the engine.
+    pub(crate) async fn start_with_all(
+        of_engine: impl FnOnce(Settings) -> Settings,
+        change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
+        complete: impl FnOnce(Engine) -> Engine,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
         let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
         let clock = Arc::new(ManualClock::new(START));
-        let settings = Settings { webhooks: webhooks(), owner_check, ..Settings::new(accounts()) };
+        let points_from = PointsFrom::Anyone;
+        let settings = of_engine(Settings { webhooks: webhooks(), points_from, ..Settings::new(accounts()) });
         let ids = Arc::new(CountingIds::default());
         let time = clock.clone();
         let engine = Engine::start_with_rooms(Arc::new(store), clock.clone(), ids, settings, |journal| {

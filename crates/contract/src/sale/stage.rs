@@ -9,6 +9,7 @@ use onsale_domain::{
     ids::{PerformanceId, SeatId, UserId},
     sale::SaleRules,
     time::Timestamp,
+    wallet::PointsFrom,
 };
 use onsale_engine::{
     Engine, Settings,
@@ -76,7 +77,12 @@ pub fn settings(setup: Setup) -> Settings {
         hashing_threads: 1,
         hashing_queue_max: 64,
     };
-    Settings { sales: setup.sales, claim_check: setup.claim_check, ..Settings::new(accounts) }
+    Settings {
+        sales: setup.sales,
+        claim_check: setup.claim_check,
+        points_from: PointsFrom::Anyone,
+        ..Settings::new(accounts)
+    }
 }
 
 /// Starts an engine on a store that may already hold something.

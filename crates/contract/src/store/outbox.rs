@@ -84,7 +84,7 @@ pub async fn every_order_of_a_batch_is_told_of(store: Arc<dyn Store>) {
         .iter()
         .map(|answer| match answer {
             Ok(Outcome::Held { order, .. }) => ("order.held", order.id, 1),
-            Ok(Outcome::Cancelled { order }) => ("order.cancelled", order.id, 2),
+            Ok(Outcome::Cancelled { order, .. }) => ("order.cancelled", order.id, 2),
             other => panic!("{other:?}"),
         })
         .collect();

@@ -42,6 +42,8 @@ pub enum Command {
     Cancel(Cancel),
     /// Release an order whose hold has ended.
     Expire(Expire),
+    /// End an unpaid order's hold before its time.
+    Release(Release),
     /// Add points to the caller's wallet.
     Charge(Charge),
     /// Take seats off sale or put them back.
@@ -60,6 +62,7 @@ impl Command {
             Self::Pay(pay) => pay.offer,
             Self::Cancel(cancel) => cancel.offer,
             Self::Expire(expire) => expire.offer,
+            Self::Release(release) => release.offer,
             Self::LockSeats(lock) => lock.performance.into(),
             Self::SetStock(set) => set.item.into(),
             Self::Charge(_) => return None,
@@ -122,6 +125,15 @@ pub struct Expire {
     pub offer: Offer,
 }
 
+/// End an unpaid order's hold before its time, for the organiser. Changes nothing once it is paid or over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// The order.
+    pub order: OrderId,
+    /// What it is for.
+    pub offer: Offer,
+}
+
 /// Add points to the caller's wallet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge {
@@ -172,9 +184,13 @@ pub enum Outcome {
     Cancelled {
         /// The order.
         order: Order,
+        /// Whether it had been cancelled before.
+        again: bool,
     },
     /// Whether the order was released now.
     Expired(bool),
+    /// Whether the hold was ended now.
+    Released(bool),
     /// Points were added.
     Charged {
         /// The balance after it.

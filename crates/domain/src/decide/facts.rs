@@ -88,6 +88,9 @@ impl FactKeys {
             Command::Expire(expire) => {
                 self.orders.insert(expire.order);
             }
+            Command::Release(release) => {
+                self.orders.insert(release.order);
+            }
             Command::Charge(_) => {
                 self.wallets.insert(request.caller);
             }

@@ -21,7 +21,7 @@ pub use changes::{
 };
 pub use command::{
     Cancel, Charge, Command, Expire, Hold, HoldUnits, IdempotencyKey, LockSeats, Outcome, Pay, Refusal,
-    Request, SetStock,
+    Release, Request, SetStock,
 };
 pub use facts::{FactKeys, Facts, ItemFacts, KeyRecord, KeyTarget, PerformanceFacts};
 
@@ -73,6 +73,7 @@ impl Decider {
             Command::Pay(pay) => self.pay(request, pay),
             Command::Cancel(cancel) => self.cancel(request, cancel),
             Command::Expire(expire) => Ok(self.expire(*expire)),
+            Command::Release(release) => Ok(self.release(*release)),
             Command::Charge(charge) => self.charge(request, charge),
             Command::LockSeats(lock) => self.lock_seats(lock),
             Command::SetStock(set) => self.set_stock(*set),

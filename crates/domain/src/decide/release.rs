@@ -1,6 +1,6 @@
 //! Giving seats and units back: by the buyer, or because the hold has ended.
 
-use super::{Cancel, Decider, EventKind, Expire, Outcome, Refusal, Request};
+use super::{Cancel, Decider, EventKind, Expire, Outcome, Refusal, Release, Request};
 use crate::{
     ids::{OrderId, PerformanceId, SeatId},
     offer::Offer,
@@ -16,10 +16,10 @@ impl Decider {
             OrderStatus::Paid => self.refund(request, cancel)?,
             OrderStatus::Expired => return Err(Refusal::HoldExpired),
             // Cancelling twice is asking for what already is.
-            OrderStatus::Cancelled => return Ok(Outcome::Cancelled { order: order.clone() }),
+            OrderStatus::Cancelled => return Ok(Outcome::Cancelled { order: order.clone(), again: true }),
         }
         self.end(cancel.order, OrderStatus::Cancelled, EventKind::OrderCancelled);
-        Ok(Outcome::Cancelled { order: self.facts.orders[&cancel.order].clone() })
+        Ok(Outcome::Cancelled { order: self.facts.orders[&cancel.order].clone(), again: false })
     }
 
     pub(super) fn expire(&mut self, expire: Expire) -> Outcome {
@@ -32,6 +32,16 @@ impl Decider {
             self.end(expire.order, OrderStatus::Expired, EventKind::OrderExpired);
         }
         Outcome::Expired(due)
+    }
+
+    pub(super) fn release(&mut self, release: Release) -> Outcome {
+        let held = self.facts.orders.get(&release.order).is_some_and(|order| {
+            order.offer() == release.offer && order.status_at(self.now) == OrderStatus::Held
+        });
+        if held {
+            self.end(release.order, OrderStatus::Cancelled, EventKind::OrderCancelled);
+        }
+        Outcome::Released(held)
     }
 
     fn refund(&mut self, request: &Request, cancel: &Cancel) -> Result<(), Refusal> {

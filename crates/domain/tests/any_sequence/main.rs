@@ -281,6 +281,8 @@ const EXPECTED: &[&str] = &[
     "Cancel ok",
     "Expire true",
     "Expire false",
+    "Release true",
+    "Release false",
     "Charge ok",
     "Charge replayed",
     "LockSeats ok",
@@ -319,12 +321,13 @@ fn kind(request: &Request, answer: &Answer) -> String {
         Command::Pay(_) => "Pay",
         Command::Cancel(_) => "Cancel",
         Command::Expire(_) => "Expire",
+        Command::Release(_) => "Release",
         Command::Charge(_) => "Charge",
         Command::LockSeats(_) => "LockSeats",
         Command::SetStock(_) => "SetStock",
     };
     match answer {
-        Ok(Outcome::Expired(done)) => format!("{command} {done}"),
+        Ok(Outcome::Expired(done) | Outcome::Released(done)) => format!("{command} {done}"),
         Ok(_) if is_replay(answer) => format!("{command} replayed"),
         Ok(_) => format!("{command} ok"),
         Err(refusal) => {

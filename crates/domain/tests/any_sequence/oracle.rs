@@ -28,7 +28,7 @@ pub(crate) fn accepts(database: &Database, request: &Request, now: Timestamp) ->
         Command::SetStock(set) => accepts_stock(database, *set, now),
         Command::Pay(pay) => accepts_pay(database, request, *pay, now),
         Command::Cancel(cancel) => accepts_cancel(database, request, *cancel, now),
-        Command::Expire(_) => true,
+        Command::Expire(_) | Command::Release(_) => true,
         Command::Charge(charge) => (1..=CHARGE_MAX).contains(&charge.amount),
         Command::LockSeats(lock) => database
             .terms

@@ -7,7 +7,8 @@ use std::{
 
 use onsale_domain::{
     decide::{
-        Cancel, Charge, Command, Expire, Hold, HoldUnits, IdempotencyKey, LockSeats, Pay, Request, SetStock,
+        Cancel, Charge, Command, Expire, Hold, HoldUnits, IdempotencyKey, LockSeats, Pay, Release, Request,
+        SetStock,
     },
     hall::{Row, Seat, SeatMap},
     ids::{HallId, ItemId, OrderId, PaymentId, PerformanceId, SeatId, ShowId, TransferId, UserId},
@@ -71,6 +72,7 @@ enum Action {
     Pay(prop::sample::Index),
     Cancel(prop::sample::Index),
     Expire(prop::sample::Index),
+    Release(prop::sample::Index),
     Charge(i64),
     Lock {
         performance: usize,
@@ -108,6 +110,7 @@ fn action() -> impl Strategy<Value = Action> {
         6 => index().prop_map(Action::Pay),
         3 => index().prop_map(Action::Cancel),
         2 => index().prop_map(Action::Expire),
+        1 => index().prop_map(Action::Release),
         3 => charge().prop_map(Action::Charge),
         1 => (performance(), seats(), any::<bool>())
             .prop_map(|(performance, seats, lock)| Action::Lock { performance, seats, lock }),
@@ -272,6 +275,10 @@ impl World {
             Action::Expire(index) => {
                 let (order, offer, owner) = self.order(*index);
                 (owner, Command::Expire(Expire { order, offer }))
+            }
+            Action::Release(index) => {
+                let (order, offer, owner) = self.order(*index);
+                (owner, Command::Release(Release { order, offer }))
             }
             Action::Charge(amount) => (user, self.charge(*amount)),
             Action::Lock { performance, seats, lock } => {

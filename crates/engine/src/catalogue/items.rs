@@ -6,7 +6,7 @@ use onsale_domain::{
     money::AMOUNT_MAX,
 };
 
-use super::{Catalogue, CatalogueError, check_text, check_zone, invalid};
+use super::{Catalogue, CatalogueError, check_long_text, check_text, check_zone, invalid, with_plain_lines};
 use crate::ports::StoreError;
 
 impl Catalogue {
@@ -44,7 +44,7 @@ impl Catalogue {
         units: i64,
         owner: Option<UserId>,
     ) -> Result<Item, CatalogueError> {
-        check_item(&details)?;
+        let details = checked(details)?;
         if !(0..=UNITS_MAX).contains(&units) {
             return Err(invalid("stock", format!("a stock is 0 to {UNITS_MAX} units")));
         }
@@ -58,7 +58,7 @@ impl Catalogue {
     /// # Errors
     /// If a field is not acceptable or there is no such item.
     pub async fn change_item(&self, id: ItemId, details: ItemDetails) -> Result<Item, CatalogueError> {
-        check_item(&details)?;
+        let details = checked(details)?;
         let item = Item { id, details };
         self.store.change_item(&item).await?;
         self.terms_changed(id.into()).await;
@@ -67,9 +67,17 @@ impl Catalogue {
     }
 }
 
+/// The item as it is kept, if its fields are acceptable.
+fn checked(details: ItemDetails) -> Result<ItemDetails, CatalogueError> {
+    let (kind, content) = (details.kind.on_the_second(), with_plain_lines(details.content));
+    let details = ItemDetails { kind, content, ..details };
+    check_item(&details)?;
+    Ok(details)
+}
+
 fn check_item(item: &ItemDetails) -> Result<(), CatalogueError> {
     check_text("name", &item.name, 500)?;
-    check_text("content", &item.content, 10_000)?;
+    check_long_text("content", &item.content, 10_000)?;
     if let Some(url) = &item.image_url {
         check_text("imageUrl", url, 2_000)?;
     }

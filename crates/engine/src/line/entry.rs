@@ -4,6 +4,8 @@
 //! guarded performance shows no seats, holds none and takes no payment, and a guarded item takes no
 //! order and no payment. So a new surface that knows nothing of rooms is refused rather than forgotten.
 
+use std::net::IpAddr;
+
 use onsale_domain::{
     ids::{RoomId, UserId},
     line::Pass,
@@ -22,12 +24,14 @@ pub struct Shopper<'a> {
     pub user: UserId,
     /// The token of their pass, where a room is in front of the sale.
     pub pass: Option<&'a str>,
+    /// The address that they ask from, if that is known: how much may be held unpaid from there is bounded.
+    pub from: Option<IpAddr>,
 }
 
-/// Somebody without a pass: enough where no room is in front of the sale.
+/// Somebody without a pass, from nowhere: enough where no room is in front of the sale.
 impl From<UserId> for Shopper<'_> {
     fn from(user: UserId) -> Self {
-        Self { user, pass: None }
+        Self { user, pass: None, from: None }
     }
 }
 

@@ -45,6 +45,9 @@ pub trait CatalogueStore: Send + Sync + 'static {
     /// at `query.now`, the earliest first.
     async fn movies(&self, query: &MovieQuery) -> Result<Vec<ShowListing>, StoreError>;
 
+    /// How many films match, on all pages.
+    async fn movies_total(&self, query: &MovieQuery) -> Result<u64, StoreError>;
+
     /// Concerts, those with the nearest coming date first, each with its dates that have not
     /// ended at `now`.
     async fn concerts(&self, now: Timestamp, page: u32, size: u32) -> Result<ConcertPage, StoreError>;

@@ -3,17 +3,20 @@
 //! A hold goes: gate (`view.rs`), lane (`lane.rs`: load, decide, write, commit, announce), answer.
 //! The decision itself is `onsale_domain::decide`.
 
+mod bookings;
 mod deadlines;
 mod health;
 mod item_view;
 mod lane;
 mod metrics;
 mod other_nodes;
+mod unpaid;
 mod view;
 mod views;
 
 use std::{
     collections::BTreeSet,
+    net::IpAddr,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -21,14 +24,18 @@ use std::{
 use onsale_domain::{
     decide::{
         Cancel, Charge, ClaimCheck, Command, FactKeys, Hold, HoldUnits, IdempotencyKey, LockSeats, Outcome,
-        Pay, Refusal, Request, SetStock,
+        Pay, Refusal, Release, Request, SetStock,
     },
     ids::{ItemId, OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
     item::Stock,
+    limits::AllowanceRule,
     line::SaleHealth,
     offer::{Offer, OfferKind},
     order::{Order, OrderStatus, Payment},
-    wallet::Wallet,
+    sale::SaleRules,
+    time::Timestamp,
+    unpaid::{Holder, Holding, Waiting},
+    wallet::{PointsFrom, Wallet},
 };
 use parking_lot::Mutex;
 use tokio::{
@@ -38,22 +45,26 @@ use tokio::{
 };
 
 use self::{
+    bookings::Bookings,
     deadlines::Deadlines,
     health::Latencies,
     lane::{LaneHandle, Message, Pending},
     metrics::Metrics,
     other_nodes::Behind,
+    unpaid::{Asked, Known, Ticket, UnpaidHolds},
     views::{InMemory, Views},
 };
 use crate::{
+    accounts::Caller,
     clock::Clock,
     engine::Settings,
     ids::Ids,
     line::{Entry, EntryError, Shopper, WaitingRooms},
-    ports::{Broadcast, Guard, Locks, OrderPage, Store, StoreError, TransactionError},
+    ports::{Broadcast, Guard, Limiter, Locks, OrderPage, Store, StoreError, TransactionError},
 };
 
 pub use item_view::ItemView;
+pub use unpaid::UnpaidSettings;
 pub use view::{PerformanceView, SeatChanges, SeatCounts, SeatSnapshot};
 
 /// How long an idempotency key is remembered, in milliseconds: 24 hours.
@@ -62,6 +73,12 @@ const KEY_KEPT_MS: i64 = 24 * 3_600_000;
 /// How often old idempotency keys are forgotten, in milliseconds, and how many at once.
 const PRUNE_EVERY_MS: i64 = 60_000;
 const PRUNE_CHUNK: usize = 1_000;
+
+/// The longest hold, in milliseconds.
+const HELD_AT_MOST_MS: i64 = SaleRules::HOLD_MS_BOUNDS.1;
+
+/// How many orders of an account are read at once.
+const ORDERS_AT_ONCE: usize = 100;
 
 /// The settings of the sale pipeline.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +132,41 @@ pub enum SaleError {
     /// There is a waiting room in front of it. Nothing has changed.
     #[error(transparent)]
     NoEntry(#[from] EntryError),
+    /// The account has had its bookings at this performance for now. Nothing has changed.
+    #[error("at most {max} booking(s) of one account at one performance in {seconds} s")]
+    TooManyBookings {
+        /// How many there may be.
+        max: u32,
+        /// In how many seconds.
+        seconds: i64,
+        /// When to come back.
+        until: Timestamp,
+    },
+    /// Too much is held unpaid from the caller's address, or holds of theirs ended unpaid too often.
+    /// Nothing has changed.
+    #[error("{}", waiting(.0))]
+    TooMuchUnpaid(Waiting),
+    /// The caller may not put points into this wallet; those whom it says may. Nothing has changed.
+    #[error("points are not put into wallets in this way here")]
+    NoPoints(PointsFrom),
+}
+
+fn waiting(reason: &Waiting) -> String {
+    match reason {
+        Waiting::Address { max, held, .. } => {
+            format!("at most {max} may be held unpaid from one address at this moment; {held} are")
+        }
+        Waiting::Account { .. } => "too many holds of this account ended unpaid".to_owned(),
+    }
+}
+
+/// Unpaid holds that an organiser ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnpaidOf {
+    /// One.
+    Order(OrderId),
+    /// All of an account; or all from an address that were made at this node.
+    Holder(Holder),
 }
 
 /// Seats or units held.
@@ -179,6 +231,10 @@ struct Shared {
     latencies: Latencies,
     rooms: WaitingRooms,
     lanes: Vec<mpsc::Sender<Message>>,
+    unpaid: Arc<UnpaidHolds>,
+    points_from: PointsFrom,
+    /// How many bookings an account may make, if that is limited.
+    bookings: OnceLock<Bookings>,
     /// What nodes share, if they do.
     locks: OnceLock<Arc<dyn Locks>>,
     /// How nodes tell each other what they change, if they do.
@@ -207,6 +263,18 @@ impl Sales {
         let _ = self.shared.broadcast.set(broadcast);
     }
 
+    /// From now on an account may make so many bookings at a performance.
+    pub(crate) fn limit_bookings(&self, limiter: Arc<dyn Limiter>, rule: AllowanceRule) {
+        // The first rule stays.
+        let _ = self.shared.bookings.set(Bookings::new(limiter, rule));
+    }
+
+    /// How many bookings an account may make at a performance, if that is limited.
+    #[must_use]
+    pub fn booking_rule(&self) -> Option<&AllowanceRule> {
+        self.shared.bookings.get().map(Bookings::rule)
+    }
+
     pub(crate) async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -231,6 +299,9 @@ impl Sales {
             latencies: Latencies::default(),
             rooms,
             lanes,
+            unpaid: Arc::new(UnpaidHolds::new(settings.unpaid.clone())),
+            points_from: settings.points_from,
+            bookings: OnceLock::new(),
             locks: OnceLock::new(),
             broadcast: OnceLock::new(),
         });
@@ -288,7 +359,7 @@ impl Sales {
     /// Lets a hold through room, gate and pipeline.
     async fn take(
         &self,
-        Shopper { user: caller, pass }: Shopper<'_>,
+        Shopper { user: caller, pass, from }: Shopper<'_>,
         key: Option<IdempotencyKey>,
         offer: Offer,
         command: impl FnOnce(OrderId) -> Command,
@@ -299,16 +370,129 @@ impl Sales {
             Err(error) if error.has_been_inside() && self.is_repeated(caller, key).await? => None,
             Err(error) => return Err(error.into()),
         };
-        let command = command(OrderId(self.shared.next_id()));
+        let order = OrderId(self.shared.next_id());
+        let command = command(order);
         if self.shared.settings.gate {
             self.pass_gate(caller, &command)?;
         }
-        match self.shared.ask(caller, key, command).await? {
+        let ticket = self.count_unpaid(caller, from, key, order, &command)?;
+        let booked = self.shared.bookings.get().zip(offer.performance());
+        let Some((bookings, performance)) = booked else {
+            return self.hold_now(caller, key, command, ticket, entry).await;
+        };
+        let token = key.map_or(order.0.as_u128(), |key| key.id);
+        let booking = bookings.begin(caller, performance, token).await?;
+        // Carried out and settled also if the caller does not wait for it.
+        let sales = self.clone();
+        let carried_out = tokio::spawn(async move {
+            let outcome = sales.hold_now(caller, key, command, ticket, entry).await;
+            if let Some(bookings) = sales.shared.bookings.get() {
+                bookings.settle(&booking, &outcome).await;
+            }
+            outcome
+        });
+        match carried_out.await {
+            Ok(outcome) => outcome,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Has a hold decided that may go on.
+    async fn hold_now(
+        &self,
+        caller: UserId,
+        key: Option<IdempotencyKey>,
+        command: Command,
+        ticket: Option<Ticket>,
+        entry: Option<Entry>,
+    ) -> Result<Held, SaleError> {
+        match self.shared.ask_with(caller, key, command, ticket).await? {
             Outcome::Held { order, replayed } => {
                 let pass = self.extended(entry, &order).await;
                 Ok(Held { order, replayed, pass })
             }
             other => unreachable!("a hold was answered {other:?}"),
+        }
+    }
+
+    /// Counts a hold among those that are not paid, if it may be.
+    fn count_unpaid(
+        &self,
+        user: UserId,
+        address: Option<IpAddr>,
+        key: Option<IdempotencyKey>,
+        order: OrderId,
+        command: &Command,
+    ) -> Result<Option<Ticket>, SaleError> {
+        let shared = &self.shared;
+        let now = shared.clock.now();
+        let key = key.map(|key| key.id);
+        let ticket = match command {
+            Command::Hold(Hold { performance, seats, .. }) => {
+                let view = shared.performances.get(*performance);
+                let known = view.as_deref().map(known_performance);
+                let units = u32::try_from(seats.len()).unwrap_or(u32::MAX);
+                let seat = seats.first().copied();
+                let offer = (*performance).into();
+                let asked = Asked { offer, order, user, address, key, seat, units };
+                let is_over = |seat: SeatId| view.as_ref().is_some_and(|view| view.is_not_held(seat));
+                let other_nodes = shared.store.is_shared().then_some(&is_over as &dyn Fn(SeatId) -> bool);
+                shared.unpaid.ask(asked, known, now, other_nodes)
+            }
+            Command::HoldUnits(HoldUnits { item, count, .. }) => {
+                let known = shared.items.get(*item).as_deref().map(known_item);
+                let offer = (*item).into();
+                let asked = Asked { offer, order, user, address, key, seat: None, units: *count };
+                shared.unpaid.ask(asked, known, now, None)
+            }
+            _ => Ok(None),
+        };
+        ticket.map_err(SaleError::TooMuchUnpaid)
+    }
+
+    /// Who holds how much of an offer unpaid through this node, by account and by address, the most first.
+    #[must_use]
+    pub fn unpaid(&self, offer: Offer) -> Vec<Holding> {
+        self.shared.unpaid.holdings(offer, self.shared.clock.now())
+    }
+
+    /// Ends unpaid holds of an offer, for its organiser; how many. What is paid meanwhile stays. To those
+    /// who held them it counts as if they had let them lapse.
+    ///
+    /// # Errors
+    /// If the database cannot be read, or what it was asked for may or may not have happened.
+    pub async fn end_unpaid(&self, offer: Offer, which: UnpaidOf) -> Result<usize, SaleError> {
+        let orders = match which {
+            UnpaidOf::Order(order) => vec![order],
+            UnpaidOf::Holder(holder @ Holder::Network(..)) => self.shared.unpaid.orders_of(offer, holder),
+            UnpaidOf::Holder(Holder::Account(user)) => self.unpaid_orders(offer, user).await?,
+        };
+        self.shared.unpaid.end_for(offer, orders.iter().copied());
+        let mut answers = Vec::with_capacity(orders.len());
+        for order in orders {
+            let command = Command::Release(Release { order, offer });
+            answers.push(self.shared.command_waiting(lane::HOUSE, command).await?);
+        }
+        let mut ended = 0;
+        for answer in answers {
+            let outcome = answer.await.unwrap_or(Err(SaleError::OutcomeUnknown))?;
+            ended += usize::from(outcome == Outcome::Released(true));
+        }
+        Ok(ended)
+    }
+
+    /// The unpaid orders of an account at an offer, through whatever node they were made.
+    async fn unpaid_orders(&self, offer: Offer, user: UserId) -> Result<Vec<OrderId>, SaleError> {
+        let oldest = OrderId::first_at(self.shared.clock.now().plus_ms(-HELD_AT_MOST_MS));
+        let (mut orders, mut before) = (Vec::new(), None);
+        loop {
+            let page = self.shared.store.orders_of(user, offer.kind(), before, ORDERS_AT_ONCE).await?;
+            let held = page.orders.iter().filter(|order| order.status == OrderStatus::Held);
+            orders.extend(held.filter(|order| order.offer() == offer).map(|order| order.id));
+            before = page.orders.last().map(|order| order.id);
+            if page.orders.len() < ORDERS_AT_ONCE || before.is_some_and(|order| order.0 < oldest.0) {
+                return Ok(orders);
+            }
         }
     }
 
@@ -358,16 +542,53 @@ impl Sales {
         let transfer = TransferId(self.shared.next_id());
         let command = Command::Cancel(Cancel { order, offer, transfer });
         match self.shared.ask(caller, None, command).await? {
-            Outcome::Cancelled { order } => Ok(order),
+            Outcome::Cancelled { order, again } => {
+                if let Some(bookings) = self.shared.bookings.get().filter(|_| !again) {
+                    bookings.given_back(&order).await;
+                }
+                Ok(order)
+            }
             other => unreachable!("a cancellation was answered {other:?}"),
         }
     }
 
-    /// Adds points to a buyer's wallet. `amount` is in minor units.
+    /// Adds points to the caller's own wallet, if everybody may ([`PointsFrom`]). `amount` is in minor units.
     ///
     /// # Errors
     /// See [`SaleError`].
     pub async fn charge(
+        &self,
+        caller: UserId,
+        key: Option<IdempotencyKey>,
+        amount: i64,
+    ) -> Result<Charged, SaleError> {
+        if !self.shared.points_from.lets_charge() {
+            return Err(SaleError::NoPoints(self.shared.points_from));
+        }
+        self.add_points(caller, key, amount).await
+    }
+
+    /// Adds points to an account's wallet on behalf of somebody who may ([`PointsFrom`]). The account must
+    /// exist.
+    ///
+    /// # Errors
+    /// See [`SaleError`].
+    pub async fn credit(
+        &self,
+        by: Caller,
+        account: UserId,
+        key: Option<IdempotencyKey>,
+        amount: i64,
+    ) -> Result<Charged, SaleError> {
+        if !self.shared.points_from.lets_credit(by.role) {
+            return Err(SaleError::NoPoints(self.shared.points_from));
+        }
+        let charged = self.add_points(account, key, amount).await?;
+        tracing::info!(by = %by.user, %account, amount, replayed = charged.replayed, "points were credited");
+        Ok(charged)
+    }
+
+    async fn add_points(
         &self,
         caller: UserId,
         key: Option<IdempotencyKey>,
@@ -604,11 +825,21 @@ impl Shared {
         key: Option<IdempotencyKey>,
         command: Command,
     ) -> Result<Outcome, SaleError> {
+        self.ask_with(caller, key, command, None).await
+    }
+
+    async fn ask_with(
+        &self,
+        caller: UserId,
+        key: Option<IdempotencyKey>,
+        command: Command,
+        ticket: Option<Ticket>,
+    ) -> Result<Outcome, SaleError> {
         let (answer, outcome) = oneshot::channel();
         let shard = shard(caller, &command);
         let request = Request { caller, key, command };
         let asked = Instant::now();
-        self.send_now(shard, Message::Command(Pending { request, answer }))?;
+        self.send_now(shard, Message::Command(Pending { request, answer, ticket }))?;
         // A lane that goes away without an answer was stopped in the middle of a batch.
         let answered = outcome.await.unwrap_or(Err(SaleError::OutcomeUnknown));
         self.latencies.note(asked.elapsed());
@@ -619,7 +850,8 @@ impl Shared {
     async fn command_waiting(&self, caller: UserId, command: Command) -> Result<Answer, SaleError> {
         let (answer, outcome) = oneshot::channel();
         let lane = self.lane(shard(caller, &command));
-        let pending = Pending { request: Request { caller, key: None, command }, answer };
+        let request = Request { caller, key: None, command };
+        let pending = Pending { request, answer, ticket: None };
         lane.send(Message::Command(pending)).await.map_err(|_| SaleError::Overloaded)?;
         Ok(outcome)
     }
@@ -634,6 +866,24 @@ impl Shared {
     fn lane(&self, shard: i64) -> &mpsc::Sender<Message> {
         let lanes = self.lanes.len() as u64;
         &self.lanes[usize::try_from(shard.unsigned_abs() % lanes).expect("a lane's index is small")]
+    }
+}
+
+fn known_performance(view: &PerformanceView) -> Known {
+    let terms = view.terms();
+    Known {
+        total: u32::try_from(terms.seats.seats().len()).unwrap_or(u32::MAX),
+        buyer_max: terms.rules.seats_per_buyer_max,
+        hold_ms: terms.rules.hold_ms,
+    }
+}
+
+fn known_item(view: &ItemView) -> Known {
+    let rules = view.terms().rules;
+    Known {
+        total: u32::try_from(view.stock().total).unwrap_or(u32::MAX),
+        buyer_max: rules.units_per_buyer_max,
+        hold_ms: rules.hold_ms,
     }
 }
 

@@ -176,6 +176,12 @@ impl PerformanceView {
         ordinal.is_some_and(|ordinal| self.status(ordinal) == SeatStatus::Available)
     }
 
+    /// Whether a seat is certainly in no unpaid order.
+    pub(super) fn is_not_held(&self, seat: SeatId) -> bool {
+        let ordinal = self.terms.load().seats.ordinal(seat);
+        ordinal.is_some_and(|ordinal| self.status(ordinal) != SeatStatus::Held)
+    }
+
     fn refusal(&self, wanted: &[SeatId], now: Timestamp) -> Option<Refusal> {
         let terms = self.terms.load();
         if now < terms.on_sale_at {

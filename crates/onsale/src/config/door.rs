@@ -2,11 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ipnet::IpNet;
 use onsale_api::door::{
     By, DoorSettings, ForwardedHeader, Gateway, Group, GroupRule, LimitSettings, Load, LogInRules,
 };
-use onsale_domain::limits::{ALLOWANCE_MAX, AllowanceRule, CountRule};
-use onsale_engine::ports::Limiter;
+use onsale_domain::{
+    limits::{ALLOWANCE_MAX, AllowanceRule, CountRule},
+    unpaid::UnpaidRules,
+};
+use onsale_engine::{ports::Limiter, sales::UnpaidSettings};
 use serde::{Deserialize, Serialize};
 
 use super::Config;
@@ -27,6 +31,12 @@ pub(crate) struct Limits {
     pub(crate) log_in_tries: u32,
     pub(crate) log_in_failures: u32,
     pub(crate) log_in_seconds: u32,
+    pub(crate) unpaid_percent: u32,
+    pub(crate) unpaid_min: u32,
+    pub(crate) unpaid_floor: u32,
+    pub(crate) unpaid_lapses: u32,
+    pub(crate) unpaid_seconds: u32,
+    pub(crate) unpaid_free_networks: Vec<IpNet>,
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -99,6 +109,12 @@ impl Default for Limits {
             log_in_tries: 10,
             log_in_failures: 100,
             log_in_seconds: 900,
+            unpaid_percent: 10,
+            unpaid_min: 20,
+            unpaid_floor: 5,
+            unpaid_lapses: 3,
+            unpaid_seconds: 3_600,
+            unpaid_free_networks: Vec::new(),
             rules: vec![lists],
         }
     }
@@ -131,13 +147,30 @@ impl Rule {
 }
 
 impl Limits {
-    fn settings(&self, limiter: Arc<dyn Limiter>) -> Option<LimitSettings> {
-        let bookings = AllowanceRule {
+    /// How many bookings an account may make at a performance, if that is limited.
+    pub(crate) fn booking_rule(&self) -> Option<AllowanceRule> {
+        (self.enabled && self.bookings > 0).then(|| AllowanceRule {
             name: "bookings".into(),
             requests: self.bookings,
             window_ms: i64::from(self.bookings_seconds) * 1_000,
             unsettled_ms: UNSETTLED_MS,
+        })
+    }
+
+    /// How much may be held unpaid.
+    pub(crate) fn unpaid(&self) -> UnpaidSettings {
+        let rules = UnpaidRules {
+            percent: self.unpaid_percent,
+            units_min: self.unpaid_min,
+            units_floor: self.unpaid_floor,
+            lapses: self.unpaid_lapses,
+            remembered_ms: i64::from(self.unpaid_seconds) * 1_000,
         };
+        let is_on = self.enabled && self.unpaid_percent > 0;
+        UnpaidSettings { rules: is_on.then_some(rules), free_networks: self.unpaid_free_networks.clone() }
+    }
+
+    fn settings(&self, limiter: Arc<dyn Limiter>) -> Option<LimitSettings> {
         let window_ms = i64::from(self.log_in_seconds) * 1_000;
         let log_ins = LogInRules {
             account: CountRule {
@@ -158,7 +191,6 @@ impl Limits {
         self.enabled.then(|| LimitSettings {
             limiter,
             rules: self.rules.iter().map(Rule::group_rule).collect(),
-            bookings: (self.bookings > 0).then_some(bookings),
             log_ins: (self.log_in_tries > 0).then_some(log_ins),
         })
     }
@@ -173,10 +205,16 @@ impl Limits {
             ("bookings_seconds", self.bookings_seconds),
             ("log_in_failures", self.log_in_failures),
             ("log_in_seconds", self.log_in_seconds),
+            ("unpaid_min", self.unpaid_min),
+            ("unpaid_lapses", self.unpaid_lapses),
+            ("unpaid_seconds", self.unpaid_seconds),
         ] {
             if value == 0 {
                 return Err(format!("limits.{key}: must be at least 1"));
             }
+        }
+        if self.unpaid_percent > 100 {
+            return Err("limits.unpaid_percent: must be at most 100".to_owned());
         }
         for (index, rule) in self.rules.iter().enumerate() {
             if rule.requests == 0 || rule.seconds == 0 {

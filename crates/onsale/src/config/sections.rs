@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
-use onsale_domain::money::Currency;
+use onsale_domain::{money::Currency, wallet::PointsFrom};
 use onsale_engine::{ports::Guard, sales::SaleSettings, webhooks::TargetPolicy};
 use onsale_events::notifications::Language;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,30 @@ impl GuardName {
     }
 }
 
+/// Those who may put points into wallets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PointsFromName {
+    /// The provider, or anyone in the demo.
+    #[serde(rename = "")]
+    Unset,
+    Nobody,
+    Provider,
+    Organisers,
+    Anyone,
+}
+
+impl PointsFromName {
+    pub(super) const fn points_from(self) -> PointsFrom {
+        match self {
+            Self::Nobody => PointsFrom::Nobody,
+            Self::Unset | Self::Provider => PointsFrom::Provider,
+            Self::Organisers => PointsFrom::Organisers,
+            Self::Anyone => PointsFrom::Anyone,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Accounts {
@@ -86,6 +110,7 @@ pub(crate) struct Accounts {
     pub(crate) argon2_passes: u32,
     pub(crate) hashing_threads: usize,
     pub(crate) hashing_queue_max: usize,
+    pub(crate) points_from: PointsFromName,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,10 +122,18 @@ pub(crate) struct Identity {
     pub(crate) role_claim: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Media {
     pub(crate) url: String,
+    pub(crate) pictures_max: usize,
+    pub(crate) megabytes_max: u32,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self { url: String::new(), pictures_max: 1_000, megabytes_max: 1_024 }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,6 +276,7 @@ impl Default for Accounts {
             argon2_passes: 2,
             hashing_threads: 1,
             hashing_queue_max: 256,
+            points_from: PointsFromName::Unset,
         }
     }
 }

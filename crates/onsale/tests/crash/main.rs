@@ -67,6 +67,7 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0"])
             // Each buyer books again and again.
             .env("ONSALE_LIMITS_ENABLED", "false")
+            .env("ONSALE_ACCOUNTS_POINTS_FROM", "anyone")
             // Accounts are not what is tested here.
             .env("ONSALE_ACCOUNTS_ARGON2_MEMORY_KIB", "64")
             .stdout(Stdio::piped())

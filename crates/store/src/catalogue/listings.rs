@@ -43,6 +43,14 @@ pub(super) async fn movies(
     with_performances(read, models, wanted.now).await
 }
 
+/// How many films match, on all pages.
+pub(super) async fn movies_total(
+    read: &impl ConnectionTrait,
+    wanted: &MovieQuery,
+) -> Result<u64, StoreError> {
+    matching(wanted).count(read).await.map_err(store_error)
+}
+
 fn matching(wanted: &MovieQuery) -> Select<show::Entity> {
     let title = wanted.title.as_deref().map(fold).filter(|title| !title.is_empty());
     let genre = wanted.genre.as_deref().map(fold).filter(|genre| !genre.is_empty());

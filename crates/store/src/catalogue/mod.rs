@@ -118,6 +118,10 @@ impl CatalogueStore for SqlStore {
         self.read_public(move |read| async move { listings::movies(&read, query).await }).await
     }
 
+    async fn movies_total(&self, query: &MovieQuery) -> Result<u64, StoreError> {
+        self.read_public(move |read| async move { listings::movies_total(&read, query).await }).await
+    }
+
     async fn concerts(&self, now: Timestamp, page: u32, size: u32) -> Result<ConcertPage, StoreError> {
         self.read_public(move |read| async move { listings::concerts(&read, now, page, size).await }).await
     }

@@ -29,7 +29,8 @@ use self::{
     batch_views::BatchViews,
 };
 use super::{
-    SaleError, Shared, deadlines, item_view::ItemView, other_nodes, view::PerformanceView, views::InMemory,
+    SaleError, Shared, deadlines, item_view::ItemView, other_nodes, unpaid::Ticket, view::PerformanceView,
+    views::InMemory,
 };
 use crate::ports::{SaleWriter, StoreError};
 
@@ -52,6 +53,8 @@ pub(super) enum Message {
 pub(super) struct Pending {
     pub(super) request: Request,
     pub(super) answer: oneshot::Sender<Result<Outcome, SaleError>>,
+    /// By which a hold counts as unpaid.
+    pub(super) ticket: Option<Ticket>,
 }
 
 /// A running lane. Dropping it stops it too, without waiting.
@@ -204,6 +207,10 @@ impl Lane {
     /// Tells the gate, the watchers, the timers and the other nodes what has changed.
     fn announce(&self, views: &BatchViews, changes: &Changes) {
         self.shared.deadlines.follow(changes);
+        self.shared.unpaid.follow(changes);
+        if let Some(bookings) = self.shared.bookings.get() {
+            bookings.follow(changes);
+        }
         for order in &changes.orders_new {
             views.add_buyer(order.offer(), order.user);
         }
@@ -226,8 +233,10 @@ impl Lane {
 
     fn answer(&self, batch: Vec<Pending>, answers: Vec<Result<Outcome, Refusal>>) {
         for (pending, answer) in batch.into_iter().zip(answers) {
-            if let Err(refusal) = &answer {
-                self.shared.metrics.refused(refusal);
+            match (&answer, pending.ticket) {
+                (Err(refusal), _) => self.shared.metrics.refused(refusal),
+                (Ok(Outcome::Held { replayed: false, .. }), Some(ticket)) => ticket.keep(),
+                (Ok(_), _) => {}
             }
             let _ = pending.answer.send(answer.map_err(SaleError::Refused));
         }
@@ -302,7 +311,11 @@ fn offers(batch: &[Pending]) -> BTreeSet<Offer> {
 
 fn refuse(batch: Vec<Pending>, error: impl Fn() -> SaleError) {
     for pending in batch {
-        let _ = pending.answer.send(Err(error()));
+        let error = error();
+        if let (SaleError::OutcomeUnknown, Some(ticket)) = (&error, pending.ticket) {
+            ticket.keep();
+        }
+        let _ = pending.answer.send(Err(error));
     }
 }
 
