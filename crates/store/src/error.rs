@@ -128,7 +128,7 @@ pub(crate) fn broken(what: impl ToString) -> StoreError {
     StoreError::Broken(what.to_string())
 }
 
-fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
+pub(crate) fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
     match error {
         DbErr::Exec(RuntimeErr::SqlxError(error))
         | DbErr::Query(RuntimeErr::SqlxError(error))

@@ -6,6 +6,7 @@ mod durability;
 mod message;
 mod mysql;
 mod postgres;
+mod reason;
 mod sale;
 mod sqlite;
 
@@ -160,6 +161,11 @@ fn server_pools(url: &str, options: &StoreOptions) -> [ConnectOptions; 3] {
     });
     pools[0].test_before_acquire(false);
     pools
+}
+
+/// The most connections that a node on a server opens to it; as many again for each replica are readers.
+const fn connections_max(options: &StoreOptions) -> u32 {
+    options.lanes + BESIDE_LANES + WRITERS + options.readers
 }
 
 fn not_an_address(error: impl std::fmt::Display) -> StoreError {

@@ -1,10 +1,17 @@
 //! Connecting to PostgreSQL.
 
 use onsale_engine::ports::StoreError;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, sqlx::postgres::PgConnectOptions};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection,
+    sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions},
+};
 
-use super::{Pools, cannot_connect, not_an_address, server_pools};
-use crate::StoreOptions;
+use super::{
+    Pools, cannot_connect, not_an_address,
+    reason::{Place, reason},
+    server_pools,
+};
+use crate::{StoreOptions, dialect::Dialect};
 
 pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
     let [mut sale, mut writer, mut readers] = server_pools(url, options);
@@ -12,11 +19,32 @@ pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, 
     writes(&mut writer, options);
     read_only(&mut readers);
     Ok(Pools {
-        sale: Database::connect(sale).await.map_err(cannot_connect)?,
-        writer: Database::connect(writer).await.map_err(cannot_connect)?,
-        readers: Database::connect(readers).await.map_err(cannot_connect)?,
+        sale: open(sale, url, options).await?,
+        writer: open(writer, url, options).await?,
+        readers: open(readers, url, options).await?,
         checkpoints: None,
     })
+}
+
+/// Opens a pool, or says why it cannot.
+async fn open(
+    pool: ConnectOptions,
+    url: &str,
+    options: &StoreOptions,
+) -> Result<DatabaseConnection, StoreError> {
+    let failed = match Database::connect(pool).await {
+        Ok(pool) => return Ok(pool),
+        Err(failed) => failed,
+    };
+    let server: PgConnectOptions = url.parse().map_err(not_an_address)?;
+    let place = Place {
+        dialect: Dialect::Postgres,
+        host: server.get_host().to_owned(),
+        port: server.get_port(),
+        user: server.get_username().to_owned(),
+        database: server.get_database().map(str::to_owned),
+    };
+    Err(reason(failed, &place, options, PgConnection::connect_with(&server)).await)
 }
 
 fn writes(pool: &mut ConnectOptions, options: &StoreOptions) {
