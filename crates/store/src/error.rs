@@ -8,8 +8,13 @@ use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 const SQLITE_NOT_NOW: [i32; 6] = [5, 6, 7, 10, 13, 14];
 
 /// PostgreSQL's states for "not now": a lock that was not granted in time, too many connections,
-/// and a server that is stopping, starting or recovering. Its class 08 is a lost connection.
-const POSTGRES_NOT_NOW: [&str; 7] = ["55P03", "53300", "57P01", "57P02", "57P03", "57P05", "25P03"];
+/// a server that is stopping, starting or recovering, and one that only reads. Its class 08 is a lost
+/// connection.
+const POSTGRES_NOT_NOW: [&str; 8] =
+    ["55P03", "53300", "57P01", "57P02", "57P03", "57P05", "25P03", POSTGRES_READ_ONLY];
+
+/// PostgreSQL's state for a statement that writes where only reading is allowed, as on a standby.
+const POSTGRES_READ_ONLY: &str = "25006";
 
 /// PostgreSQL's states for a transaction that was ended in favour of another: a serialisation
 /// failure and a deadlock.
@@ -18,6 +23,10 @@ const POSTGRES_LOST_RACE: [&str; 2] = ["40001", "40P01"];
 /// MySQL's numbers for "not now": too many connections, a lock that was not granted in time, a
 /// server that is stopping, a connection that was ended, no connection.
 const MYSQL_NOT_NOW: [u16; 7] = [1040, 1205, 1053, 1077, 1080, 1927, 2013];
+
+/// MySQL's numbers for a statement that writes where only reading is allowed: a server with `read_only`, a
+/// transaction that is, an engine that is.
+const MYSQL_READ_ONLY: [u16; 3] = [1290, 1792, 1836];
 
 /// MySQL's numbers for a transaction that was ended in favour of another: a deadlock, and in
 /// MariaDB a row that changed since the transaction's snapshot.
@@ -100,6 +109,16 @@ pub(crate) fn is_lost_race(error: &DbErr) -> bool {
     }
 }
 
+/// Whether the connection leads to a server that only reads: one that has become a standby. The server that
+/// writes may have taken its name or address, so another connection may well find it.
+pub(crate) fn is_read_only(error: &DbErr) -> bool {
+    match code(error) {
+        Some(Code::Postgres(state)) => state == POSTGRES_READ_ONLY,
+        Some(Code::MySql(number)) => MYSQL_READ_ONLY.contains(&number),
+        Some(Code::Sqlite(_)) | None => false,
+    }
+}
+
 /// Whether a column or an index that was to be made is there already.
 pub(crate) fn is_existing(error: &DbErr) -> bool {
     matches!(code(error), Some(Code::MySql(1060 | 1061)))
@@ -152,7 +171,7 @@ impl Code {
         match self {
             Self::Sqlite(code) => SQLITE_NOT_NOW.contains(code),
             Self::Postgres(state) => state.starts_with("08") || POSTGRES_NOT_NOW.contains(&state.as_str()),
-            Self::MySql(number) => MYSQL_NOT_NOW.contains(number),
+            Self::MySql(number) => MYSQL_NOT_NOW.contains(number) || MYSQL_READ_ONLY.contains(number),
         }
     }
 }

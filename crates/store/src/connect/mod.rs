@@ -148,6 +148,10 @@ fn pool(url: &str, connections: u32, options: &StoreOptions) -> ConnectOptions {
     connect
 }
 
+/// The greatest age of a connection to a server. A name that has moved to another server is followed by then,
+/// also by connections that nothing has failed on.
+const AGE_MAX: std::time::Duration = std::time::Duration::from_secs(1_800);
+
 /// The pools of a database server: for the sale, for other writers, for readers. A connection is
 /// opened when it is first needed, on the thread that needs it, so that a lane waits for its
 /// answers itself; it ends with that thread, so lanes share theirs with nobody else. Connections
@@ -156,7 +160,7 @@ fn pool(url: &str, connections: u32, options: &StoreOptions) -> ConnectOptions {
 fn server_pools(url: &str, options: &StoreOptions) -> [ConnectOptions; 3] {
     let mut pools = [options.lanes + BESIDE_LANES, WRITERS, options.readers].map(|connections| {
         let mut pool = pool(url, connections, options);
-        pool.min_connections(0).test_before_acquire(true);
+        pool.min_connections(0).max_lifetime(AGE_MAX).test_before_acquire(true);
         pool
     });
     pools[0].test_before_acquire(false);

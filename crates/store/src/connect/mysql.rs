@@ -3,7 +3,7 @@
 use onsale_engine::ports::StoreError;
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection,
-    sqlx::{Connection as _, Executor, MySqlConnection, mysql::MySqlConnectOptions},
+    sqlx::{Connection as _, Executor, MySqlConnection, mysql::MySqlConnectOptions, query_scalar},
 };
 
 use super::{
@@ -22,6 +22,7 @@ pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, 
     );
     on_connect(&mut sale, writing.clone());
     on_connect(&mut writer, writing);
+    leaves_replicas(&mut writer);
     read_only(&mut readers);
     Ok(Pools {
         sale: open(sale, url, options).await?,
@@ -65,6 +66,19 @@ pub(super) async fn connect_replica(
 pub(super) fn address(url: &str) -> Result<String, StoreError> {
     let options: MySqlConnectOptions = as_mysql(url).parse().map_err(not_an_address)?;
     Ok(format!("{}:{}", options.get_host(), options.get_port()))
+}
+
+/// Closes connections to a server that has become a replica, instead of using them again: it would answer
+/// each statement that writes with an error for ever. Asked in place of whether they are good.
+fn leaves_replicas(pool: &mut ConnectOptions) {
+    pool.test_before_acquire(false).map_sqlx_mysql_pool_opts(|pool| {
+        pool.before_acquire(|connection, _| {
+            Box::pin(async move {
+                let asked = query_scalar::<_, i64>("SELECT IF(@@global.read_only, 1, 0)");
+                Ok(asked.fetch_one(connection).await? == 0)
+            })
+        })
+    });
 }
 
 /// The only scheme that the driver knows.

@@ -3,7 +3,7 @@
 use onsale_engine::ports::StoreError;
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection,
-    sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions},
+    sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions, query_scalar},
 };
 
 use super::{
@@ -17,6 +17,7 @@ pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, 
     let [mut sale, mut writer, mut readers] = server_pools(url, options);
     writes(&mut sale, options);
     writes(&mut writer, options);
+    leaves_standbys(&mut writer);
     read_only(&mut readers);
     Ok(Pools {
         sale: open(sale, url, options).await?,
@@ -65,6 +66,19 @@ fn writes(pool: &mut ConnectOptions, options: &StoreOptions) {
             // A node that vanished in the middle of a batch holds its locks no longer than this.
             ("idle_in_transaction_session_timeout", "10000"),
         ])
+    });
+}
+
+/// Closes connections to a server that has become a standby, instead of using them again: it would answer
+/// each statement that writes with an error for ever. Asked in place of whether they are good.
+fn leaves_standbys(pool: &mut ConnectOptions) {
+    pool.test_before_acquire(false).map_sqlx_postgres_pool_opts(|pool| {
+        pool.before_acquire(|connection, _| {
+            Box::pin(async move {
+                let asked = query_scalar::<_, String>("SHOW transaction_read_only");
+                Ok(asked.fetch_one(connection).await? == "off")
+            })
+        })
     });
 }
 

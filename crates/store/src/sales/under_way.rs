@@ -11,7 +11,7 @@ use crate::{
     StoreOptions,
     connect::{PAUSE, REPLACED_AT_ONCE, SaleConnection},
     dialect::Dialect,
-    error::{commit_error, is_connection_lost, whole_error},
+    error::{commit_error, is_connection_lost, is_read_only, whole_error},
 };
 
 /// How many transactions in a row a connection has before it goes back to the pool: where there is only
@@ -121,8 +121,7 @@ impl UnderWay {
         self.begin().await?;
         self.waits = true;
         let rows = self.connection().query(&packed.text, packed.batches).await;
-        self.waits = false;
-        rows
+        self.has_answered(rows)
     }
 
     /// Writes; how many rows.
@@ -130,8 +129,7 @@ impl UnderWay {
         self.begin().await?;
         self.waits = true;
         let written = self.connection().write(&packed.text, packed.batches).await;
-        self.waits = false;
-        written
+        self.has_answered(written)
     }
 
     /// Has something written by the commit, in one text with it, in a database that is
@@ -181,8 +179,7 @@ impl UnderWay {
         }
         self.waits = true;
         let done = self.connection().run(&text).await;
-        self.waits = false;
-        done
+        self.has_answered(done)
     }
 
     fn with_begin(&mut self, text: &str) -> String {
@@ -191,6 +188,12 @@ impl UnderWay {
             Some(begin) if text.is_empty() => begin.to_owned(),
             Some(begin) => format!("{begin};{text}"),
         }
+    }
+
+    /// Nothing is awaited any more. A connection to a server that only reads is not used again.
+    fn has_answered<T>(&mut self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
+        self.waits = answer.as_ref().is_err_and(is_read_only);
+        answer
     }
 
     /// Nothing can be asked of its connection any more.

@@ -97,7 +97,7 @@ async fn open(url: &str) -> SqlStore {
     SqlStore::open(url, &StoreOptions::new(Currency::KRW)).await.expect("the database opens")
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -2,6 +2,7 @@
 //! nothing happens twice, and the key of a request whose outcome is unknown tells what happened.
 
 mod bed;
+mod failover;
 mod load;
 mod lost_answers;
 mod stopped;
@@ -138,6 +139,11 @@ mod postgres {
     use crate::bed::Server;
 
     suite!(Server::shared_postgres(), Server::own_postgres().await);
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_address_that_led_to_a_standby_is_followed_back() {
+        crate::failover::an_address_that_led_to_a_standby_is_followed_back().await;
+    }
 }
 
 mod mariadb {

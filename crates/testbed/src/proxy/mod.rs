@@ -51,8 +51,8 @@ impl FaultProxy {
             .await
             .expect("a free port of 127.0.0.1 for the proxy");
         let address = listener.local_addr().expect("a listener has an address");
-        let faults = Arc::new(Faults::default());
-        let acceptor = tokio::spawn(accept(listener, upstream, protocol, faults.clone()));
+        let faults = Arc::new(Faults::new(upstream));
+        let acceptor = tokio::spawn(accept(listener, protocol, faults.clone()));
         Self { address, faults, acceptor }
     }
 
@@ -80,6 +80,12 @@ impl FaultProxy {
     /// Drops all live connections, whatever they are doing.
     pub fn cut_all(&self) {
         self.faults.cut.send_replace(());
+    }
+
+    /// Leads new connections to another server, as a name or an address does that has moved. Those there
+    /// are stay with theirs.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        *self.faults.upstream.lock().unwrap_or_else(PoisonError::into_inner) = upstream;
     }
 
     /// Closes new connections at once, or no longer does.
@@ -128,8 +134,10 @@ impl Drop for FaultProxy {
 }
 
 /// What is to go wrong, and what has.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Faults {
+    /// Where new connections lead.
+    upstream: Mutex<SocketAddr>,
     cut: watch::Sender<()>,
     refuse: AtomicBool,
     delay: Mutex<Duration>,
@@ -140,18 +148,35 @@ struct Faults {
 }
 
 impl Faults {
+    fn new(upstream: SocketAddr) -> Self {
+        Self {
+            upstream: Mutex::new(upstream),
+            cut: watch::Sender::default(),
+            refuse: AtomicBool::default(),
+            delay: Mutex::default(),
+            commits_to_drop: AtomicU32::default(),
+            commit_replies_to_drop: AtomicU32::default(),
+            commits_dropped: AtomicU32::default(),
+            commit_replies_dropped: AtomicU32::default(),
+        }
+    }
+
+    fn upstream(&self) -> SocketAddr {
+        *self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn delay(&self) -> Duration {
         *self.delay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn accept(listener: TcpListener, upstream: SocketAddr, protocol: Protocol, faults: Arc<Faults>) {
+async fn accept(listener: TcpListener, protocol: Protocol, faults: Arc<Faults>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((client, _)) = accepted && !faults.refuse.load(SeqCst) {
-                    connections.spawn(connection::serve(client, upstream, protocol, faults.clone()));
+                    connections.spawn(connection::serve(client, faults.upstream(), protocol, faults.clone()));
                 }
             }
             Some(_) = connections.join_next() => {}

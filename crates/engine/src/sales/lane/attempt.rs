@@ -173,7 +173,7 @@ impl Lane {
     ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
         let keys = FactKeys::of(requests(batch)).with_lapsed_by(self.shared.clock.now());
         let stage = self.shared.metrics.stage();
-        let mut transaction = self.writer.begin(guard).await?;
+        let mut transaction = in_time(async { Ok(self.writer.begin(guard).await?) }).await?;
         let (loaded, unused) = self.load(&mut *transaction, keys, requests(batch), views).await?;
         let stage = self.shared.metrics.load_seconds(stage);
         if let Some(stale) = views.stale_terms(&loaded) {
