@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, BodyDataStream},
+    body::{Body, BodyDataStream, HttpBody as _},
     extract::{FromRef, FromRequest, FromRequestParts as _, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -32,7 +32,8 @@ pub(crate) const ADMIN_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What most answers take, in bytes.
 const ANSWER_BYTES: usize = 512;
 
-/// A JSON object of at most `BYTES_MAX` bytes. Anything else is a problem that says what is wrong.
+/// A JSON object of at most `BYTES_MAX` bytes; if no member of it is required, it may be left out. Anything else
+/// is a problem that says what is wrong.
 pub(crate) struct JsonBody<T, const BYTES_MAX: usize = BODY_BYTES_MAX>(pub(crate) T);
 
 /// A change of something that has been read: what an answer has and a change has not may be sent along, so
@@ -61,7 +62,17 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if request.body().is_end_stream()
+            && let Some(nothing) = nothing_said()
+        {
+            return Ok(Self(nothing));
+        }
         let bytes = json_bytes(request, BYTES_MAX, Shared::from_ref(state).door.body_time_max).await?;
+        if bytes.is_empty()
+            && let Some(nothing) = nothing_said()
+        {
+            return Ok(Self(nothing));
+        }
         // The parser would take an array for an object, its members in order.
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(not_an_object(&bytes));
@@ -83,6 +94,11 @@ where
             _ => Some(ApiPath::<i64>::from_request_parts(&mut parts, state).await?.0),
         };
         let request = Request::from_parts(parts, body);
+        if request.body().is_end_stream()
+            && let Some(nothing) = nothing_said()
+        {
+            return Ok(Self(nothing));
+        }
         let bytes =
             json_bytes(request, ADMIN_BODY_BYTES_MAX, Shared::from_ref(state).door.body_time_max).await?;
         if bytes.trim_ascii_start().first() != Some(&b'{') {
@@ -124,6 +140,11 @@ where
             json_bytes(request, ADMIN_BODY_BYTES_MAX, Shared::from_ref(state).door.body_time_max).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| not_acceptable(&error))
     }
+}
+
+/// What an empty body stands for, where no member is required.
+fn nothing_said<T: DeserializeOwned>() -> Option<T> {
+    serde_json::from_str("{}").ok()
 }
 
 /// An answer in JSON.

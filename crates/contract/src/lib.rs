@@ -20,6 +20,8 @@ macro_rules! store_contract {
                 an_empty_store_is_empty,
                 shows_are_kept_as_they_were_written,
                 importing_twice_changes_nothing,
+                what_people_have_edited_stays_when_its_source_is_imported_again,
+                titles_are_found_however_they_are_written,
                 an_import_with_a_show_without_a_source_leaves_nothing,
                 venues_and_halls_are_listed,
                 what_does_not_exist_is_missing,
@@ -147,6 +149,8 @@ macro_rules! store_contract {
                 nodes_that_lease_at_once_get_different_deliveries,
                 channels_are_due_by_themselves,
                 parked_deliveries_wait_again_when_asked,
+                what_waits_for_another_attempt_is_due_when_asked_for,
+                what_has_been_due_for_long_goes_first_and_is_as_old_as_it_is,
                 what_is_over_is_forgotten_after_a_while,
             }
 

@@ -19,6 +19,7 @@ pub mod sale;
 pub mod search;
 pub mod shedding;
 pub mod side_by_side;
+pub mod text;
 pub mod time;
 pub mod unpaid;
 pub mod user;

@@ -1,5 +1,6 @@
 //! What is on, and changing it.
 
+mod halls;
 mod items;
 
 use std::sync::{
@@ -14,13 +15,14 @@ use onsale_domain::{
     money::AMOUNT_MAX,
     offer::Offer,
     sale::SaleRules,
+    search, text,
 };
 
 use crate::{
     clock::Clock,
     ports::{
-        ConcertPage, ImportOutcome, MovieQuery, PerformanceListing, SeatSelector, SharedCache, ShowListing,
-        Store, StoreError,
+        ConcertPage, Imported, MovieQuery, PerformanceListing, SeatSelector, SharedCache, ShowListing, Store,
+        StoreError,
     },
     sales::Sales,
 };
@@ -95,6 +97,9 @@ impl Catalogue {
         page: u32,
         size: u32,
     ) -> Result<Vec<ShowListing>, CatalogueError> {
+        if [&title, &genre].into_iter().flatten().any(|wanted| search::is_in_nothing(wanted)) {
+            return Ok(Vec::new());
+        }
         let query = MovieQuery { title, genre, showing_only, now: self.clock.now(), page, size };
         Ok(self.store.movies(&query).await?)
     }
@@ -160,26 +165,35 @@ impl Catalogue {
     ///
     /// # Errors
     /// If a field is not acceptable.
-    pub async fn add_show(&self, show: ShowDetails, owner: Option<UserId>) -> Result<Show, CatalogueError> {
-        let show = checked_show(show)?;
+    pub async fn add_show(
+        &self,
+        mut show: ShowDetails,
+        owner: Option<UserId>,
+    ) -> Result<Show, CatalogueError> {
+        accept_show(&mut show)?;
         let id = self.store.add_show(show.clone(), owner).await?;
         self.changed();
         Ok(Show { id, details: show })
     }
 
-    /// Replaces a show.
+    /// Replaces a show. The record it was imported from stays if no other is named, so that importing it
+    /// again finds it.
     ///
     /// # Errors
     /// If a field is not acceptable or there is no such show.
-    pub async fn change_show(&self, id: ShowId, show: ShowDetails) -> Result<Show, CatalogueError> {
-        let show = checked_show(show)?;
+    pub async fn change_show(&self, id: ShowId, mut show: ShowDetails) -> Result<Show, CatalogueError> {
+        accept_show(&mut show)?;
+        if show.source_key.is_none() {
+            show.source_key = self.show(id).await?.details.source_key;
+        }
         self.store.change_show(id, show.clone()).await?;
         self.changed();
         Ok(Show { id, details: show })
     }
 
-    /// Adds shows that have a `source_key`, and changes those already there that differ. New ones are
-    /// `owner`'s, the others stay whose they are.
+    /// Adds shows that have a `source_key`. Of those already there it changes what the source says
+    /// differently from last time; see [`merged`](onsale_domain::catalogue::merged). New ones are `owner`'s, the
+    /// others stay whose they are.
     ///
     /// # Errors
     /// If a field is not acceptable; then none of them is imported.
@@ -187,9 +201,10 @@ impl Catalogue {
         &self,
         shows: &[ShowDetails],
         owner: Option<UserId>,
-    ) -> Result<Vec<ImportOutcome>, CatalogueError> {
-        let shows = shows.iter().cloned().map(checked_show).collect::<Result<Vec<_>, _>>()?;
-        for show in &shows {
+    ) -> Result<Vec<Imported>, CatalogueError> {
+        let mut shows = shows.to_vec();
+        for show in &mut shows {
+            accept_show(show)?;
             if show.source_key.is_none() {
                 return Err(invalid("source_key", "an imported show must name the record it came from"));
             }
@@ -209,23 +224,23 @@ impl Catalogue {
         time_zone: &str,
         owner: Option<UserId>,
     ) -> Result<Venue, CatalogueError> {
-        check_text("name", name, 200)?;
+        let name = accepted("name", name, 200)?;
         check_zone(time_zone)?;
-        let id = self.store.add_venue(name, time_zone, owner).await?;
+        let id = self.store.add_venue(&name, time_zone, owner).await?;
         self.changed();
-        Ok(Venue { id, name: name.to_owned(), time_zone: time_zone.to_owned() })
+        Ok(Venue { id, name, time_zone: time_zone.to_owned() })
     }
 
     /// Replaces a venue.
     ///
     /// # Errors
     /// If a field is not acceptable or there is no such venue.
-    pub async fn change_venue(&self, venue: &Venue) -> Result<(), CatalogueError> {
-        check_text("name", &venue.name, 200)?;
+    pub async fn change_venue(&self, mut venue: Venue) -> Result<Venue, CatalogueError> {
+        accept("name", &mut venue.name, 200)?;
         check_zone(&venue.time_zone)?;
-        self.store.change_venue(venue).await?;
+        self.store.change_venue(&venue).await?;
         self.changed();
-        Ok(())
+        Ok(venue)
     }
 
     /// Venues after `after`, by id.
@@ -251,10 +266,19 @@ impl Catalogue {
     /// # Errors
     /// If a field is not acceptable or there is no such venue.
     pub async fn add_hall(&self, venue: VenueId, name: &str, plan: &Plan) -> Result<HallId, CatalogueError> {
-        check_text("name", name, 200)?;
-        let id = self.store.add_hall(venue, name, plan).await?;
+        let name = accepted("name", name, 200)?;
+        let plan = halls::accepted(plan)?;
+        let id = self.store.add_hall(venue, &name, &plan).await?;
         self.changed();
         Ok(id)
+    }
+
+    /// Whether a hall is as a plan has it. The categories of its seats may have been changed since.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is no such hall.
+    pub async fn is_as_planned(&self, hall: HallId, plan: &Plan) -> Result<bool, CatalogueError> {
+        Ok(halls::is_as_planned(&*self.seat_map(hall).await?, plan))
     }
 
     /// A hall without its seats.
@@ -292,8 +316,9 @@ impl Catalogue {
         seats: &SeatSelector,
         category: &str,
     ) -> Result<u64, CatalogueError> {
-        check_text("category", category, 100)?;
-        let (changed, performances) = self.store.set_category(hall, seats, category).await?;
+        let category = accepted("category", category, 100)?;
+        let seats = seats.clone().composed();
+        let (changed, performances) = self.store.set_category(hall, &seats, &category).await?;
         for performance in performances {
             self.terms_changed(performance.into()).await;
         }
@@ -306,22 +331,26 @@ impl Catalogue {
     /// # Errors
     /// If a field is not acceptable, or there is no such show or hall.
     pub async fn add_performance(&self, details: &PerformanceDetails) -> Result<Performance, CatalogueError> {
-        self.check_performance(details).await?;
-        let id = self.store.add_performance(details).await?;
+        let mut details = details.clone();
+        self.accept_performance(&mut details).await?;
+        let id = self.store.add_performance(&details).await?;
         self.changed();
-        Ok(Performance { id, details: details.clone(), cancelled: false })
+        Ok(Performance { id, details, cancelled: false })
     }
 
     /// Replaces a performance, prices included.
     ///
     /// # Errors
     /// If a field is not acceptable, or there is no such performance, show or hall.
-    pub async fn change_performance(&self, performance: &Performance) -> Result<(), CatalogueError> {
-        self.check_performance(&performance.details).await?;
-        self.store.change_performance(performance).await?;
+    pub async fn change_performance(
+        &self,
+        mut performance: Performance,
+    ) -> Result<Performance, CatalogueError> {
+        self.accept_performance(&mut performance.details).await?;
+        self.store.change_performance(&performance).await?;
         self.terms_changed(performance.id.into()).await;
         self.changed();
-        Ok(())
+        Ok(performance)
     }
 
     /// Replaces what seats cost at a performance, and nothing else.
@@ -334,8 +363,9 @@ impl Catalogue {
         prices: &[PriceLevel],
     ) -> Result<Performance, CatalogueError> {
         let performance = self.performance(id).await?;
-        self.check_prices(performance.details.hall, prices).await?;
-        self.store.set_prices(id, prices).await?;
+        let mut prices = prices.to_vec();
+        self.accept_prices(performance.details.hall, &mut prices).await?;
+        self.store.set_prices(id, &prices).await?;
         self.terms_changed(id.into()).await;
         self.changed();
         self.performance(id).await
@@ -386,7 +416,7 @@ impl Catalogue {
         }
     }
 
-    async fn check_performance(&self, details: &PerformanceDetails) -> Result<(), CatalogueError> {
+    async fn accept_performance(&self, details: &mut PerformanceDetails) -> Result<(), CatalogueError> {
         if details.ends_at <= details.starts_at {
             return Err(invalid("endsAt", "a performance ends after it starts"));
         }
@@ -401,22 +431,23 @@ impl Catalogue {
                 ),
             ));
         }
-        self.check_prices(details.hall, &details.prices).await
+        self.accept_prices(details.hall, &mut details.prices).await
     }
 
-    async fn check_prices(&self, hall: HallId, prices: &[PriceLevel]) -> Result<(), CatalogueError> {
+    async fn accept_prices(&self, hall: HallId, prices: &mut [PriceLevel]) -> Result<(), CatalogueError> {
         let hall = self.hall(hall).await?;
-        for (index, level) in prices.iter().enumerate() {
+        for index in 0..prices.len() {
+            let (before, level) = (&prices[..index], &prices[index]);
             if usize::from(level.category) >= hall.categories.len() {
                 return Err(invalid("prices", format!("the hall has no category {}", level.category)));
             }
             if !(0..=AMOUNT_MAX / 1_000).contains(&level.price) {
                 return Err(invalid("prices", "a price is not below 0 and not above 10^12"));
             }
-            check_text("grade", &level.grade, 50)?;
-            if prices[..index].iter().any(|other| other.category == level.category) {
+            if before.iter().any(|other| other.category == level.category) {
                 return Err(invalid("prices", format!("category {} is priced twice", level.category)));
             }
+            accept("grade", &mut prices[index].grade, 50)?;
         }
         Ok(())
     }
@@ -426,29 +457,22 @@ fn invalid(field: &'static str, reason: impl Into<String>) -> CatalogueError {
     CatalogueError::Invalid { field, reason: reason.into() }
 }
 
-/// The show as it is kept, if its fields are acceptable.
-fn checked_show(show: ShowDetails) -> Result<ShowDetails, CatalogueError> {
-    let show = ShowDetails { description: show.description.map(with_plain_lines), ..show };
-    check_show(&show)?;
-    Ok(show)
-}
-
-fn check_show(show: &ShowDetails) -> Result<(), CatalogueError> {
-    check_text("title", &show.title, 500)?;
+fn accept_show(show: &mut ShowDetails) -> Result<(), CatalogueError> {
+    accept("title", &mut show.title, 500)?;
     let optional = [
-        ("grade", &show.grade, 100),
-        ("genre", &show.genre, 100),
-        ("thumbnailImage", &show.thumbnail_image, 2_000),
-        ("creator", &show.creator, 500),
-        ("sourceKey", &show.source_key, 200),
+        ("grade", &mut show.grade, 100),
+        ("genre", &mut show.genre, 100),
+        ("thumbnailImage", &mut show.thumbnail_image, 2_000),
+        ("creator", &mut show.creator, 500),
+        ("sourceKey", &mut show.source_key, 200),
     ];
     for (field, text, chars_max) in optional {
         if let Some(text) = text {
-            check_text(field, text, chars_max)?;
+            accept(field, text, chars_max)?;
         }
     }
-    if let Some(description) = &show.description {
-        check_long_text("description", description, 10_000)?;
+    if let Some(description) = &mut show.description {
+        accept_lines("description", description, 10_000)?;
     }
     if show.running_time_min.is_some_and(|minutes| !(1..=6_000).contains(&minutes)) {
         return Err(invalid("runningTime", "a running time is 1 to 6,000 minutes"));
@@ -456,27 +480,27 @@ fn check_show(show: &ShowDetails) -> Result<(), CatalogueError> {
     Ok(())
 }
 
-/// With lines that end in a line feed alone, as text areas of browsers do not send them.
-fn with_plain_lines(text: String) -> String {
-    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+/// As [`accept`], for a text of many lines: it may have tabs, and its lines end in a line feed alone, as text
+/// areas of browsers do not send them.
+fn accept_lines(field: &'static str, text: &mut String, chars_max: usize) -> Result<(), CatalogueError> {
+    if text.contains('\r') {
+        *text = text.replace("\r\n", "\n").replace('\r', "\n");
+    }
+    text::accept(text, chars_max, |c| c.is_control() && !matches!(c, '\n' | '\t'))
+        .map_err(|error| invalid(field, error.to_string()))
 }
 
-/// As [`check_text`], for a text of many lines: it may have tabs.
-fn check_long_text(field: &'static str, text: &str, chars_max: usize) -> Result<(), CatalogueError> {
-    check_text(field, &text.replace('\t', " "), chars_max)
+/// Brings a field's text into the form in which it is kept, and checks it.
+fn accept(field: &'static str, text: &mut String, chars_max: usize) -> Result<(), CatalogueError> {
+    text::accept(text, chars_max, |c| c.is_control() && c != '\n')
+        .map_err(|error| invalid(field, error.to_string()))
 }
 
-fn check_text(field: &'static str, text: &str, chars_max: usize) -> Result<(), CatalogueError> {
-    if text.trim().is_empty() {
-        return Err(invalid(field, "must not be empty"));
-    }
-    if text.chars().count() > chars_max {
-        return Err(invalid(field, format!("must not be longer than {chars_max} characters")));
-    }
-    if text.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(invalid(field, "must not contain control characters"));
-    }
-    Ok(())
+/// The form in which a field's text is kept.
+fn accepted(field: &'static str, text: &str, chars_max: usize) -> Result<String, CatalogueError> {
+    let mut text = text.to_owned();
+    accept(field, &mut text, chars_max)?;
+    Ok(text)
 }
 
 fn check_zone(name: &str) -> Result<(), CatalogueError> {

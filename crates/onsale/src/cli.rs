@@ -108,9 +108,12 @@ pub(crate) struct ImportMovies {
     #[arg(long, value_name = "EMAIL")]
     pub(crate) owner: Option<String>,
     /// The year in which the list was made: a film that has been seen cannot be more than two
-    /// years younger
-    #[arg(long, value_name = "YEAR", default_value_t = 2010, value_parser = clap::value_parser!(i16).range(1990..=2900))]
-    pub(crate) made_in: i16,
+    /// years younger [default: this year]
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1990..=2900))]
+    pub(crate) made_in: Option<i16>,
+    /// Mend neither titles whose encoding was misread nor years that cannot be
+    #[arg(long)]
+    pub(crate) as_is: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use onsale_domain::{ids::WebhookId, time::Timestamp};
 use onsale_engine::ports::{
-    Attempt, AttemptOutcome, Channel, Delivery, DeliveryBacklog, DeliveryState, DeliveryStore, Lease,
+    Again, Attempt, AttemptOutcome, Channel, Delivery, DeliveryBacklog, DeliveryState, DeliveryStore, Lease,
     NewDelivery, StoreError,
 };
 use sea_orm::{
@@ -142,20 +142,36 @@ impl DeliveryStore for SqlStore {
     async fn deliver_again(
         &self,
         channel: Channel,
-        id: Option<i64>,
+        which: Again,
         now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let mut update = Entity::update_many()
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let mut asked = Condition::all().add(Column::Channel.eq(number_of(channel)));
+        asked = match which {
+            Again::One(id) => asked.add(Column::Id.eq(id)).add(Column::State.is_in([WAITING, PARKED])),
+            Again::Waiting => asked.add(Column::State.eq(WAITING)),
+            Again::WaitingAndParked => asked.add(Column::State.is_in([WAITING, PARKED])),
+        };
+        // What is not yet as it is about to be.
+        let not_yet = Condition::any()
+            .add(Column::State.eq(PARKED))
+            .add(Column::DueAt.gt(now.0))
+            .add(Column::Since.ne(now.0));
+        let asked = if matches!(which, Again::One(_)) { asked } else { asked.add(not_yet) };
+        let ids = self.ids_of(asked.clone(), limit).await?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let update = Entity::update_many()
             .col_expr(Column::State, Expr::val(WAITING))
             .col_expr(Column::Attempts, Expr::val(0_i64))
             .col_expr(Column::Since, Expr::val(now.0))
             .col_expr(Column::DueAt, Expr::val(now.0))
-            .filter(Column::Channel.eq(number_of(channel)))
-            .filter(Column::State.eq(PARKED));
-        if let Some(id) = id {
-            update = update.filter(Column::Id.eq(id));
-        }
-        Ok(update.exec(&self.writer).await.map_err(store_error)?.rows_affected)
+            .filter(Column::Id.is_in(ids.iter().copied()))
+            .filter(asked);
+        update.exec(&self.writer).await.map_err(store_error)?;
+        // Some may have been delivered meanwhile; asked for they were all.
+        Ok(ids.len())
     }
 
     async fn backlogs(&self) -> Result<Vec<DeliveryBacklog>, StoreError> {
@@ -218,16 +234,13 @@ impl SqlStore {
         }
     }
 
+    async fn ids_of(&self, which: Condition, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let find = Entity::find().select_only().column(Column::Id).filter(which).limit(limit as u64);
+        find.into_tuple().all(&self.readers).await.map_err(store_error)
+    }
+
     async fn forget(&self, which: Condition, limit: usize) -> Result<usize, StoreError> {
-        let ids: Vec<i64> = Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .filter(which.clone())
-            .limit(limit as u64)
-            .into_tuple()
-            .all(&self.readers)
-            .await
-            .map_err(store_error)?;
+        let ids = self.ids_of(which.clone(), limit).await?;
         if ids.is_empty() {
             return Ok(0);
         }
@@ -248,19 +261,26 @@ async fn note(write: &impl ConnectionTrait, attempts: &[Attempt]) -> Result<u64,
             AttemptOutcome::Parked => (PARKED, attempt.at),
         };
         let status = attempt.answer_status.and_then(|status| i16::try_from(status).ok());
-        let done = Entity::update_many()
-            .col_expr(Column::State, Expr::val(state))
-            .col_expr(Column::DueAt, Expr::val(due_at.0))
-            .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
-            .col_expr(Column::Lease, Expr::val(None::<Uuid>))
-            .col_expr(Column::LeasedUntil, Expr::val(0_i64))
-            .col_expr(Column::AnswerStatus, Expr::val(status))
-            .col_expr(Column::Answer, Expr::val(attempt.answer.clone()))
-            .filter(Column::Id.eq(attempt.delivery))
-            .filter(Column::State.eq(WAITING))
-            .filter(Column::Lease.eq(attempt.lease))
-            .exec(write)
-            .await?;
+        let answered = || {
+            Entity::update_many()
+                .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
+                .col_expr(Column::Lease, Expr::val(None::<Uuid>))
+                .col_expr(Column::LeasedUntil, Expr::val(0_i64))
+                .col_expr(Column::AnswerStatus, Expr::val(status))
+                .col_expr(Column::Answer, Expr::val(attempt.answer.clone()))
+                .filter(Column::Id.eq(attempt.delivery))
+                .filter(Column::State.eq(WAITING))
+                .filter(Column::Lease.eq(attempt.lease))
+        };
+        let ended =
+            answered().col_expr(Column::State, Expr::val(state)).col_expr(Column::DueAt, Expr::val(due_at.0));
+        let failed = matches!(attempt.outcome, AttemptOutcome::Retry(_) | AttemptOutcome::Parked);
+        let ended = if failed { ended.filter(Column::Since.eq(attempt.since.0)) } else { ended };
+        let mut done = ended.exec(write).await?;
+        if failed && done.rows_affected == 0 {
+            // Somebody has asked for it again meanwhile: it stays due.
+            done = answered().exec(write).await?;
+        }
         noted += done.rows_affected;
     }
     Ok(noted)
@@ -309,7 +329,7 @@ fn to_model(new: &NewDelivery) -> ActiveModel {
         state: Set(WAITING),
         attempts: Set(0),
         added_at: Set(new.added_at.0),
-        since: Set(new.due_at.0),
+        since: Set(new.due_at.max(new.added_at).0),
         due_at: Set(new.due_at.0),
         lease: Set(None),
         leased_until: Set(0),

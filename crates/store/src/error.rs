@@ -32,6 +32,12 @@ const MYSQL_READ_ONLY: [u16; 3] = [1290, 1792, 1836];
 /// MariaDB a row that changed since the transaction's snapshot.
 const MYSQL_LOST_RACE: [u16; 2] = [1213, 1020];
 
+/// PostgreSQL's states for a text that it cannot keep: too long for its column, not of its encoding, zero bytes.
+const POSTGRES_TEXT: [&str; 3] = ["22001", "22021", "22P05"];
+
+/// MySQL's numbers for a text that it cannot keep: too long for its column, not of its charset.
+const MYSQL_TEXT: [u16; 2] = [1406, 1366];
+
 /// SQLite's extended result code for a column without the value that it must have.
 const SQLITE_NOT_NULL: &str = "1299";
 
@@ -57,7 +63,14 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
             _ => false,
         },
     };
-    if unavailable { StoreError::Unavailable(error.to_string()) } else { broken(error) }
+    if unavailable {
+        StoreError::Unavailable(error.to_string())
+    } else if code(&error).is_some_and(|code| code.is_about_a_text()) {
+        tracing::warn!(%error, "the database refused a text");
+        StoreError::Rejected("the database cannot keep one of the texts".to_owned())
+    } else {
+        broken(error)
+    }
 }
 
 /// What an error means while a batch is loaded or written.
@@ -167,6 +180,15 @@ enum Code {
 }
 
 impl Code {
+    /// A last line of defence: texts are bounded and checked before they come here.
+    fn is_about_a_text(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(state) => POSTGRES_TEXT.contains(&state.as_str()),
+            Self::MySql(number) => MYSQL_TEXT.contains(number),
+        }
+    }
+
     fn is_not_now(&self) -> bool {
         match self {
             Self::Sqlite(code) => SQLITE_NOT_NOW.contains(code),

@@ -125,7 +125,9 @@ impl SqlStore {
         check_replica_urls(url, &options.replicas)?;
         let Pools { sale, writer, readers, checkpoints } = connect::connect(dialect, url, options).await?;
         connect::warn_of_risks(&writer, dialect).await;
+        connect::refuse_other_charsets(&writer, dialect).await?;
         migrations::migrate(&writer, dialect).await?;
+        catalogue::refold(&writer, dialect).await?;
         let replicas = Replicas::open(&writer, dialect, options).await?;
         let message_bytes_max = connect::message_bytes_max(&writer, dialect).await;
         let (options, seat_maps) = (options.clone(), SeatMapCache::default());

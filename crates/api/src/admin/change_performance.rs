@@ -25,6 +25,6 @@ pub(super) async fn change_performance(
     let categories = api.engine.catalogue.hall(body.hall()).await?.categories;
     let cancelled = body.cancelled();
     let performance = Performance { id, details: body.details(&categories)?, cancelled };
-    api.engine.catalogue.change_performance(&performance).await?;
+    let performance = api.engine.catalogue.change_performance(performance).await?;
     Ok(Json(PerformanceBody::new(&performance, &categories)))
 }

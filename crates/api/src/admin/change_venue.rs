@@ -18,6 +18,5 @@ pub(super) async fn change_venue(
     Edited(body): Edited<VenueInput>,
 ) -> Result<Json<VenueBody>, Problem> {
     let venue = Venue { id, name: body.name, time_zone: body.time_zone };
-    api.engine.catalogue.change_venue(&venue).await?;
-    Ok(Json(venue.into()))
+    Ok(Json(api.engine.catalogue.change_venue(venue).await?.into()))
 }

@@ -8,7 +8,8 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, json::Edited, problem::
 
 /// Change a webhook
 ///
-/// What is left out stays as it is. What waits to be sent goes to the new address.
+/// What is left out stays as it is. What waits to be sent goes to a new address, and is sent at once; likewise when
+/// the webhook is switched on.
 ///
 /// What was got can be sent: `id` may be sent along, as it is in the address, and `ownerId`,
 /// `previousSecretUntil` and `createdAt`, which are passed over.

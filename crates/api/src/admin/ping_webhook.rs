@@ -17,7 +17,8 @@ pub(super) struct Ping {
 
 /// Send a webhook a test event
 ///
-/// It is of type `onsale.webhook.ping.v1`, and is sent as every other event is.
+/// It is of type `onsale.webhook.ping.v1`. It is sent at once, before what waits, and otherwise as every other event
+/// is.
 #[utoipa::path(post, path = "/api/v1/admin/webhooks/{id}/ping", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The webhook's id", minimum = 1)),
     responses((status = 202, description = "It is on its way", body = Ping)))]

@@ -11,7 +11,7 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, json::JsonBody, problem
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RetryInput {
-    /// One parked delivery; all of them, if left out.
+    /// One delivery that waits or is parked; all of them, if left out.
     #[schema(minimum = 1, example = 1)]
     delivery_id: Option<i64>,
 }
@@ -19,16 +19,17 @@ pub(super) struct RetryInput {
 /// What is sent again.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Retried {
-    /// How many deliveries.
+    /// How many deliveries waited for another attempt or were parked.
     deliveries: u64,
 }
 
-/// Send parked deliveries again
+/// Send what waits
 ///
-/// They are tried for a day again, as if they were new.
+/// Deliveries that wait for another attempt and those that are parked are sent at once, and tried for a day
+/// again, as if they were new.
 #[utoipa::path(post, path = "/api/v1/admin/webhooks/{id}/retry", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The webhook's id", minimum = 1)),
-    request_body = RetryInput,
+    request_body(content = Option<RetryInput>, description = "Which; all, if left out"),
     responses((status = 200, description = "They are on their way", body = Retried)))]
 pub(super) async fn retry_deliveries(
     State(api): State<Shared>,

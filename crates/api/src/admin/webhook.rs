@@ -200,7 +200,8 @@ pub(super) struct DeliveryBody {
 impl From<Delivery> for DeliveryBody {
     fn from(delivery: Delivery) -> Self {
         let waiting = delivery.state == DeliveryState::Waiting;
-        let due_at = Rfc3339(delivery.due_at);
+        // A ping is due before it was asked for.
+        let due_at = Rfc3339(delivery.due_at.max(delivery.added_at));
         Self {
             id: delivery.id,
             event_id: delivery.event_id,

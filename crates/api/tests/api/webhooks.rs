@@ -26,6 +26,10 @@ async fn an_organiser_subscribes_and_ends_it() {
     walk.get_as(&organiser, &format!("{one}/deliveries?state=waiting&size=1")).await;
     walk.post(&organiser, &format!("{one}/retry"), json!({})).await;
     walk.post(&organiser, &format!("{one}/retry"), json!({"deliveryId": 1})).await;
+    walk.post(&organiser, &format!("{one}/retry"), json!({"deliveryId": 7})).await;
+    // No body will do as well.
+    let retried = walk.call(Method::POST, &format!("{one}/retry"), Some(&organiser), None).await;
+    assert_eq!(retried.status, StatusCode::OK);
     walk.call(Method::DELETE, &one, Some(&organiser), None).await;
     walk.get_as(&organiser, &one).await;
     insta::assert_snapshot!(walk.text());

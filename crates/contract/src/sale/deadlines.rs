@@ -298,7 +298,7 @@ pub async fn a_hold_of_a_cancelled_performance_cannot_be_paid(store: Arc<dyn Sto
     let held = sales.hold(UserId(1), None, stage.performance, stage.seats.clone()).await.unwrap().order;
     let mut performance = stage.engine.catalogue.performance(stage.performance).await.unwrap();
     performance.cancelled = true;
-    stage.engine.catalogue.change_performance(&performance).await.unwrap();
+    stage.engine.catalogue.change_performance(performance).await.unwrap();
     let refused = sales.pay(UserId(1), None, held.id).await;
     assert!(matches!(refused, Err(SaleError::Refused(Refusal::PerformanceCancelled(_)))), "{refused:?}");
     assert_eq!(sales.wallet(UserId(1)).await.unwrap().balance, PRICE);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use onsale_domain::{ids::WebhookId, time::Timestamp};
 use onsale_engine::ports::{
-    Attempt, AttemptOutcome, Channel, Delivery, DeliveryBacklog, DeliveryState, Lease, NewDelivery, Store,
+    Again, Attempt, AttemptOutcome, Channel, Delivery, DeliveryBacklog, DeliveryState, Lease, NewDelivery,
+    Store,
 };
 use uuid::Uuid;
 
@@ -45,6 +46,7 @@ fn attempt(delivery: &Delivery, lease: Lease, outcome: AttemptOutcome) -> Attemp
     Attempt {
         delivery: delivery.id,
         lease: lease.id,
+        since: delivery.since,
         at: lease.now,
         outcome,
         answer_status: Some(503),
@@ -191,15 +193,48 @@ pub async fn parked_deliveries_wait_again_when_asked(store: Arc<dyn Store>) {
     assert_eq!(backlogs, [DeliveryBacklog { channel: HOOK, waiting: 0, parked: 2, oldest_since: None }]);
     let later = NOW.plus_ms(500);
     let other = Channel::Webhook(WebhookId(8));
-    assert_eq!(store.deliver_again(other, Some(parked[0].id), later).await.unwrap(), 0, "not its own");
-    assert_eq!(store.deliver_again(HOOK, Some(parked[0].id), later).await.unwrap(), 1);
-    assert_eq!(store.deliver_again(HOOK, None, later.plus_ms(1)).await.unwrap(), 1, "the rest");
-    assert_eq!(store.deliver_again(HOOK, None, later).await.unwrap(), 0, "dropped ones stay so");
+    let again = async |channel, which, at| store.deliver_again(channel, which, at, 10).await.unwrap();
+    assert_eq!(again(other, Again::One(parked[0].id), later).await, 0, "not its own");
+    assert_eq!(again(HOOK, Again::Waiting, later).await, 0, "parked ones do not wait");
+    assert_eq!(again(HOOK, Again::One(parked[0].id), later).await, 1);
+    assert_eq!(again(HOOK, Again::WaitingAndParked, later).await, 1, "the rest");
+    assert_eq!(again(HOOK, Again::WaitingAndParked, later).await, 0, "dropped ones stay so");
+    assert_eq!(again(HOOK, Again::One(parked[0].id), later).await, 1, "it waits");
     let waiting = store.deliveries(HOOK, Some(DeliveryState::Waiting), None, 10).await.unwrap();
     assert_eq!(events(&waiting), ["b", "a"]);
     assert!(waiting.iter().all(|one| one.attempts == 0 && one.since == one.due_at));
     let backlogs = store.backlogs().await.unwrap();
     assert_eq!(backlogs[0].oldest_since, Some(later));
+}
+
+pub async fn what_waits_for_another_attempt_is_due_when_asked_for(store: Arc<dyn Store>) {
+    add(&store, HOOK, &[("a", "a"), ("b", "b"), ("c", "c")]).await;
+    let (first, hours) = (lease(1, NOW), NOW.plus_ms(8 * 3_600_000));
+    let held = leased(&store, HOOK, first, 3).await;
+    let noted = attempt(&held[0], first, AttemptOutcome::Retry(hours));
+    store.note_attempts(&[noted]).await.unwrap();
+    let later = NOW.plus_ms(50);
+    assert_eq!(leased(&store, HOOK, lease(2, later), 10).await, [], "one waits, two are under way");
+    assert_eq!(store.deliver_again(HOOK, Again::Waiting, later, 2).await.unwrap(), 2, "in portions");
+    assert_eq!(store.deliver_again(HOOK, Again::Waiting, later, 2).await.unwrap(), 1);
+    assert_eq!(store.deliver_again(HOOK, Again::Waiting, later, 2).await.unwrap(), 0);
+    assert_eq!(events(&leased(&store, HOOK, lease(3, later), 10).await), ["a"]);
+    // What was under way fails now, and would have been put off for hours or for good.
+    let outcomes = [AttemptOutcome::Retry(hours), AttemptOutcome::Parked];
+    let noted: Vec<_> =
+        held[1..].iter().zip(outcomes).map(|(one, outcome)| attempt(one, first, outcome)).collect();
+    assert_eq!(store.note_attempts(&noted).await.unwrap(), 2);
+    let due = leased(&store, HOOK, lease(4, later), 10).await;
+    assert_eq!(events(&due), ["b", "c"]);
+    assert!(due.iter().all(|one| one.answer.is_some()), "and one sees what became of it: {due:?}");
+}
+
+pub async fn what_has_been_due_for_long_goes_first_and_is_as_old_as_it_is(store: Arc<dyn Store>) {
+    add(&store, HOOK, &[("a", "a"), ("b", "b")]).await;
+    let urgent = NewDelivery { due_at: NOW.plus_ms(-1_000), ..new_delivery(HOOK, "c", "c") };
+    store.add_deliveries(std::slice::from_ref(&urgent)).await.unwrap();
+    let held = leased(&store, HOOK, lease(1, NOW), 1).await;
+    assert_eq!((events(&held), held[0].since), (vec!["c"], urgent.added_at));
 }
 
 pub async fn what_is_over_is_forgotten_after_a_while(store: Arc<dyn Store>) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use onsale_domain::{
     ids::{SessionId, UserId},
+    text::{composed, is_blank},
     time::Timestamp,
     user::Role,
 };
@@ -426,14 +427,14 @@ fn check_password(password: &str) -> Result<(), AccountError> {
 
 fn checked_name(name: &str) -> Result<String, AccountError> {
     let invalid = |reason| Err(AccountError::Invalid { field: "name", reason });
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
+    let name = composed(name.trim());
+    if is_blank(&name) || name.chars().count() > NAME_CHARS_MAX {
         return invalid("must have 1 to 100 characters");
     }
     if name.chars().any(char::is_control) {
         return invalid("must not contain control characters");
     }
-    Ok(name.to_owned())
+    Ok(name.into_owned())
 }
 
 /// The hash of a person's password, if they have one: whoever logs in with an identity provider has none.

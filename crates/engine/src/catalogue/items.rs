@@ -6,7 +6,7 @@ use onsale_domain::{
     money::AMOUNT_MAX,
 };
 
-use super::{Catalogue, CatalogueError, check_long_text, check_text, check_zone, invalid, with_plain_lines};
+use super::{Catalogue, CatalogueError, accept, accept_lines, check_zone, invalid};
 use crate::ports::StoreError;
 
 impl Catalogue {
@@ -40,11 +40,11 @@ impl Catalogue {
     /// If a field is not acceptable.
     pub async fn add_item(
         &self,
-        details: ItemDetails,
+        mut details: ItemDetails,
         units: i64,
         owner: Option<UserId>,
     ) -> Result<Item, CatalogueError> {
-        let details = checked(details)?;
+        accept_item(&mut details)?;
         if !(0..=UNITS_MAX).contains(&units) {
             return Err(invalid("stock", format!("a stock is 0 to {UNITS_MAX} units")));
         }
@@ -57,8 +57,8 @@ impl Catalogue {
     ///
     /// # Errors
     /// If a field is not acceptable or there is no such item.
-    pub async fn change_item(&self, id: ItemId, details: ItemDetails) -> Result<Item, CatalogueError> {
-        let details = checked(details)?;
+    pub async fn change_item(&self, id: ItemId, mut details: ItemDetails) -> Result<Item, CatalogueError> {
+        accept_item(&mut details)?;
         let item = Item { id, details };
         self.store.change_item(&item).await?;
         self.terms_changed(id.into()).await;
@@ -67,19 +67,13 @@ impl Catalogue {
     }
 }
 
-/// The item as it is kept, if its fields are acceptable.
-fn checked(details: ItemDetails) -> Result<ItemDetails, CatalogueError> {
-    let (kind, content) = (details.kind.on_the_second(), with_plain_lines(details.content));
-    let details = ItemDetails { kind, content, ..details };
-    check_item(&details)?;
-    Ok(details)
-}
-
-fn check_item(item: &ItemDetails) -> Result<(), CatalogueError> {
-    check_text("name", &item.name, 500)?;
-    check_long_text("content", &item.content, 10_000)?;
-    if let Some(url) = &item.image_url {
-        check_text("imageUrl", url, 2_000)?;
+/// Brings an item into the form in which it is kept, and checks it.
+fn accept_item(item: &mut ItemDetails) -> Result<(), CatalogueError> {
+    item.kind = item.kind.on_the_second();
+    accept("name", &mut item.name, 500)?;
+    accept_lines("content", &mut item.content, 10_000)?;
+    if let Some(url) = &mut item.image_url {
+        accept("imageUrl", url, 2_000)?;
     }
     check_zone(&item.time_zone)?;
     if !(0..=AMOUNT_MAX / i64::from(UNITS_PER_BUYER_MAX)).contains(&item.price) {

@@ -4,6 +4,7 @@ use onsale_domain::{
     ids::{OrderId, RoomId, UserId},
     line::{RoomChange, RoomRecord, RoomSettings, Schedule},
     offer::Offer,
+    text::accept_line,
 };
 
 use super::{LineError, WaitingRooms};
@@ -69,8 +70,8 @@ impl WaitingRooms {
     /// # Errors
     /// If a field is not acceptable, there is no such performance or item, or it has a room already.
     pub async fn add(&self, details: RoomDetails) -> Result<StoredRoom, LineError> {
-        let RoomDetails { name, owner, admits, offers, settings, schedule } = details;
-        check_name(&name)?;
+        let RoomDetails { mut name, owner, admits, offers, settings, schedule } = details;
+        accept_name(&mut name)?;
         settings.validate()?;
         check_schedule(&schedule)?;
         self.check_offers(&offers, &settings).await?;
@@ -90,8 +91,8 @@ impl WaitingRooms {
     /// # Errors
     /// If the room cannot be changed so, or another node runs it. What comes before the refused change
     /// has been done.
-    pub async fn edit(&self, room: RoomId, edit: RoomEdit) -> Result<StoredRoom, LineError> {
-        self.check_edit(room, &edit).await?;
+    pub async fn edit(&self, room: RoomId, mut edit: RoomEdit) -> Result<StoredRoom, LineError> {
+        self.accept_edit(room, &mut edit).await?;
         for change in edit.changes {
             self.serving(room)?.change(room, change).await?;
         }
@@ -105,8 +106,8 @@ impl WaitingRooms {
     ///
     /// # Errors
     /// If the room cannot be changed so.
-    pub async fn ask_for(&self, room: RoomId, edit: RoomEdit) -> Result<Vec<i64>, LineError> {
-        self.check_edit(room, &edit).await?;
+    pub async fn ask_for(&self, room: RoomId, mut edit: RoomEdit) -> Result<Vec<i64>, LineError> {
+        self.accept_edit(room, &mut edit).await?;
         let (store, now) = (&self.shared.store, self.shared.clock.now());
         let mut asked = Vec::with_capacity(edit.changes.len());
         for change in &edit.changes {
@@ -125,10 +126,10 @@ impl WaitingRooms {
     }
 
     /// Checks what can be checked before anything is changed.
-    async fn check_edit(&self, room: RoomId, edit: &RoomEdit) -> Result<(), LineError> {
+    async fn accept_edit(&self, room: RoomId, edit: &mut RoomEdit) -> Result<(), LineError> {
         let stored = self.stored(room).await?;
-        if let Some(name) = &edit.name {
-            check_name(name)?;
+        if let Some(name) = &mut edit.name {
+            accept_name(name)?;
         }
         let mut settings = stored.record.settings;
         for change in &edit.changes {
@@ -192,14 +193,9 @@ const fn field_of(offer: Offer) -> &'static str {
     }
 }
 
-fn check_name(name: &str) -> Result<(), LineError> {
-    if name.trim().is_empty() || name.chars().any(char::is_control) {
-        return Err(invalid("name", "must not be empty, nor contain control characters"));
-    }
-    if name.chars().count() > NAME_CHARS_MAX {
-        return Err(invalid("name", format!("must not be longer than {NAME_CHARS_MAX} characters")));
-    }
-    Ok(())
+/// Brings a name into the form in which it is kept, and checks it.
+fn accept_name(name: &mut String) -> Result<(), LineError> {
+    accept_line(name, NAME_CHARS_MAX).map_err(|error| invalid("name", error.to_string()))
 }
 
 fn check_schedule(schedule: &Schedule) -> Result<(), LineError> {

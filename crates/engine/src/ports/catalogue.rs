@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use onsale_domain::{
-    catalogue::{Hall, Performance, PerformanceDetails, PriceLevel, Show, ShowDetails, ShowKind, Venue},
+    catalogue::{
+        Hall, KeptField, Performance, PerformanceDetails, PriceLevel, Show, ShowDetails, ShowKind, Venue,
+    },
     hall::{Plan, SeatMap},
     ids::{HallId, PerformanceId, SeatId, ShowId, UserId, VenueId},
+    text::compose,
     time::Timestamp,
 };
 
@@ -32,14 +35,14 @@ pub trait CatalogueStore: Send + Sync + 'static {
     /// Those of these shows that there are, in this order; at most 1,000.
     async fn shows(&self, ids: &[ShowId]) -> Result<Vec<Show>, StoreError>;
 
-    /// Adds shows that have a `source_key`, and changes those already there that differ; all in
-    /// one transaction. New ones are `owner`'s, the others stay whose they are. One outcome per show,
-    /// in order.
+    /// Adds shows that have a `source_key`, and changes those already there as
+    /// [`merged`](onsale_domain::catalogue::merged) says; all in one transaction. New ones are `owner`'s, the
+    /// others stay whose they are. One outcome per show, in order.
     async fn import_shows(
         &self,
         shows: &[ShowDetails],
         owner: Option<UserId>,
-    ) -> Result<Vec<ImportOutcome>, StoreError>;
+    ) -> Result<Vec<Imported>, StoreError>;
 
     /// Films that match, the newest release first, each with its screenings that have not ended
     /// at `query.now`, the earliest first.
@@ -212,13 +215,40 @@ pub enum SeatSelector {
     Seats(Vec<SeatId>),
 }
 
+impl SeatSelector {
+    /// With its names in the form in which they are kept.
+    #[must_use]
+    pub fn composed(mut self) -> Self {
+        match &mut self {
+            Self::All | Self::Seats(_) => {}
+            Self::Section(section) => compose(section),
+            Self::Rows { section, rows } => {
+                compose(section);
+                rows.iter_mut().for_each(compose);
+            }
+        }
+        self
+    }
+}
+
 /// What importing one show did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportOutcome {
     /// It is new.
-    Added(ShowId),
-    /// It was there and differed.
-    Changed(ShowId),
-    /// It was there and is the same.
-    Unchanged(ShowId),
+    Added,
+    /// It was there, and its source says something else than before.
+    Changed,
+    /// It was there and stays as it is.
+    Unchanged,
+}
+
+/// An imported show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Its id.
+    pub id: ShowId,
+    /// Whether it is new or has changed.
+    pub outcome: ImportOutcome,
+    /// Where it differs from what its source says, because somebody has edited it.
+    pub kept: Vec<KeptField>,
 }

@@ -41,13 +41,15 @@ pub trait DeliveryStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Delivery>, StoreError>;
 
-    /// Lets a channel's parked deliveries wait again, as if they were new: one, or all. How many.
+    /// Makes deliveries of a channel due at `now`, as if they were new; at most `limit`. How many. What is under
+    /// way meanwhile is tried once more if it fails. Asked again with the same `now`, it goes on with the rest.
     async fn deliver_again(
         &self,
         channel: Channel,
-        id: Option<i64>,
+        which: Again,
         now: Timestamp,
-    ) -> Result<u64, StoreError>;
+        limit: usize,
+    ) -> Result<usize, StoreError>;
 
     /// How much waits and is parked, by channel.
     async fn backlogs(&self) -> Result<Vec<DeliveryBacklog>, StoreError>;
@@ -89,7 +91,7 @@ pub struct NewDelivery {
     pub body: String,
     /// When it was added.
     pub added_at: Timestamp,
-    /// Not before.
+    /// Not before. What has been due for longer goes first, so a time long ago puts it before all others.
     pub due_at: Timestamp,
 }
 
@@ -124,6 +126,17 @@ pub struct Delivery {
     pub answer: Option<String>,
 }
 
+/// Which deliveries are to be made at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// One that waits or is parked.
+    One(i64),
+    /// All that wait.
+    Waiting,
+    /// All that wait, and those that are parked.
+    WaitingAndParked,
+}
+
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeliveryState {
@@ -155,6 +168,9 @@ pub struct Attempt {
     pub delivery: i64,
     /// By whose lease.
     pub lease: Uuid,
+    /// Since when the delivery waited as it was leased. If somebody has asked for it again meanwhile, a failure
+    /// does not put it off.
+    pub since: Timestamp,
     /// When.
     pub at: Timestamp,
     /// What follows.

@@ -25,12 +25,12 @@ pub use accounts::{AccountStore, NewUser, Session, User, UserChange};
 pub use audit::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow, StockRow};
 pub use broadcast::Broadcast;
 pub use catalogue::{
-    CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, PerformanceListing, PerformanceSummary,
+    CatalogueStore, ConcertPage, ImportOutcome, Imported, MovieQuery, PerformanceListing, PerformanceSummary,
     SeatSelector, ShowListing,
 };
 pub use coordination::{Admits, Coordination, CoordinationError, Holder, Reach, RoomJournal, Visitor};
 pub use deliveries::{
-    Attempt, AttemptOutcome, Channel, Delivery, DeliveryBacklog, DeliveryState, DeliveryStore, Lease,
+    Again, Attempt, AttemptOutcome, Channel, Delivery, DeliveryBacklog, DeliveryState, DeliveryStore, Lease,
     NewDelivery,
 };
 pub use error::{CommitError, StoreError, TransactionError};

@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     ids::Ids,
     owners::{OwnerCheck, OwnerError, Owners},
-    ports::{Channel, Delivery, DeliveryState, NewDelivery, NewWebhook, Store, StoreError, Webhook},
+    ports::{Again, Channel, Delivery, DeliveryState, NewDelivery, NewWebhook, Store, StoreError, Webhook},
 };
 
 /// The most subscriptions of one owner.
@@ -168,7 +168,8 @@ impl Webhooks {
         Ok(webhook.filter(visible).ok_or(StoreError::Missing(WEBHOOK))?)
     }
 
-    /// Changes a subscription.
+    /// Changes a subscription. What waits for another attempt is tried at once if there is a new address or it
+    /// was switched on.
     ///
     /// # Errors
     /// If a field is not acceptable, or there is none that the caller may see.
@@ -179,12 +180,16 @@ impl Webhooks {
         edit: WebhookEdit,
     ) -> Result<Webhook, WebhookError> {
         let mut webhook = self.get(caller, id).await?;
+        let before = (webhook.url.clone(), webhook.active);
         webhook.url = edit.url.unwrap_or(webhook.url);
         webhook.event_types = edit.event_types.unwrap_or(webhook.event_types);
         webhook.shows = edit.shows.unwrap_or(webhook.shows);
         webhook.active = edit.active.unwrap_or(webhook.active);
         self.check(caller, &webhook.url, &webhook.event_types, &webhook.shows).await?;
         self.store.change_webhook(&webhook).await?;
+        if webhook.active && before != (webhook.url.clone(), true) {
+            self.again(id, Again::Waiting).await?;
+        }
         Ok(webhook)
     }
 
@@ -208,11 +213,11 @@ impl Webhooks {
         self.get(caller, id).await?;
         self.store.remove_webhook(id).await?;
         // A few at a time, so that nobody waits behind it. What a crash leaves, the worker drops.
-        while self.store.forget_channel(Channel::Webhook(id), FORGET_MAX).await? == FORGET_MAX {}
+        while self.store.forget_channel(Channel::Webhook(id), PORTION).await? == PORTION {}
         Ok(())
     }
 
-    /// Has a test event delivered; its id.
+    /// Has a test event delivered at once, whatever else waits; its id.
     ///
     /// # Errors
     /// If there is no subscription that the caller may see.
@@ -231,10 +236,11 @@ impl Webhooks {
             channel: Channel::Webhook(id),
             event_id: event_id.clone(),
             event_type: PING.to_owned(),
-            subject,
+            // One that failed before holds up none that comes after.
+            subject: format!("{subject}/{event_id}"),
             body: body.to_string(),
             added_at: now,
-            due_at: now,
+            due_at: now.plus_ms(-BEFORE_ALL_OTHERS_MS),
         };
         self.store.add_deliveries(&[ping]).await?;
         Ok(event_id)
@@ -256,10 +262,10 @@ impl Webhooks {
         Ok(self.store.deliveries(Channel::Webhook(id), state, before, limit).await?)
     }
 
-    /// Sends parked deliveries again, one or all; how many.
+    /// Sends deliveries at once that wait for another attempt or are parked, one or all; how many.
     ///
     /// # Errors
-    /// If there is no subscription that the caller may see, or no such delivery that is parked.
+    /// If there is no subscription that the caller may see, or no such delivery that waits or is parked.
     pub async fn deliver_again(
         &self,
         caller: Caller,
@@ -267,12 +273,23 @@ impl Webhooks {
         delivery: Option<i64>,
     ) -> Result<u64, WebhookError> {
         self.get(caller, id).await?;
-        let now = self.clock.now();
-        let waiting = self.store.deliver_again(Channel::Webhook(id), delivery, now).await?;
-        if delivery.is_some() && waiting == 0 {
-            return Err(StoreError::Missing("parked delivery").into());
+        let asked = self.again(id, delivery.map_or(Again::WaitingAndParked, Again::One)).await?;
+        if delivery.is_some() && asked == 0 {
+            return Err(StoreError::Missing("delivery that waits or is parked").into());
         }
-        Ok(waiting)
+        Ok(asked)
+    }
+
+    /// A few at a time, so that nobody waits behind it.
+    async fn again(&self, id: WebhookId, which: Again) -> Result<u64, WebhookError> {
+        let (now, mut asked) = (self.clock.now(), 0);
+        loop {
+            let some = self.store.deliver_again(Channel::Webhook(id), which, now, PORTION).await?;
+            asked += some as u64;
+            if some < PORTION {
+                return Ok(asked);
+            }
+        }
     }
 
     async fn check(
@@ -306,8 +323,11 @@ impl Webhooks {
 
 const WEBHOOK: &str = "webhook";
 
-/// Deliveries forgotten in one transaction.
-const FORGET_MAX: usize = 1_000;
+/// Deliveries changed or forgotten in one transaction.
+const PORTION: usize = 1_000;
+
+/// A ping counts as due for so long: longer than anything waits that a receiver is still tried with.
+const BEFORE_ALL_OTHERS_MS: i64 = 30 * 86_400_000;
 
 /// Whose subscriptions a caller may see; nothing means everybody's.
 fn only_own(caller: Caller) -> Option<UserId> {

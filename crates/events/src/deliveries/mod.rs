@@ -347,6 +347,7 @@ fn judge(delivery: &Delivery, lease: Uuid, carried: Carried, now: Timestamp) -> 
     Attempt {
         delivery: delivery.id,
         lease,
+        since: delivery.since,
         at: now,
         outcome,
         answer_status: carried.status,

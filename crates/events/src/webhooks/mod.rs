@@ -6,6 +6,7 @@
 
 mod consumer;
 mod resolver;
+mod retry_after;
 mod sender;
 mod signature;
 

@@ -3,16 +3,17 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use onsale_domain::user::Role;
+use onsale_domain::{time::Timestamp, user::Role};
 use onsale_engine::{
     clock::Clock,
     ports::{Channel, Delivery, Store, StoreError, Webhook},
     webhooks::TargetPolicy,
 };
-use reqwest::{Client, Response, StatusCode, header, redirect};
+use reqwest::{Client, Response, header, redirect};
 
 use super::{
     resolver::{self, Judging, Lookup},
+    retry_after::pause_ms,
     signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign},
 };
 use crate::{
@@ -119,7 +120,7 @@ impl WebhookSender {
             .header(SIGNATURE_HEADER, signature)
             .body(delivery.body.clone());
         match request.send().await {
-            Ok(response) => judge(response).await,
+            Ok(response) => judge(response, self.clock.now()).await,
             Err(error) => Carried::failed(innermost(&error)),
         }
     }
@@ -137,9 +138,9 @@ impl Carrier for WebhookSender {
 }
 
 /// What an answer means: 2xx that it arrived, everything else that it did not.
-async fn judge(mut response: Response) -> Carried {
+async fn judge(mut response: Response, now: Timestamp) -> Carried {
     let status = response.status();
-    let retry_after_ms = retry_after_ms(&response);
+    let retry_after_ms = pause_ms(status, response.headers(), now);
     let mut bytes = Vec::new();
     while bytes.len() < ANSWER_BYTES_MAX
         && let Ok(Some(chunk)) = response.chunk().await
@@ -155,14 +156,6 @@ async fn judge(mut response: Response) -> Carried {
         answer = "redirects are not followed; change the webhook's address".to_owned();
     }
     Carried { verdict, status: Some(status.as_u16()), answer }
-}
-
-/// How long a busy receiver wants to be left alone.
-fn retry_after_ms(response: &Response) -> i64 {
-    let busy = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    let header = response.headers().get(header::RETRY_AFTER).filter(|_| busy);
-    let seconds = header.and_then(|value| value.to_str().ok()).and_then(|value| value.parse::<u32>().ok());
-    seconds.map_or(0, |seconds| i64::from(seconds) * 1_000)
 }
 
 /// The cause at the bottom, which says what happened; the client's own errors only say where.

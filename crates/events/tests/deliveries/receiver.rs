@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::{
@@ -27,6 +27,10 @@ pub(crate) enum Answer {
     Status(u16),
     Busy {
         retry_after_s: u32,
+    },
+    /// As a date of its own clock, which is the system's.
+    BusyUntil {
+        seconds: u64,
     },
     Redirect(String),
     Long(usize),
@@ -146,6 +150,10 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         Answer::Busy { retry_after_s } => {
             (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, retry_after_s.to_string())])
                 .into_response()
+        }
+        Answer::BusyUntil { seconds } => {
+            let until = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(seconds));
+            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, until)]).into_response()
         }
         Answer::Redirect(to) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, to)]).into_response(),
         Answer::Long(bytes) => "x".repeat(bytes).into_response(),

@@ -115,6 +115,103 @@ async fn a_busy_receiver_is_left_alone_as_long_as_it_asks() {
     courier.stop().await;
 }
 
+#[tokio::test]
+async fn a_busy_receiver_may_name_a_date() {
+    let stage = Stage::new().await;
+    let (receiver, webhook) = subscribed(&stage).await;
+    receiver.answer([Answer::BusyUntil { seconds: 600 }, Answer::BusyUntil { seconds: 86_400 }]);
+    stage.consume(&[event("a", 1)]).await;
+    let courier = stage.courier();
+    let delivery = stage.wait_for(&webhook, |delivery| delivery.attempts == 1).await;
+    let pause = delivery.due_at.since_ms(START);
+    assert!((598_000..=600_000).contains(&pause), "a date has no fractions: {pause}");
+    stage.clock.set(delivery.due_at);
+    let delivery = stage.wait_for(&webhook, |delivery| delivery.attempts == 2).await;
+    assert_eq!(delivery.due_at.since_ms(stage.clock.now()), 3_600_000, "no longer than an hour");
+    courier.stop().await;
+}
+
+/// Fails eight times: the ninth attempt is hours away.
+async fn failed_eight_times(stage: &Stage, receiver: &Receiver, webhook: &onsale_engine::ports::Webhook) {
+    receiver.answer([Answer::Status(500)]);
+    stage.consume(&[event("a", 1)]).await;
+    for tries in 1..=8 {
+        let delivery = stage.wait_for(webhook, |delivery| delivery.attempts == tries).await;
+        if tries < 8 {
+            stage.clock.set(delivery.due_at);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repaired_receiver_is_pinged_at_once_and_sent_what_waits() {
+    let stage = Stage::new().await;
+    let (receiver, webhook) = subscribed(&stage).await;
+    let courier = stage.courier();
+    failed_eight_times(&stage, &receiver, &webhook).await;
+    let broken = stage.webhooks.ping(stage.organiser, webhook.id).await.unwrap();
+    receiver.wait_for(9).await;
+    stage.wait_for(&webhook, |delivery| delivery.event_id == broken && delivery.attempts == 1).await;
+
+    // The clock stands still from here on.
+    receiver.answer([Answer::Ok]);
+    let ping = stage.webhooks.ping(stage.organiser, webhook.id).await.unwrap();
+    let delivered = stage.wait_for(&webhook, |delivery| delivery.state == DeliveryState::Delivered).await;
+    assert_eq!(delivered.event_id, ping, "neither the event nor the ping before holds it up");
+    a_few_looks().await;
+    assert_eq!(receiver.count(), 10, "these wait");
+    let asked = stage.webhooks.deliver_again(stage.organiser, webhook.id, None).await.unwrap();
+    assert_eq!(asked, 2);
+    stage.drained(&webhook).await;
+    let ids: Vec<_> = receiver.received().into_iter().skip(10).map(|received| received.id).collect();
+    assert!(ids.contains(&broken) && ids.contains(&"a.1".to_owned()), "{ids:?}");
+    courier.stop().await;
+}
+
+#[tokio::test]
+async fn a_ping_goes_before_a_thousand_that_wait() {
+    let stage = Stage::new().await;
+    let (receiver, webhook) = subscribed(&stage).await;
+    let events: Vec<_> = (0..1_000).map(|order| event(&format!("o{order}"), 1)).collect();
+    stage.consume(&events).await;
+    let ping = stage.webhooks.ping(stage.organiser, webhook.id).await.unwrap();
+    let courier = stage.courier();
+    let first: Vec<_> = receiver.wait_for(4).await.into_iter().take(4).map(|received| received.id).collect();
+    assert!(first.contains(&ping), "{first:?}");
+    courier.stop().await;
+}
+
+#[tokio::test]
+async fn another_address_and_switching_on_try_at_once() {
+    let stage = Stage::new().await;
+    let (receiver, webhook) = subscribed(&stage).await;
+    let courier = stage.courier();
+    failed_eight_times(&stage, &receiver, &webhook).await;
+    let repaired = Receiver::start(stage.clock.clone()).await;
+    repaired.set_secret(&webhook.secret);
+    // What changes nothing about where it goes does not hurry.
+    let types = WebhookEdit { event_types: Some(Vec::new()), ..WebhookEdit::default() };
+    stage.webhooks.change(stage.organiser, webhook.id, types).await.unwrap();
+    a_few_looks().await;
+    assert_eq!((receiver.count(), repaired.count()), (8, 0));
+    let moved = WebhookEdit { url: Some(repaired.url()), ..WebhookEdit::default() };
+    stage.webhooks.change(stage.organiser, webhook.id, moved).await.unwrap();
+    repaired.wait_for(1).await;
+    stage.drained(&webhook).await;
+
+    repaired.answer([Answer::Status(500)]);
+    stage.consume(&[event("b", 1)]).await;
+    stage.wait_for(&webhook, |delivery| delivery.attempts == 1 && delivery.answer_status == Some(500)).await;
+    repaired.answer([Answer::Ok]);
+    for active in [false, true] {
+        let switched = WebhookEdit { active: Some(active), ..WebhookEdit::default() };
+        stage.webhooks.change(stage.organiser, webhook.id, switched).await.unwrap();
+    }
+    repaired.wait_for(3).await;
+    stage.drained(&webhook).await;
+    courier.stop().await;
+}
+
 /// How the ids of `subject` came in.
 fn order_of(receiver: &Receiver, subject: &str) -> Vec<String> {
     let received = receiver.received();

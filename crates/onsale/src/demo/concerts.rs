@@ -11,7 +11,7 @@ use onsale_domain::{
 use onsale_engine::{
     Engine,
     line::{RoomDetails, RoomEdit},
-    ports::{Admits, ImportOutcome},
+    ports::Admits,
 };
 
 use super::{
@@ -86,7 +86,7 @@ pub(super) async fn add(engine: &Engine, owner: Option<UserId>) -> Result<(), Fa
     let shows: Vec<ShowDetails> = CONCERTS.iter().map(show).collect();
     let outcomes = engine.catalogue.import_shows(&shows, owner).await.map_err(failed())?;
     for (concert, outcome) in CONCERTS.iter().zip(outcomes) {
-        let (ImportOutcome::Added(id) | ImportOutcome::Changed(id) | ImportOutcome::Unchanged(id)) = outcome;
+        let id = outcome.id;
         let listing = engine.catalogue.listing(ShowKind::Concert, id).await.map_err(failed())?;
         if !listing.performances.is_empty() {
             continue;

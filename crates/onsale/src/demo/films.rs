@@ -9,7 +9,7 @@ use onsale_domain::{
     sale::SaleRules,
     time::Timestamp,
 };
-use onsale_engine::{Engine, ports::ImportOutcome};
+use onsale_engine::Engine;
 
 use super::{failed, halls, now, timestamp};
 use crate::failure::Failure;
@@ -41,7 +41,7 @@ pub(super) async fn add(engine: &Engine, owner: Option<UserId>) -> Result<(), Fa
     let now = now(engine);
     let shows: Vec<ShowDetails> = FILMS.iter().map(|film| show(film, &now)).collect();
     let outcomes = engine.catalogue.import_shows(&shows, owner).await.map_err(failed())?;
-    let shows: Vec<ShowId> = outcomes.into_iter().map(show_id).collect();
+    let shows: Vec<ShowId> = outcomes.into_iter().map(|imported| imported.id).collect();
     let taken = taken_slots(engine).await?;
     for (hall_number, wanted) in halls::CINEMAS.iter().enumerate() {
         let hall = halls::find_or_add(engine, wanted, owner).await?;
@@ -70,12 +70,6 @@ fn show(film: &(&str, &str, &str, u32, &str, i64), now: &Zoned) -> ShowDetails {
         creator: Some(director.to_owned()),
         source_key: Some(format!("demo:{title}")),
         ..ShowDetails::new(ShowKind::Movie, title)
-    }
-}
-
-fn show_id(outcome: ImportOutcome) -> ShowId {
-    match outcome {
-        ImportOutcome::Added(id) | ImportOutcome::Changed(id) | ImportOutcome::Unchanged(id) => id,
     }
 }
 

@@ -3,10 +3,14 @@
 //! The list is the `movies` table of the vega datasets: a JSON array of flat records. It was made
 //! by hand over many years, and shows it.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use jiff::{ToSpan, civil::Date};
-use onsale_domain::catalogue::{ShowDetails, ShowKind};
+use onsale_domain::{
+    catalogue::{ShowDetails, ShowKind},
+    text::composed,
+};
+use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +22,22 @@ const RUNNING_TIME_MIN_MAX: u32 = 6_000;
 /// A list may name films that are announced for the next two years.
 const ANNOUNCED_YEARS_MAX: i16 = 2;
 
+/// How a list is to be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// The year in which the list was made.
+    pub(super) made_in: i16,
+    /// Whether misread encodings and impossible years are mended.
+    pub(super) mend: bool,
+}
+
+/// A record's title, for a first look at all of them.
+#[derive(Deserialize)]
+struct Titled<'a> {
+    #[serde(rename = "Title", borrow, default)]
+    title: Option<Cow<'a, str>>,
+}
+
 /// What a list holds.
 #[derive(Debug, Default)]
 pub(super) struct FilmList {
@@ -25,6 +45,8 @@ pub(super) struct FilmList {
     pub(super) read: usize,
     /// The films, in the list's order.
     pub(super) films: Vec<ShowDetails>,
+    /// The lines their records begin in.
+    pub(super) lines: Vec<usize>,
     /// What was mended or left out, in the list's order.
     pub(super) notes: Vec<Note>,
     /// How many films lack what a film may lack.
@@ -57,6 +79,7 @@ pub(super) struct Note {
 pub(super) enum Outcome {
     Mended,
     LeftOut,
+    Kept,
 }
 
 impl Outcome {
@@ -64,17 +87,22 @@ impl Outcome {
         match self {
             Self::Mended => "mended",
             Self::LeftOut => "left out",
+            Self::Kept => "kept",
         }
     }
 }
 
 impl FilmList {
-    /// Reads a list that was made in the year `made_in`.
+    /// Reads a list.
     ///
     /// # Errors
     /// If the text is not a JSON array; the message has line and column.
-    pub(super) fn read(text: &str, made_in: i16) -> Result<Self, serde_json::Error> {
+    pub(super) fn read(text: &str, reading: Reading) -> Result<Self, serde_json::Error> {
         let records: Vec<&RawValue> = serde_json::from_str(text)?;
+        let titles =
+            records.iter().filter_map(|record| serde_json::from_str::<Titled<'_>>(record.get()).ok());
+        let titles: Vec<_> = titles.filter_map(|titled| titled.title).collect();
+        let misread = mac_roman::is_misread(titles.iter().map(|title| &**title));
         let mut list = Self { read: records.len(), ..Self::default() };
         let mut seen = HashMap::new();
         let (mut line, mut counted) = (1, 0);
@@ -83,7 +111,8 @@ impl FilmList {
             let offset = record.get().as_ptr() as usize - text.as_ptr() as usize;
             line += text.as_bytes()[counted..offset].iter().filter(|byte| **byte == b'\n').count();
             counted = offset;
-            list.add(record, line, made_in, &mut seen);
+            let reader = RecordReader { reading, misread, mended: vec![] };
+            list.add(record, line, reader, &mut seen);
         }
         Ok(list)
     }
@@ -105,12 +134,11 @@ impl FilmList {
         &mut self,
         record: &RawValue,
         line: usize,
-        made_in: i16,
+        mut reader: RecordReader,
         seen: &mut HashMap<(String, Option<Date>), usize>,
     ) {
-        let mut reader = RecordReader { mended: vec![] };
         let (title, film) = match serde_json::from_str::<Map<String, Value>>(record.get()) {
-            Ok(fields) => (plain(fields.get("Title")), reader.film(&fields, made_in)),
+            Ok(fields) => (plain(fields.get("Title")), reader.film(&fields)),
             Err(error) => (String::new(), Err(format!("not a record: {error}"))),
         };
         let film = film.and_then(|film| {
@@ -129,6 +157,7 @@ impl FilmList {
                 self.notes.extend(reader.mended.into_iter().map(|reason| note(Outcome::Mended, reason)));
                 self.lacking.count(&film);
                 self.films.push(film);
+                self.lines.push(line);
             }
             Err(reason) => self.notes.push(note(Outcome::LeftOut, reason)),
         }
@@ -147,18 +176,21 @@ impl Lacking {
 
 /// Reads one record and remembers what it mended.
 struct RecordReader {
+    reading: Reading,
+    /// Whether the whole list was misread.
+    misread: bool,
     mended: Vec<String>,
 }
 
 impl RecordReader {
     /// The film, or why it must be left out.
-    fn film(&mut self, fields: &Map<String, Value>, made_in: i16) -> Result<ShowDetails, String> {
+    fn film(&mut self, fields: &Map<String, Value>) -> Result<ShowDetails, String> {
         Ok(ShowDetails {
             kind: ShowKind::Movie,
             title: self.title(fields.get("Title"))?,
             grade: self.name(fields, "MPAA Rating"),
             genre: self.name(fields, "Major Genre"),
-            release_date: self.release_date(fields, made_in),
+            release_date: self.release_date(fields),
             thumbnail_image: None,
             running_time_min: self.running_time(fields),
             description: None,
@@ -178,7 +210,9 @@ impl RecordReader {
             Some(_) => return Err("the title is not a text".to_owned()),
         };
         let mut title = self.tidy("title", &written);
-        if let Some(meant) = mac_roman::mend(&title) {
+        if self.reading.mend
+            && let Some(meant) = mac_roman::mend(&title, self.misread)
+        {
             self.mended.push(format!("the title's encoding was misread; it is `{meant}`"));
             title = meant;
         }
@@ -220,22 +254,27 @@ impl RecordReader {
         minutes
     }
 
-    fn release_date(&mut self, fields: &Map<String, Value>, made_in: i16) -> Option<Date> {
+    fn release_date(&mut self, fields: &Map<String, Value>) -> Option<Date> {
         let value = fields.get("Release Date").filter(|value| !value.is_null())?;
         let written = plain(Some(value));
-        let date = Date::strptime("%b %d %Y", written.trim()).or_else(|_| written.trim().parse());
-        let Ok(date) = date else {
+        let Some((date, century)) = date(written.trim()) else {
             self.mended.push(format!("release date `{written}` is not a date; left out"));
             return None;
         };
-        if date.year() <= made_in + ANNOUNCED_YEARS_MAX || !has_been_seen(fields) {
+        if !self.reading.mend || date.year() <= self.reading.made_in + ANNOUNCED_YEARS_MAX {
             return Some(date);
         }
-        // Years were once written with two digits.
+        // A year is taken as it is written, unless that cannot be.
+        if century == Century::Written && !has_been_seen(fields) {
+            return Some(date);
+        }
         let earlier = date.checked_sub(100.years()).ok()?;
-        self.mended.push(format!(
-            "release date `{written}` is after the list was made, but the film has been seen; it is {earlier}"
-        ));
+        self.mended.push(match century {
+            Century::Guessed => format!("the year of release date `{written}` has two digits; it is {earlier}"),
+            Century::Written => format!(
+                "release date `{written}` is after the list was made, but the film has been seen; it is {earlier}"
+            ),
+        });
         Some(earlier)
     }
 
@@ -246,8 +285,28 @@ impl RecordReader {
         if tidy != text {
             self.mended.push(format!("needless spaces in the {field} taken out"));
         }
-        tidy
+        composed(&tidy).into_owned()
     }
+}
+
+/// Where a date's century is from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Century {
+    Written,
+    /// The year has two digits.
+    Guessed,
+}
+
+fn date(written: &str) -> Option<(Date, Century)> {
+    let year = written.rsplit([' ', ',']).next().unwrap_or_default();
+    if year.len() == 2 && year.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Date::strptime("%b %d %y", written).ok().map(|date| (date, Century::Guessed));
+    }
+    let formats = ["%b %d %Y", "%b %d, %Y", "%d %b %Y"];
+    let read = formats.iter().find_map(|format| Date::strptime(format, written).ok());
+    let date = read.or_else(|| written.parse().ok())?;
+    // Years have four digits, not one.
+    (1_000..=9_999).contains(&date.year()).then_some((date, Century::Written))
 }
 
 /// Whether the record has what only a film that was shown can have: votes, ratings or takings. A
@@ -283,8 +342,10 @@ fn plain(value: Option<&Value>) -> String {
 mod tests {
     use super::*;
 
+    const READING: Reading = Reading { made_in: 2010, mend: true };
+
     fn read(text: &str) -> FilmList {
-        FilmList::read(text, 2010).unwrap()
+        FilmList::read(text, READING).unwrap()
     }
 
     #[test]
@@ -378,9 +439,35 @@ mod tests {
 
     #[test]
     fn a_broken_file_is_told_with_line_and_column() {
-        let error = FilmList::read("[\n{\"Title\": \"x\"},\n{\"Title\" 5}]", 2010).unwrap_err();
+        let error = FilmList::read("[\n{\"Title\": \"x\"},\n{\"Title\" 5}]", READING).unwrap_err();
         assert_eq!((error.line(), error.column()), (3, 10));
-        assert!(FilmList::read("{}", 2010).is_err());
+        assert!(FilmList::read("{}", READING).is_err());
+    }
+
+    #[test]
+    fn years_are_taken_as_they_are_written_and_mending_can_be_switched_off() {
+        let film =
+            |date: &str| format!(r#"[{{"Title": "CafÈ", "Release Date": "{date}", "IMDB Votes": 9}}]"#);
+        let read = |date: &str, made_in, mend| {
+            let list = FilmList::read(&film(date), Reading { made_in, mend }).unwrap();
+            (list.films[0].title.clone(), list.films[0].release_date.map(|date| date.to_string()))
+        };
+        for (date, made_in, expected) in [
+            ("May 30 2019", 2026, Some("2019-05-30")),
+            ("May 30, 2019", 2026, Some("2019-05-30")),
+            ("30 May 2028", 2026, Some("2028-05-30")),
+            ("2027-05-30", 2026, Some("2027-05-30")),
+            ("May 30 2046", 2026, Some("1946-05-30")),
+            ("May 30 98", 2026, Some("1998-05-30")),
+            ("May 30 19", 2026, Some("2019-05-30")),
+            ("May 30 46", 2026, Some("1946-05-30")),
+            ("May 30 199", 2026, None),
+        ] {
+            let expected = expected.map(str::to_owned);
+            assert_eq!(read(date, made_in, true), ("Café".to_owned(), expected), "{date}");
+        }
+        let as_it_is = ("CafÈ".to_owned(), Some("2046-05-30".to_owned()));
+        assert_eq!(read("May 30 2046", 2026, false), as_it_is);
     }
 
     /// The real list, if it is at hand.

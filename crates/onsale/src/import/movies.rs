@@ -2,10 +2,22 @@
 
 use std::{fs, path::Path};
 
-use onsale_domain::ids::UserId;
-use onsale_engine::{catalogue::Catalogue, owners::Owners, ports::ImportOutcome};
+use onsale_domain::{
+    catalogue::{KeptField, ShowDetails},
+    ids::UserId,
+};
+use onsale_engine::{
+    catalogue::Catalogue,
+    clock::{Clock as _, SystemClock},
+    owners::Owners,
+    ports::ImportOutcome,
+};
 
-use super::{SEEN_WITHIN, film_list::FilmList, owner, read_text};
+use super::{
+    SEEN_WITHIN,
+    film_list::{FilmList, Note, Outcome, Reading},
+    owner, read_text,
+};
 use crate::{cli::ImportMovies, failure::Failure, progress::Progress};
 
 /// Films written in one transaction.
@@ -17,6 +29,10 @@ struct Written {
     added: usize,
     changed: usize,
     unchanged: usize,
+    /// Of how many films something was kept that people have edited.
+    edited: usize,
+    /// What was kept of them.
+    kept: Vec<Note>,
 }
 
 /// Reads the list, writes its films, and reports.
@@ -26,7 +42,9 @@ pub(crate) async fn import_movies(
     arguments: &ImportMovies,
 ) -> Result<(), Failure> {
     let file = &arguments.file;
-    let list = FilmList::read(&read_text(file)?, arguments.made_in)
+    let made_in = arguments.made_in.unwrap_or_else(this_year);
+    let reading = Reading { made_in, mend: !arguments.as_is };
+    let mut list = FilmList::read(&read_text(file)?, reading)
         .map_err(Failure::of(format!("{} is not a list of films", file.display())))?;
     let owner = owner(owners, arguments.owner.as_deref()).await?;
     // Before anything is written, so that a wrong path stops the import.
@@ -34,9 +52,22 @@ pub(crate) async fn import_movies(
         Some(path) => write_report(path, &list)?,
         None => print!("{}", report_text(&list)),
     }
-    let written = write(catalogue, &list, owner).await?;
+    let mut written = write(catalogue, &list, owner).await?;
+    let kept = std::mem::take(&mut written.kept);
+    match &arguments.report {
+        Some(path) => {
+            list.notes.extend(kept);
+            write_report(path, &list)?;
+        }
+        None => print!("{}", notes_text(&kept)),
+    }
     print_summary(&list, &written);
     Ok(())
+}
+
+fn this_year() -> i16 {
+    let now = jiff::Timestamp::from_millisecond(SystemClock.now().0).unwrap_or(jiff::Timestamp::MAX);
+    now.to_zoned(jiff::tz::TimeZone::UTC).year()
 }
 
 async fn write(catalogue: &Catalogue, list: &FilmList, owner: Option<UserId>) -> Result<Written, Failure> {
@@ -48,16 +79,28 @@ async fn write(catalogue: &Catalogue, list: &FilmList, owner: Option<UserId>) ->
             .import_shows(batch, owner)
             .await
             .map_err(Failure::of(format!("stopped after {done} films; run it again to go on")))?;
-        for outcome in outcomes {
-            match outcome {
-                ImportOutcome::Added(_) => written.added += 1,
-                ImportOutcome::Changed(_) => written.changed += 1,
-                ImportOutcome::Unchanged(_) => written.unchanged += 1,
+        for (index, imported) in outcomes.into_iter().enumerate() {
+            match imported.outcome {
+                ImportOutcome::Added => written.added += 1,
+                ImportOutcome::Changed => written.changed += 1,
+                ImportOutcome::Unchanged => written.unchanged += 1,
             }
+            let (film, line) = (&batch[index], list.lines[done + index]);
+            written.edited += usize::from(!imported.kept.is_empty());
+            written.kept.extend(imported.kept.iter().map(|kept| note(film, line, kept)));
         }
         progress.set((done + batch.len()) as u64, list.films.len() as u64);
     }
     Ok(written)
+}
+
+/// Says that an edited value was kept.
+fn note(film: &ShowDetails, line: usize, field: &KeptField) -> Note {
+    let text =
+        |value: &Option<String>| value.as_ref().map_or("nothing".to_owned(), |text| format!("`{text}`"));
+    let KeptField { field, kept, said } = field;
+    let reason = format!("{field} stays {}, as it was edited; the list says {}", text(kept), text(said));
+    Note { line, title: film.title.clone(), outcome: Outcome::Kept, reason }
 }
 
 fn print_summary(list: &FilmList, written: &Written) {
@@ -72,13 +115,14 @@ fn print_summary(list: &FilmList, written: &Written) {
         lacking.release_date
     );
     println!(
-        "read {}: added {}, changed {}, unchanged {}, left out {}; mended {}",
+        "read {}: added {}, changed {}, unchanged {}, left out {}; mended {}{}",
         list.read,
         written.added,
         written.changed,
         written.unchanged,
         list.left_out(),
-        list.mended()
+        list.mended(),
+        if written.edited > 0 { format!("; edited and kept {}", written.edited) } else { String::new() }
     );
     if written.added + written.changed > 0 {
         println!("{SEEN_WITHIN}");
@@ -92,7 +136,11 @@ fn write_report(path: &Path, list: &FilmList) -> Result<(), Failure> {
 }
 
 fn report_text(list: &FilmList) -> String {
-    list.notes
+    notes_text(&list.notes)
+}
+
+fn notes_text(notes: &[Note]) -> String {
+    notes
         .iter()
         .map(|note| {
             format!("line {}: {:?} {}: {}\n", note.line, note.title, note.outcome.as_str(), note.reason)

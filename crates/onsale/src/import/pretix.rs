@@ -3,12 +3,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use onsale_domain::hall::{Plan, PlannedSeat, Row, SEATS_PER_HALL_MAX};
+use onsale_domain::{
+    hall::{Plan, PlannedSeat, Row, SEATS_PER_HALL_MAX},
+    text::{composed, is_blank},
+};
 use serde::Deserialize;
 
 use super::row::{self, Point, SEATS_PER_ROW_MAX};
 
 const TEXT_CHARS_MAX: usize = 200;
+/// The category of seats that name none, as in halls that are made otherwise.
+const NO_CATEGORY: &str = "Standard";
 const COORDINATE_MAX: f64 = 1_000_000.0;
 
 /// A hall as a plan describes it.
@@ -58,7 +63,9 @@ struct Seat {
     seat_guid: String,
     seat_number: String,
     position: Position,
-    category: String,
+    /// Empty, null or left out where a seat has none.
+    #[serde(default)]
+    category: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -84,7 +91,7 @@ pub(super) fn read(text: &str) -> Result<ImportedHall, String> {
 
 struct Builder<'a> {
     plan: Plan,
-    categories: HashMap<&'a str, u16>,
+    categories: HashMap<String, u16>,
     guids: HashSet<&'a str>,
 }
 
@@ -94,12 +101,13 @@ impl<'a> Builder<'a> {
         let mut plan = Plan::default();
         for (index, category) in categories.iter().enumerate() {
             let path = format!("categories[{index}].name");
-            check_text(&path, &category.name, 100)?;
+            let name = category_name(Some(&category.name));
+            check_text(&path, &name, 100)?;
             let number = u16::try_from(index).map_err(|_| "categories: more than 65,535".to_owned())?;
-            if found.insert(category.name.as_str(), number).is_some() {
-                return Err(format!("{path}: `{}` is there twice", category.name));
+            if found.insert(name.clone(), number).is_some() {
+                return Err(format!("{path}: `{name}` is there twice"));
             }
-            plan.categories.push(category.name.clone());
+            plan.categories.push(name);
         }
         Ok(Self { plan, categories: found, guids: HashSet::new() })
     }
@@ -176,6 +184,21 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// The index of a seat's category. One for seats without any is added when the first needs it.
+    fn category(&mut self, path: &str, name: Option<&str>) -> Result<u16, String> {
+        let name = category_name(name);
+        if let Some(index) = self.categories.get(&name) {
+            return Ok(*index);
+        }
+        if name != NO_CATEGORY {
+            return Err(format!("{path}.category: `{name}` is not one of the plan's categories"));
+        }
+        let index = u16::try_from(self.plan.categories.len()).map_err(|_| "categories: more than 65,535")?;
+        self.plan.categories.push(name.clone());
+        self.categories.insert(name, index);
+        Ok(index)
+    }
+
     fn seat(
         &mut self,
         path: &str,
@@ -189,9 +212,7 @@ impl<'a> Builder<'a> {
         if !self.guids.insert(&seat.seat_guid) {
             return Err(format!("{path}.seat_guid: `{}` is there twice", seat.seat_guid));
         }
-        let category = self.categories.get(seat.category.as_str()).copied().ok_or_else(|| {
-            format!("{path}.category: `{}` is not one of the plan's categories", seat.category)
-        })?;
+        let category = self.category(path, seat.category.as_deref())?;
         Ok(PlannedSeat {
             row,
             place,
@@ -202,6 +223,12 @@ impl<'a> Builder<'a> {
             guid: Some(seat.seat_guid.clone()),
         })
     }
+}
+
+/// A category's name as it is kept.
+fn category_name(name: Option<&str>) -> String {
+    let name = composed(name.unwrap_or_default().trim());
+    if name.is_empty() { NO_CATEGORY.to_owned() } else { name.into_owned() }
 }
 
 /// Where a seat is in the whole plan: the positions of zone, row and seat add up.
@@ -217,7 +244,7 @@ fn absolute(path: &str, index: usize, zone: &Zone, row: &SeatRow, seat: &Seat) -
 }
 
 fn check_text(path: &str, text: &str, chars_max: usize) -> Result<(), String> {
-    if text.trim().is_empty() {
+    if is_blank(text) {
         return Err(format!("{path}: must not be empty"));
     }
     if text.chars().count() > chars_max {
@@ -347,6 +374,24 @@ mod tests {
         assert!(wrong.starts_with("zones[0].rows[0].seats[1].position.x: invalid type"), "{wrong}");
         assert!(read("{\"name\": ").unwrap_err().contains("line 1 column"));
         assert!(read(&format!("{good} x")).unwrap_err().contains("trailing"));
+    }
+
+    #[test]
+    fn seats_without_a_category_are_taken() {
+        let mut without = vec![seat(1, 0.0, 0.0), seat(2, 20.0, 0.0), seat(3, 40.0, 0.0), seat(4, 60.0, 0.0)];
+        without[1]["category"] = json!("");
+        without[2]["category"] = Value::Null;
+        without[3].as_object_mut().unwrap().remove("category");
+        let mut plan = plan(&[row("A", 0.0, &without)]);
+        let categories = |plan: &Value| {
+            let read = read(&plan.to_string()).unwrap().plan;
+            (read.categories, read.seats.iter().map(|seat| seat.category).collect::<Vec<_>>())
+        };
+        let names = ["Stalls", "Box", "Standard"].map(str::to_owned).to_vec();
+        assert_eq!(categories(&plan), (names, vec![0, 2, 2, 2]));
+        plan["categories"][1]["name"] = json!("");
+        let names = ["Stalls", "Standard"].map(str::to_owned).to_vec();
+        assert_eq!(categories(&plan), (names, vec![0, 1, 1, 1]), "a category may itself have no name");
     }
 
     #[test]

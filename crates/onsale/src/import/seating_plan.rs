@@ -1,8 +1,10 @@
 //! `onsale import seating-plan FILE --venue NAME`
 
 use onsale_domain::{
-    catalogue::Venue,
+    catalogue::{Hall, Venue},
+    hall::Plan,
     ids::{UserId, VenueId},
+    text::composed,
 };
 use onsale_engine::{catalogue::Catalogue, owners::Owners};
 
@@ -22,13 +24,14 @@ pub(crate) async fn import_seating_plan(
     let imported = pretix::read(&read_text(file)?)
         .map_err(Failure::of(format!("{} is not a seating plan that can be used", file.display())))?;
     let name = arguments.name.as_deref().map_or(imported.name.as_str(), str::trim);
+    let name = &*composed(name);
     if name.is_empty() {
         return Err(Failure::Usage("the plan has no name; give the hall one with --name".to_owned()));
     }
     let owner = owner(owners, arguments.owner.as_deref()).await?;
     let (venue, new) = venue(catalogue, arguments, owner).await?;
-    if !new {
-        refuse_twice(catalogue, &venue, name).await?;
+    if !new && let Some(hall) = hall(catalogue, &venue, name).await? {
+        return compare(catalogue, &venue, &hall, &imported.plan).await;
     }
     let failed = format!("cannot add the hall `{name}`");
     let hall = catalogue.add_hall(venue.id, name, &imported.plan).await.map_err(Failure::of(failed))?;
@@ -59,11 +62,11 @@ async fn venue(
     arguments: &ImportSeatingPlan,
     owner: Option<UserId>,
 ) -> Result<(Venue, bool), Failure> {
-    let name = arguments.venue.trim();
+    let name = composed(arguments.venue.trim());
     let mut after: Option<VenueId> = None;
     loop {
         let page = catalogue.venues(after, PAGE).await.map_err(Failure::of("cannot read the venues"))?;
-        if let Some(found) = page.iter().find(|venue| venue.name == name) {
+        if let Some(found) = page.iter().find(|venue| composed(&venue.name) == name) {
             return Ok((found.clone(), false));
         }
         match page.last() {
@@ -71,18 +74,34 @@ async fn venue(
             None => break,
         }
     }
-    let added = catalogue.add_venue(name, &arguments.time_zone, owner).await;
+    let added = catalogue.add_venue(&name, &arguments.time_zone, owner).await;
     Ok((added.map_err(Failure::of("cannot add the venue"))?, true))
 }
 
-/// A plan imported again would make the same hall again.
-async fn refuse_twice(catalogue: &Catalogue, venue: &Venue, name: &str) -> Result<(), Failure> {
+/// The venue's hall of this name.
+async fn hall(catalogue: &Catalogue, venue: &Venue, name: &str) -> Result<Option<Hall>, Failure> {
     let halls = catalogue.halls(venue.id).await.map_err(Failure::of("cannot read the halls"))?;
-    match halls.iter().find(|hall| hall.name == name) {
-        None => Ok(()),
-        Some(hall) => Err(Failure::Failed(format!(
-            "the venue `{}` has a hall `{name}` ({}) already; nothing was imported. Give another name with --name",
-            venue.name, hall.id
-        ))),
+    Ok(halls.into_iter().find(|hall| composed(&hall.name) == name))
+}
+
+/// Importing the same plan again changes nothing; another one does not replace a hall whose seats may be sold.
+async fn compare(catalogue: &Catalogue, venue: &Venue, hall: &Hall, plan: &Plan) -> Result<(), Failure> {
+    let same = catalogue.is_as_planned(hall.id, plan).await.map_err(Failure::of("cannot read the hall"))?;
+    if same {
+        println!(
+            "found hall `{}` ({}) of venue `{}` ({}): {} seats, as in the plan; this changes nothing",
+            hall.name, hall.id, venue.name, venue.id, hall.seats
+        );
+        return Ok(());
     }
+    Err(Failure::Failed(format!(
+        "the venue `{}` has a hall `{}` ({}) of {} seats already, and the plan, with {}, differs from it; nothing was \
+         changed. A hall is not replaced, because its seats may be sold: import the plan as another hall with \
+         --name, and use that for coming performances",
+        venue.name,
+        hall.name,
+        hall.id,
+        hall.seats,
+        plan.seats.len()
+    )))
 }

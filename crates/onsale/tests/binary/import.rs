@@ -58,6 +58,61 @@ async fn films_may_be_imported_and_changed_while_a_server_runs() {
     assert!(server.stop().success());
 }
 
+#[tokio::test]
+async fn what_people_have_edited_stays_when_a_list_is_imported_again() {
+    let place = Place::new();
+    let add = ["user", "add", "root@example.com", "--role", "admin", "--password-stdin"];
+    assert_eq!(place.run_with_input(&add, "long-enough\n").code, 0);
+    let list = |genre: &str| {
+        let film = json!({"Title": "The Quiet Pier", "Release Date": "Jun 12 1998", "Major Genre": genre,
+            "MPAA Rating": "R"});
+        place.file("films.json", json!([film]).to_string())
+    };
+    place.done(&["import", "movies", &list("Drama")]);
+    let server = place.serve(&[]);
+    let token = server.log_in("root@example.com", "long-enough").await;
+    let edited = json!({"kind": "movie", "title": "The Quiet Pier", "genre": "Drama", "grade": "R", "releaseDate": "1998-06-13",
+        "description": "At the sea.", "thumbnailImage": "https://example.org/pier.jpg"});
+    let put =
+        server.call(Method::PUT, "/api/v1/admin/shows/1", Some(&token), None, Some(edited.clone())).await;
+    assert_eq!(put.expect("the server answers").0, 200);
+
+    let again = place.done(&["import", "movies", &list("Drama")]);
+    let summary = "read 1: added 0, changed 0, unchanged 1, left out 0; mended 0; edited and kept 1";
+    assert_eq!(last_summary(&again), summary);
+    let said = "kept: releaseDate stays `1998-06-13`, as it was edited; the list says `1998-06-12`";
+    assert!(again.contains(said), "{again}");
+    let report = place.path("report.csv");
+    let changed = place.done(&["import", "movies", &list("Comedy"), "--report", report.to_str().unwrap()]);
+    assert!(last_summary(&changed).starts_with("read 1: added 0, changed 1, unchanged 0"), "{changed}");
+    assert!(std::fs::read_to_string(report).unwrap().contains(",kept,\"releaseDate stays"));
+    let (status, show) = server.get("/api/v1/admin/shows/1", Some(&token)).await;
+    assert_eq!((status, &show["genre"]), (200, &json!("Comedy")), "the list has changed it");
+    for field in ["description", "thumbnailImage", "releaseDate"] {
+        assert_eq!(show[field], edited[field], "{field}");
+    }
+}
+
+#[tokio::test]
+async fn right_titles_and_years_stay_as_they_are() {
+    let place = Place::new();
+    let films = r#"[{"Title":"Parasite","Release Date":"May 30 2019","IMDB Votes":900000},
+        {"Title":"La pel·lícula"},{"Title":"Minus 40 °C"},{"Title":"Les 400 coups n°1"},{"Title":"Le CafÈ"}]"#;
+    let file = place.file("films.json", films);
+    let imported = place.done(&["import", "movies", &file, "--as-is"]);
+    assert_eq!(last_summary(&imported), "read 5: added 5, changed 0, unchanged 0, left out 0; mended 0");
+    let other = Place::new();
+    let imported = other.done(&["import", "movies", &file]);
+    assert_eq!(last_summary(&imported), "read 5: added 5, changed 0, unchanged 0, left out 0; mended 1");
+    let server = other.serve(&[]);
+    let (_, found) = server.get("/api/v1/movies?title=parasite", None).await;
+    assert_eq!(found["responses"][0]["releaseDate"], "2019-05-30T00:00:00", "{found}");
+    let (_, all) = server.get("/api/v1/movies?showing=false", None).await;
+    for title in ["La pel·lícula", "Minus 40 °C", "Les 400 coups n°1", "Le Café"] {
+        assert!(all.to_string().contains(title), "{title}: {all}");
+    }
+}
+
 #[test]
 fn a_report_can_be_a_file() {
     let place = Place::new();
@@ -133,9 +188,14 @@ async fn a_seating_plan_becomes_a_hall_that_can_be_sold() {
         "{printed}"
     );
 
-    let again = place.run(&import);
-    assert_eq!(again.code, 1);
-    assert!(again.stderr.contains("already") && again.stderr.contains("--name"), "{again:?}");
+    let again = place.done(&import);
+    assert!(again.contains("found hall `Little Theatre`") && again.contains("changes nothing"), "{again}");
+    let mut other = seating_plan();
+    other["zones"][0]["rows"][1]["seats"].as_array_mut().unwrap().pop();
+    let other = place.file("other.json", other.to_string());
+    let differs = place.run(&["import", "seating-plan", &other, "--venue", "Old Town"]);
+    assert_eq!(differs.code, 1);
+    assert!(differs.stderr.contains("differs") && differs.stderr.contains("--name"), "{differs:?}");
     place.done(&["import", "seating-plan", &file, "--venue", "Old Town", "--name", "Second hall"]);
 
     let added = place.run_with_input(

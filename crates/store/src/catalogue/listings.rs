@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use onsale_domain::{
     catalogue::ShowKind,
     ids::{HallId, PerformanceId, ShowId},
-    search::{fold, query_grams},
+    search::{fold, genre_key, query_grams},
     time::Timestamp,
 };
 use onsale_engine::ports::{
@@ -53,7 +53,7 @@ pub(super) async fn movies_total(
 
 fn matching(wanted: &MovieQuery) -> Select<show::Entity> {
     let title = wanted.title.as_deref().map(fold).filter(|title| !title.is_empty());
-    let genre = wanted.genre.as_deref().map(fold).filter(|genre| !genre.is_empty());
+    let genre = wanted.genre.as_deref().map(genre_key).filter(|genre| !genre.is_empty());
     show::Entity::find()
         .filter(show::Column::Kind.eq(ShowKind::Movie.as_str()))
         .apply_if(genre, |films, genre| films.filter(show::Column::GenreFolded.eq(genre)))

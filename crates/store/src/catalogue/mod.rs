@@ -1,8 +1,10 @@
 //! The port under the catalogue.
 
 mod halls;
+mod imports;
 mod listings;
 mod performances;
+mod refold;
 mod seat_maps;
 mod shows;
 
@@ -16,8 +18,8 @@ use onsale_domain::{
     time::Timestamp,
 };
 use onsale_engine::ports::{
-    CatalogueStore, ConcertPage, ImportOutcome, MovieQuery, PerformanceListing, SeatSelector, ShowListing,
-    StoreError,
+    CatalogueStore, ConcertPage, ImportOutcome, Imported, MovieQuery, PerformanceListing, SeatSelector,
+    ShowListing, StoreError,
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -33,6 +35,7 @@ use crate::{
 };
 
 pub(crate) use performances::{performance_from_models, shows_of};
+pub(crate) use refold::refold;
 pub(crate) use seat_maps::SeatMapCache;
 pub(crate) use shows::show_from_model;
 
@@ -95,20 +98,20 @@ impl CatalogueStore for SqlStore {
         &self,
         shows: &[ShowDetails],
         owner: Option<UserId>,
-    ) -> Result<Vec<ImportOutcome>, StoreError> {
+    ) -> Result<Vec<Imported>, StoreError> {
         let write = self.begin_change().await?;
         let mut outcomes = Vec::with_capacity(shows.len());
         for show in shows {
-            let outcome = shows::import(&write.transaction, self.dialect, show, owner).await?;
-            let told = match outcome {
-                ImportOutcome::Added(id) => Some((SHOW_ADDED, id)),
-                ImportOutcome::Changed(id) => Some((SHOW_CHANGED, id)),
-                ImportOutcome::Unchanged(_) => None,
+            let imported = imports::import(&write.transaction, self.dialect, show, owner).await?;
+            let told = match imported.outcome {
+                ImportOutcome::Added => Some(SHOW_ADDED),
+                ImportOutcome::Changed => Some(SHOW_CHANGED),
+                ImportOutcome::Unchanged => None,
             };
-            if let Some((kind, id)) = told {
-                show_told(&write.transaction, &self.options, kind, id).await?;
+            if let Some(kind) = told {
+                show_told(&write.transaction, &self.options, kind, imported.id).await?;
             }
-            outcomes.push(outcome);
+            outcomes.push(imported);
         }
         write.commit().await?;
         Ok(outcomes)

@@ -5,9 +5,9 @@ use std::iter;
 use onsale_domain::{
     catalogue::{Show, ShowDetails, ShowKind},
     ids::{ShowId, UserId},
-    search::{fold, title_grams},
+    search::{FOLD_VERSION, genre_key, title_grams, title_key},
 };
-use onsale_engine::ports::{ImportOutcome, StoreError};
+use onsale_engine::ports::StoreError;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
@@ -51,6 +51,15 @@ pub(super) async fn change(
     if done.rows_affected == 0 {
         return Err(StoreError::Missing("show"));
     }
+    replace_grams(write, dialect, id, details).await
+}
+
+pub(super) async fn replace_grams(
+    write: &impl ConnectionTrait,
+    dialect: Dialect,
+    id: ShowId,
+    details: &ShowDetails,
+) -> Result<(), StoreError> {
     show_gram::Entity::delete_many()
         .filter(show_gram::Column::ShowId.eq(id.0))
         .exec(write)
@@ -59,37 +68,13 @@ pub(super) async fn change(
     add_grams(write, dialect, id, details).await
 }
 
-pub(super) async fn import(
-    write: &impl ConnectionTrait,
-    dialect: Dialect,
-    details: &ShowDetails,
-    owner: Option<UserId>,
-) -> Result<ImportOutcome, StoreError> {
-    let Some(source_key) = &details.source_key else {
-        return Err(StoreError::Rejected("an imported show must name the record it came from".to_owned()));
-    };
-    let known = show::Entity::find()
-        .filter(show::Column::SourceKey.eq(source_key.as_str()))
-        .one(write)
-        .await
-        .map_err(store_error)?;
-    let Some(known) = known.map(show_from_model).transpose()? else {
-        return Ok(ImportOutcome::Added(add(write, dialect, details, owner).await?));
-    };
-    if known.details == *details {
-        return Ok(ImportOutcome::Unchanged(known.id));
-    }
-    change(write, dialect, known.id, details).await?;
-    Ok(ImportOutcome::Changed(known.id))
-}
-
 async fn add_grams(
     write: &impl ConnectionTrait,
     dialect: Dialect,
     id: ShowId,
     details: &ShowDetails,
 ) -> Result<(), StoreError> {
-    let grams = title_grams(&fold(&details.title));
+    let grams = title_grams(&title_key(&details.title));
     let batch = Batch::texts(dialect.hot().encoding, grams.iter().map(String::as_str));
     let insert =
         dialect.statement(dialect.hot().insert_grams, iter::once(id.0.into()).chain(batch.into_values()));
@@ -97,7 +82,7 @@ async fn add_grams(
     Ok(())
 }
 
-fn values(details: &ShowDetails) -> Result<show::ActiveModel, StoreError> {
+pub(super) fn values(details: &ShowDetails) -> Result<show::ActiveModel, StoreError> {
     let running_time_min =
         details.running_time_min.map(i32::try_from).transpose().map_err(|_| {
             StoreError::Rejected("a running time of so many minutes cannot be kept".to_owned())
@@ -106,10 +91,10 @@ fn values(details: &ShowDetails) -> Result<show::ActiveModel, StoreError> {
         id: NotSet,
         kind: Set(details.kind.as_str().to_owned()),
         title: Set(details.title.clone()),
-        title_folded: Set(fold(&details.title)),
+        title_folded: Set(title_key(&details.title)),
         grade: Set(details.grade.clone()),
         genre: Set(details.genre.clone()),
-        genre_folded: Set(details.genre.as_deref().map(fold)),
+        genre_folded: Set(details.genre.as_deref().map(genre_key)),
         release_date: Set(details.release_date.map(|date| date.to_string())),
         thumbnail_image: Set(details.thumbnail_image.clone()),
         running_time_min: Set(running_time_min),
@@ -117,6 +102,7 @@ fn values(details: &ShowDetails) -> Result<show::ActiveModel, StoreError> {
         creator: Set(details.creator.clone()),
         source_key: Set(details.source_key.clone()),
         owner_id: NotSet,
+        folded_by: Set(FOLD_VERSION),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Connecting: pools that write and one that reads. What a dialect wants said to each session is in
 //! its file.
 
+mod charset;
 mod checkpoints;
 mod durability;
 mod message;
@@ -10,6 +11,7 @@ mod reason;
 mod sale;
 mod sqlite;
 
+pub(crate) use charset::refuse_other_charsets;
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use durability::warn_of_risks;
 pub(crate) use message::message_bytes_max;

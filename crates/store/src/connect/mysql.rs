@@ -18,7 +18,8 @@ pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, 
     let patience_s = options.patience.as_secs().max(1);
     let writing = format!(
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
-         SET SESSION innodb_lock_wait_timeout = {patience_s}"
+         SET SESSION innodb_lock_wait_timeout = {patience_s};
+         SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')"
     );
     on_connect(&mut sale, writing.clone());
     on_connect(&mut writer, writing);
@@ -90,8 +91,9 @@ fn read_only(connect: &mut ConnectOptions) {
     on_connect(connect, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned());
 }
 
-/// Has a statement run by every new connection.
+/// Has a statement run by every new connection. It talks in Unicode, whatever the URL says.
 fn on_connect(connect: &mut ConnectOptions, sql: String) {
+    connect.map_sqlx_mysql_opts(|mysql| mysql.charset("utf8mb4"));
     let sql: &'static str = sql.leak();
     connect.map_sqlx_mysql_pool_opts(move |pool| {
         pool.after_connect(move |connection, _| {

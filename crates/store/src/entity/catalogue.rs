@@ -22,6 +22,25 @@ pub(crate) mod show {
         pub(crate) creator: Option<String>,
         pub(crate) source_key: Option<String>,
         pub(crate) owner_id: Option<i64>,
+        pub(crate) folded_by: i32,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What the source of an imported show said last.
+pub(crate) mod show_import {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "show_imports")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) show_id: i64,
+        pub(crate) said: String,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -4,6 +4,9 @@
 //!
 //! What a batch inserts comes as literals: reading them costs the server a quarter less than a
 //! `JSON_TABLE`, and statements without parameters can share a trip.
+//!
+//! A text that comes out of a `JSON_TABLE` names its charset: without it the server takes the database's, which
+//! may be latin1, and makes question marks of what that does not know.
 
 use super::{HotStatements, Packing};
 use crate::sales::Encoding;
@@ -279,11 +282,11 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
             "ordinal FOR ORDINALITY",
             "row_index BIGINT PATH '$[0]'",
             "place BIGINT PATH '$[1]'",
-            "number TEXT PATH '$[2]'",
+            "number TEXT CHARACTER SET utf8mb4 PATH '$[2]'",
             "category BIGINT PATH '$[3]'",
             "x DOUBLE PATH '$[4]'",
             "y DOUBLE PATH '$[5]'",
-            "guid TEXT PATH '$[6]'"
+            "guid TEXT CHARACTER SET utf8mb4 PATH '$[6]'"
         ),
     ),
 
@@ -313,7 +316,7 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
         INSERT INTO show_grams (gram, show_id)
         SELECT k.gram, n.show_id
         FROM (SELECT ? AS show_id) n
-        STRAIGHT_JOIN JSON_TABLE(?, '$[*]' COLUMNS (gram VARCHAR(12) PATH '$')) k",
+        STRAIGHT_JOIN JSON_TABLE(?, '$[*]' COLUMNS (gram VARCHAR(12) CHARACTER SET utf8mb4 PATH '$')) k",
 
     // Scanning a small table would wait for the rows of transactions that are not yet committed.
     delete_outbox: concat!(

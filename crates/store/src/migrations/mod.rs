@@ -14,6 +14,7 @@ mod m0010_owners;
 mod m0011_identities;
 mod m0012_media;
 mod m0017_media_owners;
+mod m0018_texts;
 
 pub(crate) use m0003_sales::claims_without_key;
 pub(crate) use m0006_items::stocks_without_check;
@@ -75,6 +76,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "identities", kind: Kind::Expand, schema: m0011_identities::schema },
     Migration { name: "owners", kind: Kind::Expand, schema: m0010_owners::schema },
     Migration { name: "media-owners", kind: Kind::Expand, schema: m0017_media_owners::schema },
+    Migration { name: "texts", kind: Kind::Expand, schema: m0018_texts::schema },
 ];
 
 /// What a migration makes, in order.
