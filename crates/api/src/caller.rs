@@ -60,7 +60,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let api = Shared::from_ref(state);
-        if parts.headers.contains_key(header::AUTHORIZATION) {
+        let headers = &parts.headers;
+        if headers.contains_key(header::AUTHORIZATION) && api.door.authorization_is_a_token(headers) {
             return Ok(Self(api.engine.accounts.caller(bearer(&parts.headers)?).await?));
         }
         match api.door.gateway_user(parts) {

@@ -17,6 +17,7 @@ pub mod owners;
 pub mod ports;
 pub mod rankings;
 pub mod sales;
+pub mod secret;
 pub mod webhooks;
 
 pub use engine::{Engine, Settings};

@@ -3,15 +3,16 @@
 use std::{
     collections::{HashSet, VecDeque},
     io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom},
     sync::Mutex,
+    task::spawn_blocking,
 };
 
 use crate::{ConsumeError, Consumer, Event};
@@ -39,13 +40,13 @@ struct State {
 }
 
 impl Journal {
-    /// Opens a journal, or begins it. A line that a crash cut off is removed; its event comes again.
+    /// Opens a journal, or begins it, for its owner alone. A line that a crash cut off is removed; its event
+    /// comes again. The other lines are on disk when this returns: their events are not asked for again.
     ///
     /// # Errors
     /// If the file cannot be read or written.
     pub async fn open(path: &Path) -> io::Result<Self> {
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).await?;
+        let mut file = File::from_std(open(path.to_owned()).await?);
         let length = file.metadata().await?.len();
         let start = length.saturating_sub(TAIL_MAX);
         file.seek(SeekFrom::Start(start)).await?;
@@ -54,6 +55,7 @@ impl Journal {
         let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         let written = start + whole as u64;
         file.set_len(written).await?;
+        file.sync_all().await?;
         file.seek(SeekFrom::Start(written)).await?;
         let mut recent = Recent::default();
         for line in tail[..whole].split(|byte| *byte == b'\n') {
@@ -66,6 +68,22 @@ impl Journal {
         }
         Ok(Self { state: Mutex::new(State { file, written, waiting: Vec::new(), recent }) })
     }
+}
+
+async fn open(path: PathBuf) -> io::Result<std::fs::File> {
+    let opened = spawn_blocking(move || {
+        match onsale_files::restrict(&path) {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!(
+                journal = %path.display(),
+                "everybody on this machine could read the journal; now its owner alone can. To let a group \
+                 read it, give it mode 0640"
+            ),
+            Err(error) => tracing::warn!(journal = %path.display(), %error, "everybody can read the journal"),
+        }
+        onsale_files::open_or_create(&path)
+    });
+    opened.await.map_err(io::Error::other)?
 }
 
 #[async_trait]

@@ -5,7 +5,10 @@ use std::{error::Error, net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use onsale_engine::ports::{IdentityKeys, IdentityKeysError};
+use onsale_engine::{
+    ports::{IdentityKeys, IdentityKeysError},
+    secret::without_secrets,
+};
 use reqwest::{Client, StatusCode, redirect};
 use serde::Deserialize;
 use url::{Host, Url};
@@ -56,26 +59,29 @@ impl OpenIdProvider {
     async fn discover(&self) -> Result<Url, IdentityKeysError> {
         let url = check_url(&format!("{}{DISCOVERY}", self.issuer.trim_end_matches('/')))?;
         let text = self.get(&url).await?;
-        let said: Discovery = serde_json::from_slice(&text)
-            .map_err(|error| IdentityKeysError(format!("{url}: not a provider's configuration: {error}")))?;
+        let said: Discovery = serde_json::from_slice(&text).map_err(|error| {
+            IdentityKeysError(format!("{}: not a provider's configuration: {error}", shown(&url)))
+        })?;
         // As section 4.3 demands: otherwise it speaks for somebody else.
         if said.issuer != self.issuer {
             let Self { issuer, .. } = self;
+            let url = shown(&url);
             return Err(IdentityKeysError(format!("{url}: it is of `{}`, not of `{issuer}`", said.issuer)));
         }
         check_url(&said.jwks_uri)
     }
 
     async fn get(&self, url: &Url) -> Result<Bytes, IdentityKeysError> {
-        let failed = |error: reqwest::Error| IdentityKeysError(format!("{url}: {}", innermost(&error)));
+        let failed =
+            |error: reqwest::Error| IdentityKeysError(format!("{}: {}", shown(url), innermost(&error)));
         let mut answer = self.client.get(url.clone()).send().await.map_err(failed)?;
         if answer.status() != StatusCode::OK {
-            return Err(IdentityKeysError(format!("{url}: answered {}", answer.status())));
+            return Err(IdentityKeysError(format!("{}: answered {}", shown(url), answer.status())));
         }
         let mut bytes = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(IdentityKeysError(format!("{url}: more than {ANSWER_BYTES_MAX} bytes")));
+                return Err(IdentityKeysError(format!("{}: more than {ANSWER_BYTES_MAX} bytes", shown(url))));
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -99,8 +105,9 @@ impl IdentityKeys for OpenIdProvider {
 ///
 /// # Errors
 /// If it is another one, or none.
-pub fn check_url(text: &str) -> Result<Url, IdentityKeysError> {
-    let url = Url::parse(text).map_err(|error| IdentityKeysError(format!("`{text}`: {error}")))?;
+pub fn check_url(given: &str) -> Result<Url, IdentityKeysError> {
+    let text = &without_secrets(given);
+    let url = Url::parse(given).map_err(|error| IdentityKeysError(format!("`{text}`: {error}")))?;
     let is_local = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
@@ -114,6 +121,11 @@ pub fn check_url(text: &str) -> Result<Url, IdentityKeysError> {
             "`{text}`: must be an `https://` address; `http://` will do on this machine only"
         ))),
     }
+}
+
+/// An address as the log may have it.
+fn shown(url: &Url) -> String {
+    without_secrets(url.as_str())
 }
 
 /// The cause at the bottom, which says what happened; the client's own errors only say where.
@@ -150,7 +162,10 @@ mod tests {
             "ftp://localhost/keys",
         ] {
             let refused = check_url(bad).unwrap_err().to_string();
-            assert!(refused.contains(bad), "{refused}");
+            // A text that is no address may be a secret in the wrong place.
+            assert!(refused.contains(bad) || bad == "id.example.com", "{refused}");
         }
+        let refused = check_url("http://ann:hunter2@id.example.com?key=hunter2").unwrap_err().to_string();
+        assert!(!refused.contains("hunter2") && refused.contains("id.example.com"), "{refused}");
     }
 }

@@ -12,6 +12,7 @@ use object_store::{
 use onsale_engine::{
     media::MediaName,
     ports::{MediaFiles, MediaFilesError},
+    secret::without_secrets,
 };
 
 use crate::http::Http;
@@ -108,7 +109,7 @@ impl MediaBucket {
                 | Error::Unauthenticated { .. }),
             ) => Err(BucketError::Refused(format!("{}: {error}", self.url))),
             Err(error) => {
-                tracing::warn!(%error, url = self.url, "the bucket of pictures cannot be used yet");
+                tracing::warn!(%error, url = without_secrets(&self.url), "the bucket of pictures cannot be used yet");
                 Ok(())
             }
         }

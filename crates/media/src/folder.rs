@@ -13,10 +13,8 @@ use onsale_engine::{
     media::MediaName,
     ports::{MediaFiles, MediaFilesError},
 };
-use tokio::{
-    fs::{self, File},
-    io::AsyncWriteExt as _,
-};
+use onsale_files::{IfThere, create_folder, write_whole};
+use tokio::{fs, task::spawn_blocking};
 
 /// What the names of files begin with that are not whole yet.
 const UNFINISHED: &str = ".unfinished-";
@@ -32,13 +30,15 @@ pub struct MediaFolder {
 }
 
 impl MediaFolder {
-    /// The folder, made if there is none. What a crash left unfinished in it is removed.
+    /// The folder, made if there is none, with its name on disk. What a crash left unfinished in it is removed.
     ///
     /// # Errors
     /// If it cannot be made or read.
     pub async fn open(path: &Path) -> Result<Self, MediaFilesError> {
         let failed = failed(path);
-        fs::create_dir_all(path).await.map_err(&failed)?;
+        let folder = path.to_owned();
+        let created = spawn_blocking(move || create_folder(&folder)).await;
+        created.map_err(std::io::Error::other).flatten().map_err(&failed)?;
         let mut files = fs::read_dir(path).await.map_err(&failed)?;
         while let Some(file) = files.next_entry().await.map_err(&failed)? {
             let written = file.metadata().await.and_then(|file| file.modified()).map_err(&failed)?;
@@ -55,33 +55,10 @@ impl MediaFolder {
         self.path.join(name.to_string())
     }
 
-    /// A new file that has no name yet by which it is found. Other processes may share the folder.
-    async fn begin(&self) -> std::io::Result<(PathBuf, File)> {
-        loop {
-            let number = self.unfinished.fetch_add(1, Relaxed);
-            let path = self.path.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
-            match File::create_new(&path).await {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                begun => return begun.map(|file| (path, file)),
-            }
-        }
-    }
-
-    /// Gives a file its name once it is whole and on disk.
-    async fn finish(
-        &self,
-        mut begun: File,
-        unfinished: &Path,
-        file: &Path,
-        bytes: &[u8],
-    ) -> std::io::Result<()> {
-        begun.write_all(bytes).await?;
-        begun.sync_all().await?;
-        fs::rename(unfinished, file).await?;
-        // The name is on disk when the folder is.
-        #[cfg(unix)]
-        File::open(&self.path).await?.sync_all().await?;
-        Ok(())
+    /// A name for a file that is not whole yet. Other processes may share the folder and take the same.
+    fn unfinished(&self) -> PathBuf {
+        let number = self.unfinished.fetch_add(1, Relaxed);
+        self.path.join(format!("{UNFINISHED}{}-{number}", std::process::id()))
     }
 }
 
@@ -89,13 +66,16 @@ impl MediaFolder {
 impl MediaFiles for MediaFolder {
     async fn put(&self, name: &MediaName, bytes: Bytes) -> Result<(), MediaFilesError> {
         let file = self.file(name);
-        let (unfinished, begun) = self.begin().await.map_err(failed(&file))?;
-        let written = self.finish(begun, &unfinished, &file, &bytes).await;
-        if written.is_err() {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&unfinished).await;
+        loop {
+            let (file, unfinished, bytes) = (file.clone(), self.unfinished(), bytes.clone());
+            let path = file.clone();
+            let written =
+                spawn_blocking(move || write_whole(&file, &unfinished, &bytes, IfThere::Replace)).await;
+            match written.map_err(std::io::Error::other).flatten() {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                written => return written.map_err(failed(&path)),
+            }
         }
-        written.map_err(failed(&file))
     }
 
     async fn get(&self, name: &MediaName) -> Result<Option<Bytes>, MediaFilesError> {

@@ -31,8 +31,9 @@ use onsale_store::{ScratchDatabase, SqlStore, StoreOptions, check_replica_urls, 
 use self::outbound::Outbound;
 use crate::{
     config::{Config, EventsUrl},
-    data_folder::{DataFolder, ServeLock},
+    data_folder::DataFolder,
     failure::Failure,
+    serve_lock::ServeLock,
 };
 
 const DATA: &str = "onsale-data";
@@ -54,7 +55,7 @@ pub(crate) async fn open(config: Config, folder: DataFolder, create: bool) -> Re
 
 /// Opens the database as [`open`] does, and its replicas.
 pub(crate) async fn open_to_serve(config: Config, folder: DataFolder) -> Result<Base, Failure> {
-    let replicas = config.database.replicas.clone();
+    let replicas = config.database.replicas.expose();
     let options = StoreOptions { replicas, ..store_options(&config) };
     open_with(config, folder, options).await
 }
@@ -70,7 +71,7 @@ fn store_options(config: &Config) -> StoreOptions {
 
 async fn open_with(config: Config, folder: DataFolder, options: StoreOptions) -> Result<Base, Failure> {
     let url = database_url(&config, &folder)?;
-    check_replica_urls(&url, &config.database.replicas)
+    check_replica_urls(&url, &config.database.replicas.expose())
         .map_err(|error| Failure::Usage(format!("database.replicas: {error}")))?;
     let store = SqlStore::open(&url, &options).await;
     let store = store.map_err(rejected_or("database.url", "cannot open the database"))?;
@@ -92,15 +93,17 @@ pub(crate) fn data_folder(named: Option<&Path>, demo: bool) -> PathBuf {
     named.map_or_else(default, Path::to_owned)
 }
 
-/// Locks the data folder if the database is in it.
+/// Locks the database if it is in a file, wherever that is.
 pub(crate) fn lock_if_embedded(config: &Config, folder: &DataFolder) -> Result<Option<ServeLock>, Failure> {
-    if config.database.url.is_empty() { folder.lock().map(Some) } else { Ok(None) }
+    let url = database_url(config, folder)?;
+    let file = SqlStore::file_in(&url).map_err(rejected_or("database.url", "cannot open the database"))?;
+    file.as_deref().map(ServeLock::take).transpose()
 }
 
 impl Base {
     /// The whole engine, which sells and runs the waiting rooms.
     pub(crate) async fn engine(&self) -> Result<Arc<Engine>, Failure> {
-        let engine = match &*self.config.coordination.url {
+        let engine = match self.config.coordination.url.expose() {
             "" => self.engine_of_one_node().await?,
             url => self.engine_of_many_nodes(url).await?,
         };
@@ -139,7 +142,7 @@ impl Base {
 
     /// What counts how often somebody asks.
     pub(crate) fn limiter(&self) -> Result<Arc<dyn Limiter>, Failure> {
-        let url = &self.config.coordination.url;
+        let url = self.config.coordination.url.expose();
         if url.is_empty() {
             return Ok(Arc::new(LocalLimiter::new(Arc::new(SystemClock))));
         }
@@ -193,14 +196,15 @@ impl Base {
     /// Where the keys of the identity provider are.
     fn identity_provider(&self) -> Result<Arc<OpenIdProvider>, Failure> {
         let identity = &self.config.identity;
-        let keys = Some(&*identity.jwks_url).filter(|url| !url.is_empty());
-        let provider = OpenIdProvider::new(&identity.issuer, keys);
+        let keys = Some(identity.jwks_url.expose()).filter(|url| !url.is_empty());
+        let provider = OpenIdProvider::new(identity.issuer.expose(), keys);
         Ok(Arc::new(provider.map_err(|error| Failure::Usage(format!("identity: {error}")))?))
     }
 
     /// Where the files of pictures are.
     async fn media(&self) -> Result<Arc<dyn MediaFiles>, Failure> {
-        let url = &self.config.media.url;
+        let setting = &self.config.media.url;
+        let url = setting.expose();
         if url.starts_with("s3:") {
             return bucket(url).await;
         }
@@ -209,7 +213,7 @@ impl Base {
             None if url.is_empty() => self.folder.media(),
             _ => {
                 let hint = "a folder is named as `file:PATH`, a bucket as `s3://BUCKET/PREFIX`";
-                return Err(Failure::Usage(format!("media.url: `{url}` is not understood; {hint}")));
+                return Err(Failure::Usage(format!("media.url: `{setting}` is not understood; {hint}")));
             }
         };
         let folder = MediaFolder::open(&path).await;
@@ -318,6 +322,10 @@ pub(crate) async fn create_scratch(config: &Config, folder: &DataFolder) -> Resu
 }
 
 impl Scratch {
+    pub(crate) fn name(&self) -> &str {
+        self.database.name()
+    }
+
     pub(crate) fn url(&self) -> &str {
         self.database.url()
     }
@@ -371,7 +379,7 @@ pub(crate) async fn scratch_engine(
 /// The URL of the configured database, or of the one in the data folder.
 pub(crate) fn database_url(config: &Config, folder: &DataFolder) -> Result<String, Failure> {
     if !config.database.url.is_empty() {
-        return Ok(config.database.url.clone());
+        return Ok(config.database.url.expose().to_owned());
     }
     SqlStore::file_url(&folder.database()).map_err(|error| Failure::Usage(format!("--data: {error}")))
 }

@@ -12,7 +12,7 @@ use onsale_engine::{
     media::MediaQuota,
     rankings::RankingSettings,
     sales::SaleSettings,
-    webhooks::{TargetPolicy, WebhookSettings},
+    webhooks::{Network, TargetPolicy, WebhookSettings},
 };
 use onsale_events::EventType;
 use onsale_identity::check_url;
@@ -21,20 +21,20 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 
 mod door;
+mod environment;
+mod network;
+mod secret;
 mod sections;
 
 pub(crate) use door::{ForwardedHeaderName, Limits};
 pub(crate) use sections::{EventsUrl, Log, LogFormat, Via};
 
+use environment::{PREFIX, is_of_others, nearest};
+use secret::toml_error;
 use sections::{
     Accounts, Coordination, Database, Events, GuardName, Identity, Media, Notifications, PointsFromName,
     Rankings, Sales, Server, Webhooks,
 };
-
-/// Variables that begin so belong to the tests and are passed over.
-const TEST_PREFIX: &str = "ONSALE_TEST_";
-const PREFIX: &str = "ONSALE_";
-const HIDDEN: &str = "(hidden)";
 
 /// A replica is asked a few times a second, so one that keeps up looks up to half a second behind.
 const REPLICA_LAG_MS_MIN: u64 = 1_000;
@@ -73,12 +73,12 @@ impl Config {
     /// The configuration from a file's text and variables.
     fn parse(text: &str, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, String> {
         // Read on its own first, so that errors point at the line.
-        let _: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        let mut table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let _: Self = toml::from_str(text).map_err(|error| toml_error(&error, text))?;
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| toml_error(&error, text))?;
         for (name, value) in variables {
             apply(&mut table, &name, value)?;
         }
-        let config: Self = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+        let config = from_table(table)?;
         config.check()?;
         Ok(config)
     }
@@ -142,7 +142,7 @@ impl Config {
         if self.accounts.signing_key.is_empty() {
             return Ok(None);
         }
-        match BASE64_STANDARD.decode(&self.accounts.signing_key) {
+        match BASE64_STANDARD.decode(self.accounts.signing_key.expose()) {
             Ok(key) if key.len() >= 32 && is_known(&key) => {
                 Err("accounts.signing_key: this is an example or a text, not random; make one with \
                  `openssl rand -base64 32`"
@@ -150,20 +150,20 @@ impl Config {
             }
             Ok(key) if key.len() >= 32 => Ok(Some(key)),
             Ok(key) => Err(format!("accounts.signing_key: {} bytes; at least 32 are needed", key.len())),
-            Err(error) => Err(format!("accounts.signing_key: not base64: {error}")),
+            // The error would tell of a byte of the key.
+            Err(_) => Err("accounts.signing_key: not base64".to_owned()),
         }
     }
 
     fn check_identity(&self) -> Result<(), String> {
         let Identity { issuer, audience, jwks_url, role_claim } = &self.identity;
         if issuer.is_empty() {
-            let others = [audience, jwks_url, role_claim];
-            let is_alone = others.iter().all(|other| other.is_empty());
+            let is_alone = audience.is_empty() && jwks_url.is_empty() && role_claim.is_empty();
             return is_alone.then_some(()).ok_or_else(|| "identity.issuer: is missing".to_owned());
         }
-        check_url(issuer).map_err(|error| format!("identity.issuer: {error}"))?;
+        check_url(issuer.expose()).map_err(|error| format!("identity.issuer: {error}"))?;
         if !jwks_url.is_empty() {
-            check_url(jwks_url).map_err(|error| format!("identity.jwks_url: {error}"))?;
+            check_url(jwks_url.expose()).map_err(|error| format!("identity.jwks_url: {error}"))?;
         }
         if audience.is_empty() {
             let reason = "is missing; without it tokens for other applications would be taken";
@@ -176,7 +176,7 @@ impl Config {
     pub(crate) fn identity_settings(&self) -> Option<IdentitySettings> {
         let Identity { issuer, audience, role_claim, .. } = &self.identity;
         (!issuer.is_empty()).then(|| IdentitySettings {
-            issuer: issuer.clone(),
+            issuer: issuer.expose().to_owned(),
             audience: audience.clone(),
             role_claim: Some(role_claim.clone()).filter(|claim| !claim.is_empty()),
             unchecked: Vec::new(),
@@ -186,8 +186,8 @@ impl Config {
     /// Which addresses webhooks may be sent to.
     pub(crate) fn target_policy(&self) -> Result<TargetPolicy, String> {
         let networks = self.webhooks.allow_networks.iter();
-        let networks =
-            networks.map(|text| text.parse().map_err(|error| format!("webhooks.allow_networks: {error}")));
+        let networks = networks
+            .map(|text| allowed_network(text).map_err(|error| format!("webhooks.allow_networks: {error}")));
         Ok(TargetPolicy {
             allow_http: self.webhooks.allow_http,
             ports: self.webhooks.ports.clone(),
@@ -251,24 +251,15 @@ impl Config {
         }
     }
 
-    /// As TOML, without secrets: the signing key, passwords in the databases' URLs, Kafka's properties.
+    /// As TOML, without secrets, which hide themselves.
     pub(crate) fn to_toml_without_secrets(&self) -> String {
-        let mut shown = self.clone();
-        if !shown.accounts.signing_key.is_empty() {
-            shown.accounts.signing_key = HIDDEN.to_owned();
-        }
-        shown.database.url = hide_password(&shown.database.url);
-        shown.coordination.url = hide_password(&shown.coordination.url);
-        shown.notifications.smtp_url = hide_password(&shown.notifications.smtp_url);
-        for replica in &mut shown.database.replicas {
-            *replica = hide_password(replica);
-        }
-        for property in &mut shown.events.kafka_properties {
-            let key = property.split('=').next().unwrap_or_default();
-            *property = format!("{key}={HIDDEN}");
-        }
-        toml::to_string_pretty(&shown).expect("the configuration is plain values")
+        toml::to_string_pretty(self).expect("the configuration is plain values")
     }
+}
+
+/// A network as webhooks may be sent to it.
+fn allowed_network(text: &str) -> Result<Network, String> {
+    network::parse(text)?.to_string().parse().map_err(|error| format!("{error}"))
 }
 
 /// The variables that say where a bucket is and as whom it is used, as everything does that speaks S3.
@@ -287,32 +278,22 @@ fn is_known(key: &[u8]) -> bool {
     different < 16 || key.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
-/// `speaks://user:secret@host` with the secret hidden.
-fn hide_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let authority_end = rest.find('/').unwrap_or(rest.len());
-    let Some(at) = rest[..authority_end].rfind('@') else { return url.to_owned() };
-    match rest[..at].split_once(':') {
-        Some((user, _)) => format!("{scheme}://{user}:{HIDDEN}{}", &rest[at..]),
-        None => url.to_owned(),
-    }
+/// Reads what was put together of a file and variables.
+fn from_table(table: toml::Table) -> Result<Config, String> {
+    table.try_into().map_err(|error| toml_error(&error, ""))
 }
 
 /// Puts a variable such as `ONSALE_DATABASE_URL` in its place, read as what the default is.
 fn apply(table: &mut toml::Table, name: &OsString, value: OsString) -> Result<(), String> {
-    let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { return Ok(()) };
-    if name.starts_with(TEST_PREFIX) {
+    let Some(name) = name.to_str() else { return Ok(()) };
+    if is_of_others(name, &value.to_string_lossy()) {
         return Ok(());
     }
     let defaults = defaults();
     let Some((section, key, default)) =
         keys(&defaults).find(|(section, key, _)| variable(section, key) == name)
     else {
-        let mut error = format!("there is no setting for the variable {name}; there are:");
-        for (section, key, _) in keys(&defaults) {
-            write!(error, "\n  {}", variable(section, key)).expect("writing to a string");
-        }
-        return Err(error);
+        return Err(no_such_setting(name, &defaults));
     };
     let text = value.into_string().map_err(|_| format!("{name}: not UTF-8"))?;
     let value = match default {
@@ -328,7 +309,7 @@ fn apply(table: &mut toml::Table, name: &OsString, value: OsString) -> Result<()
             .map_err(|_| format!("{name}: `{text}` is neither true nor false"))?,
         // A list of tables is written as in the file.
         toml::Value::Array(_) if text.trim_start().starts_with('[') => {
-            text.trim().parse().map_err(|error| format!("{name}: {error}"))?
+            text.trim().parse().map_err(|error| format!("{name}: {}", toml_error(&error, text.trim())))?
         }
         toml::Value::Array(_) => list(&text),
         _ => toml::Value::String(text),
@@ -339,6 +320,20 @@ fn apply(table: &mut toml::Table, name: &OsString, value: OsString) -> Result<()
         .ok_or("a section of the configuration is not a table")?
         .insert(key.to_owned(), value);
     Ok(())
+}
+
+/// What somebody is told whose variable is no setting: which one is probably meant, and which there are.
+fn no_such_setting(name: &str, defaults: &toml::Table) -> String {
+    let settings: Vec<_> = keys(defaults).map(|(section, key, _)| variable(section, key)).collect();
+    let mut error = format!("there is no setting for the variable {name}");
+    if let Some(nearest) = nearest(name, settings.iter().map(String::as_str)) {
+        write!(error, "; did you mean {nearest}?").expect("writing to a string");
+    }
+    error += " There are:";
+    for setting in settings {
+        write!(error, "\n  {setting}").expect("writing to a string");
+    }
+    error
 }
 
 /// A list as a variable has it: separated by blanks or commas.
@@ -396,8 +391,8 @@ mod tests {
         ];
         let config = parse(file, &variables).unwrap();
         assert_eq!((config.sales.batch_max, config.sales.queue_max), (1, 3));
-        assert_eq!(config.database.url, "speaks:x");
-        assert_eq!(config.database.replicas, ["speaks://a/x", "speaks://b/x", "speaks://c/x"]);
+        assert_eq!(config.database.url.expose(), "speaks:x");
+        assert_eq!(config.database.replicas.expose(), ["speaks://a/x", "speaks://b/x", "speaks://c/x"]);
         assert_eq!(config.server.listen.to_string(), "0.0.0.0:1");
         assert_eq!(config.log.format, LogFormat::Json);
     }
@@ -424,26 +419,110 @@ mod tests {
         let identity = |more: &str| error(&format!("[identity]\naudience = \"x\"\n{more}"), &[]);
         assert!(identity("issuer = \"http://x\"").contains("https://"));
         assert!(identity("issuer = \"https://x\"\njwks_url = \"http://x\"").contains("identity.jwks_url"));
+        let gateway = |header: &str| format!("[server]\ngateway_header = \"{header}\"\ngateways = [\"::1\"]");
+        for header in ["Content-Length", "X-Forwarded-For", "Idempotency-Key"] {
+            assert!(error(&gateway(header), &[]).contains("X-User-Id"), "{header}");
+        }
+        for header in ["Authorization", "X-User-Id"] {
+            parse(&gateway(header), &[]).unwrap();
+        }
         assert!(error("[events]\nurl = \"amqp://x\"", &[]).contains("kafka://HOST:PORT"));
         assert!(error("[events]\nkafka_properties = [\"x\"]", &[]).contains("key=value"));
     }
 
     #[test]
+    fn a_bare_address_is_a_network_of_one() {
+        let variables = [
+            ("ONSALE_SERVER_TRUSTED_PROXIES", "127.0.0.9, 10.0.0.0/8"),
+            ("ONSALE_SERVER_GATEWAYS", "::ffff:10.0.0.7"),
+            ("ONSALE_WEBHOOKS_ALLOW_NETWORKS", "10.1.0.7 fd00::7"),
+        ];
+        let config = parse("", &variables).unwrap();
+        let texts = |networks: &[ipnet::IpNet]| networks.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(&config.server.trusted_proxies), ["127.0.0.9/32", "10.0.0.0/8"]);
+        assert_eq!(texts(&config.server.gateways), ["10.0.0.7/32"]);
+        let policy = config.target_policy().unwrap();
+        assert!(policy.check_address("10.1.0.7".parse().unwrap()).is_ok());
+        assert!(policy.check_address("10.1.0.8".parse().unwrap()).is_err());
+        assert!(policy.check_address("fd00::7".parse().unwrap()).is_ok());
+        for (name, _) in variables {
+            let error = parse("", &[(name, "proxy.example.com")]).unwrap_err();
+            assert!(error.contains("proxy.example.com") && error.contains("10.0.0.0/8"), "{error}");
+        }
+    }
+
+    #[test]
+    fn services_of_a_cluster_are_passed_over_and_mistakes_are_not() {
+        let links = [("ONSALE_SERVICE_HOST", "10.96.0.7"), ("ONSALE_PORT", "tcp://10.96.0.7:80")];
+        assert_eq!(parse("", &links).unwrap(), Config::default());
+        let error = parse("", &[("ONSALE_PORT", "8080")]).unwrap_err();
+        assert!(error.contains("ONSALE_PORT"), "{error}");
+        let error = parse("", &[("ONSALE_SALES_GAURD", "optimistic")]).unwrap_err();
+        assert!(error.contains("did you mean ONSALE_SALES_GUARD?"), "{error}");
+    }
+
+    /// Every setting that is a text, a list of texts or holds one, given a secret in each form.
+    #[test]
     fn secrets_are_not_shown() {
         let mut config = Config::default();
-        config.accounts.signing_key = BASE64_STANDARD.encode([7; 32]);
+        config.accounts.signing_key = BASE64_STANDARD.encode([7; 32]).as_str().into();
         assert!(config.check().unwrap_err().contains("not random"));
-        config.database.url = "speaks://shop:pa:ss@db:5432/onsale".to_owned();
-        config.database.replicas = vec!["speaks://shop:secret@db-2/onsale".to_owned()];
-        config.coordination.url = "redis://shop:secret@redis-1:6379,redis-2:6379".to_owned();
-        config.notifications.smtp_url = "smtps://shop:secret@mail.example".to_owned();
-        config.events.kafka_properties = vec!["sasl.password=secret=".to_owned()];
-        let shown = config.to_toml_without_secrets();
-        assert!(shown.contains("sasl.password=(hidden)"), "{shown}");
-        assert!(!shown.contains("secret") && shown.contains("shop:(hidden)@db-2"), "{shown}");
-        assert!(!shown.contains(&config.accounts.signing_key) && !shown.contains("pa:ss"), "{shown}");
-        assert!(shown.contains("speaks://shop:(hidden)@db:5432/onsale"), "{shown}");
-        assert_eq!(hide_password("speaks:a/b.db"), "speaks:a/b.db");
-        assert_eq!(hide_password("speaks://db/onsale"), "speaks://db/onsale");
+        let config = parse(
+            "[database]
+             url = 'speaks://shop:hunter2@db:5432/onsale'
+             replicas = ['speaks://db-2/onsale?user=shop&password=hunter2']
+             [coordination]
+             url = 'redis://shop:hunter2@redis-1:6379,redis-2:6379'
+             [media]
+             url = 's3://key:hunter2@bucket'
+             [identity]
+             issuer = 'https://shop:hunter2@id.example.com'
+             audience = 'x'
+             jwks_url = 'https://id.example.com/keys?api_key=hunter2'
+             [accounts]
+             signing_key = 'K6d/j6Di45aZ2IbFCGYCPBV/lx3N3yI2zHj3/6+SXCw='
+             [notifications]
+             smtp_url = 'smtps://shop:hunter2@mail.example'
+             [events]
+             url = 'kafka://shop:hunter2@kafka:9092'
+             kafka_properties = ['sasl.password=hunter2=', 'ssl.key.pem=hunter2']",
+            &[],
+        )
+        .unwrap();
+        for shown in [config.to_toml_without_secrets(), format!("{config:?}"), format!("{config:#?}")] {
+            assert!(!shown.contains("hunter2") && !shown.contains("K6d/"), "{shown}");
+            assert!(shown.contains("sasl.password=(hidden)") && shown.contains("redis-2:6379"), "{shown}");
+            assert!(shown.contains("speaks://shop:(hidden)@db:5432/onsale"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_secrets() {
+        for text in [
+            "[database]\nurl = 'speaks://shop:hunter2@db",
+            "[database]\nreplicas = 'speaks://shop:hunter2@db'",
+            "[database]\nurl = ['speaks://shop:hunter2@db']",
+            "[database]\nreaders = 'hunter2'",
+            "[accounts]\nsigning_key = 'hunter2'",
+            "[accounts]\nsigning_key = hunter2",
+            "[events]\nurl = 'amqp://shop:hunter2@kafka'",
+            "[events]\nkafka_properties = 'sasl.password=hunter2'",
+            "[events]\nkafka_properties = ['hunter2']",
+            "[identity]\naudience = 'x'\nissuer = 'http://shop:hunter2@id.example.com'",
+            "[identity]\naudience = 'x'\nissuer = 'https://x'\njwks_url = 'http://x?key=hunter2'",
+        ] {
+            let error = parse(text, &[]).unwrap_err();
+            assert!(!error.contains("hunter2"), "{text}\n{error}");
+        }
+        let variables = [
+            ("ONSALE_DATABASE_REPLICAS", "[speaks://shop:hunter2@db"),
+            ("ONSALE_DATABASE_REPLICAS", "[{ url = \"hunter2\" }]"),
+            ("ONSALE_ACCOUNTS_SIGNING_KEY", "hunter2"),
+            ("ONSALE_EVENTS_URL", "hunter2"),
+        ];
+        for variable in variables {
+            let error = parse("", &[variable]).unwrap_err();
+            assert!(!error.contains("hunter2"), "{variable:?}\n{error}");
+        }
     }
 }

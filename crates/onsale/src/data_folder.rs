@@ -1,10 +1,12 @@
 //! The data folder: everything that the embedded default writes.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{ErrorKind, Write},
+    fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
+
+use onsale_files::{IfThere, create_folder, restrict, settle, write_whole};
 
 use crate::failure::Failure;
 
@@ -12,7 +14,6 @@ use crate::failure::Failure;
 pub(crate) const DATABASE: &str = "onsale.db";
 /// The folder of pictures.
 pub(crate) const MEDIA: &str = "media";
-const LOCK: &str = "serve.lock";
 /// The file of the key that signs access tokens.
 pub(crate) const SIGNING_KEY: &str = "signing.key";
 const SIGNING_KEY_BYTES: usize = 32;
@@ -21,12 +22,6 @@ const SIGNING_KEY_BYTES: usize = 32;
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
-}
-
-/// Held by the one process that serves from a folder.
-#[derive(Debug)]
-pub(crate) struct ServeLock {
-    _file: File,
 }
 
 impl DataFolder {
@@ -38,14 +33,10 @@ impl DataFolder {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// The folder, made if there is none.
+    /// The folder, made if there is none, for its owner alone. One that is there keeps its mode.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
-        let mut folder = DirBuilder::new();
-        folder.recursive(true);
-        // It holds password hashes and the signing key.
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
-        folder.create(path).map_err(Failure::of(format!("cannot make {}", path.display())))?;
+        create_folder(path).map_err(Failure::of(format!("cannot make {}", path.display())))?;
+        warn_if_others_may_write(path);
         Ok(Self { path: path.to_owned() })
     }
 
@@ -69,50 +60,38 @@ impl DataFolder {
         self.path.join(MEDIA)
     }
 
-    /// Makes sure that this is the only process that serves from the folder. The operating system
-    /// lets go of the lock when the process ends, however it ends.
-    pub(crate) fn lock(&self) -> Result<ServeLock, Failure> {
-        let path = self.path.join(LOCK);
-        let failed = || Failure::of(format!("cannot lock {}", path.display()));
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed())?;
-        match file.try_lock() {
-            Ok(()) => Ok(ServeLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Failure::Failed(format!(
-                "another `onsale serve` is running on {}; stop it, or give this one its own folder with --data",
-                self.path.display()
-            ))),
-            Err(TryLockError::Error(error)) => Err(failed()(error)),
-        }
-    }
-
-    /// The key that signs access tokens: made on the first start, readable by its owner only.
+    /// The key that signs access tokens: made on the first start, readable by its owner only. It is on disk
+    /// when this returns: a token signed with a key that a power cut takes away is worth nothing.
     pub(crate) fn signing_key(&self) -> Result<Vec<u8>, Failure> {
         let path = self.signing_key_file();
-        match fs::read(&path) {
-            Ok(key) if key.len() == SIGNING_KEY_BYTES => return Ok(key),
-            Ok(key) => {
-                return Err(Failure::Failed(format!(
-                    "{} has {} bytes instead of {SIGNING_KEY_BYTES}; bring back the right file, or delete it: \
-                     a new key is made and everybody has to log in again",
-                    path.display(),
-                    key.len()
-                )));
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::of(format!("cannot read {}", path.display()))(error)),
+        let cannot_read = || Failure::of(format!("cannot read {}", path.display()));
+        if restrict(&path).map_err(cannot_read())? {
+            tracing::warn!(
+                file = %path.display(),
+                "everybody on this machine could read the signing key, and with it be any account; now its \
+                 owner alone can. If somebody may have read it, delete it and start again"
+            );
         }
-        self.make_signing_key(&path)
+        settle(&path).map_err(cannot_read())?;
+        match fs::read(&path) {
+            Ok(key) if key.len() == SIGNING_KEY_BYTES => Ok(key),
+            Ok(key) => Err(Failure::Failed(format!(
+                "{} has {} bytes instead of {SIGNING_KEY_BYTES}; bring back the right file, or delete it: \
+                 a new key is made and everybody has to log in again",
+                path.display(),
+                key.len()
+            ))),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.make_signing_key(&path),
+            Err(error) => Err(cannot_read()(error)),
+        }
     }
 
     /// Written aside and linked into place whole, so that neither a crash nor a second process
     /// leaves half a key or two.
     fn make_signing_key(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         let key: [u8; SIGNING_KEY_BYTES] = rand::random();
-        let aside = self.path.join(format!("{SIGNING_KEY}.{}", std::process::id()));
-        let linked = write_private(&aside, &key).and_then(|()| fs::hard_link(&aside, path));
-        let _ = fs::remove_file(&aside);
-        match linked {
+        let aside = self.path.join(format!("{SIGNING_KEY}.{:016x}", rand::random::<u64>()));
+        match write_whole(path, &aside, &key, IfThere::Keep) {
             Ok(()) => Ok(key.to_vec()),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => self.signing_key(),
             Err(error) => Err(Failure::of(format!("cannot write {}", path.display()))(error)),
@@ -120,14 +99,21 @@ impl DataFolder {
     }
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+/// Whoever may write to the folder may put their own signing key there.
+fn warn_if_others_may_write(path: &Path) {
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    {
+        use std::os::unix::fs::PermissionsExt;
+        const OTHERS_WRITE: u32 = 0o022;
+        if fs::metadata(path).is_ok_and(|folder| folder.permissions().mode() & OTHERS_WRITE != 0) {
+            tracing::warn!(
+                folder = %path.display(),
+                "others than the owner may write to the data folder, and so replace what is in it: `chmod 700` it"
+            );
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
 }
 
 #[cfg(test)]
@@ -150,17 +136,15 @@ mod tests {
         let files: Vec<_> =
             fs::read_dir(&folder.path).unwrap().map(|file| file.unwrap().file_name()).collect();
         assert_eq!(files, [SIGNING_KEY], "nothing else is left behind");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let path = folder.path.join(SIGNING_KEY);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            assert_eq!(folder.signing_key().unwrap(), key);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "taken back");
+        }
         fs::write(folder.path.join(SIGNING_KEY), b"cut").unwrap();
         assert!(folder.signing_key().unwrap_err().to_string().contains("3 bytes"));
-    }
-
-    #[test]
-    fn a_folder_is_served_by_one_process_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = DataFolder::create(folder.path()).unwrap();
-        let lock = folder.lock().unwrap();
-        assert!(folder.lock().unwrap_err().to_string().contains("another `onsale serve`"));
-        drop(lock);
-        folder.lock().unwrap();
     }
 }

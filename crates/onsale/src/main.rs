@@ -9,12 +9,14 @@ mod config;
 mod data_folder;
 mod demo;
 mod failure;
+mod file_size_limit;
 mod http;
 mod import;
 mod last_answers;
 mod progress;
 mod room;
 mod serve;
+mod serve_lock;
 mod stop_signals;
 mod telemetry;
 mod top;
@@ -86,6 +88,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 
 /// The commands that touch data.
 async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
+    file_size_limit::make_it_an_error();
     let data = cli.place.data.as_deref();
     if let Command::Serve(arguments) = &cli.command {
         return Box::pin(serve::serve(arguments, config, data)).await;

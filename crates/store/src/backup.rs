@@ -38,7 +38,7 @@ pub async fn copy_embedded(url: &str, to: &Path, progress: impl Fn(u64, u64)) ->
         return Err(StoreError::Rejected(format!("the path is not UTF-8: {}", to.display())));
     };
     make_private(to).map_err(|error| cannot_write(to, &error))?;
-    let database = Database::connect(connect::copier(url)?).await.map_err(store_error)?;
+    let database = Database::connect(connect::copier(url).await?).await.map_err(store_error)?;
     let copied = copy(&database, to, target, progress).await;
     let closed = database.close().await.map_err(store_error);
     copied.and(closed)

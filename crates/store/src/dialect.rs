@@ -34,15 +34,26 @@ pub(crate) struct ServerDatabases {
 impl Dialect {
     /// The dialect behind a database URL.
     pub(crate) fn of_url(url: &str) -> Result<Self, StoreError> {
-        let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
-        match scheme {
-            "sqlite" => Ok(Self::Sqlite),
-            "postgres" | "postgresql" => Ok(Self::Postgres),
-            "mysql" | "mariadb" => Ok(Self::MySql),
-            _ => Err(StoreError::Rejected(format!(
-                "a database URL begins with `sqlite:`, `postgres:` or `mysql:`, not with `{scheme}:`"
-            ))),
+        // The rest is not repeated: there may be a password in it, and in a text that is no URL anywhere.
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        let dialect = match scheme {
+            "sqlite" => Self::Sqlite,
+            "postgres" | "postgresql" => Self::Postgres,
+            "mysql" | "mariadb" => Self::MySql,
+            _ => {
+                let named = scheme.chars().all(|c| c.is_ascii_alphanumeric()) && !scheme.is_empty();
+                let instead = if named { format!(", not with `{scheme}:`") } else { String::new() };
+                return Err(StoreError::Rejected(format!(
+                    "a database URL begins with `sqlite:`, `postgres://` or `mysql://`{instead}"
+                )));
+            }
+        };
+        if dialect != Self::Sqlite && !url[scheme.len()..].starts_with("://") {
+            return Err(StoreError::Rejected(format!(
+                "a server's URL is `{scheme}://USER:PASSWORD@HOST:PORT/DATABASE`"
+            )));
         }
+        Ok(dialect)
     }
 
     pub(crate) const fn backend(self) -> DbBackend {

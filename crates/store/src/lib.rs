@@ -30,7 +30,11 @@ mod sales;
 mod scratch;
 mod webhooks;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use onsale_domain::money::Currency;
 use onsale_engine::{
@@ -150,6 +154,17 @@ impl SqlStore {
     /// [`StoreError::Rejected`] if the path is not UTF-8.
     pub fn file_url(path: &Path) -> Result<String, StoreError> {
         connect::file_url(path)
+    }
+
+    /// The file that `url` names, if it names one: an embedded database is one, a server's is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`] if the URL is not one this store understands.
+    pub fn file_in(url: &str) -> Result<Option<PathBuf>, StoreError> {
+        match Dialect::of_url(url)? {
+            Dialect::Sqlite => connect::path_in(url).map(Some),
+            Dialect::Postgres | Dialect::MySql => Ok(None),
+        }
     }
 
     /// What the database calls itself, with its version, for people.

@@ -1,7 +1,7 @@
 //! A database of one's own for measurements, on the server or in the folder of another one.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -18,7 +18,6 @@ use crate::{
 };
 
 /// An empty database that nobody else uses. It stays until [`ScratchDatabase::remove`].
-#[derive(Debug)]
 pub struct ScratchDatabase {
     name: String,
     url: String,
@@ -26,10 +25,16 @@ pub struct ScratchDatabase {
 }
 
 /// Where a database is made and removed.
-#[derive(Debug)]
 enum Place {
     File(PathBuf),
     Server { dialect: Dialect, databases: ServerDatabases, url: String },
+}
+
+/// Without the URLs, which have passwords in them.
+impl fmt::Debug for ScratchDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScratchDatabase").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl ScratchDatabase {

@@ -16,7 +16,17 @@ pub enum ForwardedHeader {
     Forwarded,
 }
 
-static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+impl ForwardedHeader {
+    /// Its name.
+    pub(super) fn name(self) -> &'static HeaderName {
+        match self {
+            Self::XForwardedFor => &X_FORWARDED_FOR,
+            Self::Forwarded => &FORWARDED,
+        }
+    }
+}
 
 /// The rightmost address that is not a trusted proxy's: what lies to the left of it is hearsay.
 pub(super) fn client(

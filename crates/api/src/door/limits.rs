@@ -202,12 +202,12 @@ impl Api {
         let account = match by {
             By::Ip => None,
             By::Account => match bearer(&parts.headers) {
-                Ok(token) => self.engine.accounts.caller(token).await.ok(),
-                Err(_) => None,
+                Ok(token) => self.engine.accounts.caller(token).await.ok().map(|caller| caller.user),
+                Err(_) => self.door.gateway_user(parts).and_then(Result::ok),
             },
         };
         match account {
-            Some(caller) => Subject::Account(caller.user),
+            Some(user) => Subject::Account(user),
             None => Subject::ip(self.client(parts)),
         }
     }

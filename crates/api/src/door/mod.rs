@@ -9,20 +9,25 @@ use std::{
 
 use axum::{
     extract::ConnectInfo,
-    http::{Extensions, HeaderMap, HeaderName, request::Parts},
+    http::{Extensions, HeaderMap, HeaderName, header::AUTHORIZATION, request::Parts},
 };
 use ipnet::IpNet;
 use onsale_domain::{ids::UserId, shedding::Priority};
+
+use crate::caller::bearer;
 
 mod address;
 mod forwarded;
 mod guarded;
 mod headers;
+mod hearsay;
 mod limits;
 mod load;
 mod log_in;
 mod routes;
 mod saturation;
+
+use hearsay::Hearsay;
 
 pub use address::ForwardedHeader;
 pub use limits::{By, Group, GroupRule, LimitSettings, LogInRules};
@@ -55,7 +60,7 @@ pub struct DoorSettings {
 /// A gateway that has logged people in.
 #[derive(Clone, Debug)]
 pub struct Gateway {
-    /// The header that holds the account's id.
+    /// The header that holds the account's id. `Authorization` will do: a token there is one all the same.
     pub header: HeaderName,
     /// The gateways' addresses; the header is refused from everybody else.
     pub from: Vec<IpNet>,
@@ -83,6 +88,7 @@ pub(crate) struct Door {
     gateway: Option<Gateway>,
     trusted_proxies: Vec<IpNet>,
     forwarded_header: ForwardedHeader,
+    hearsay: Hearsay,
 }
 
 /// What is known of a route.
@@ -101,13 +107,21 @@ impl Door {
             gateway: settings.gateway,
             trusted_proxies: settings.trusted_proxies,
             forwarded_header: settings.forwarded_header,
+            hearsay: Hearsay::new(),
         }
     }
 
     /// The address that a request came from, as far as it can be believed.
     pub(crate) fn client(&self, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
         let peer = peer(extensions);
+        self.hearsay.note(peer, contains(&self.trusted_proxies, peer), headers, self.forwarded_header);
         address::client(peer, headers, self.forwarded_header, |hop| contains(&self.trusted_proxies, hop))
+    }
+
+    /// Whether `Authorization`, if it is there, is a caller's token, and not what a gateway says.
+    pub(crate) fn authorization_is_a_token(&self, headers: &HeaderMap) -> bool {
+        let is_the_gateways = self.gateway.as_ref().is_some_and(|gateway| gateway.header == AUTHORIZATION);
+        !is_the_gateways || bearer(headers).is_ok()
     }
 
     /// The account that a gateway says is calling. Refused (`Err`) if it is no gateway of ours or

@@ -336,6 +336,35 @@ async fn a_gateway_says_who_is_calling_and_nobody_else_does() {
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 }
 
+/// As services behind a gateway have it that puts the caller's number into `Authorization`.
+#[tokio::test]
+async fn a_gateway_may_speak_in_authorization() {
+    for (from, believed) in [("127.0.0.1/32", true), ("192.0.2.0/24", false)] {
+        let gateway = Gateway { header: "Authorization".parse().unwrap(), from: vec![from.parse().unwrap()] };
+        let server = Server::start_with(|settings| ApiSettings {
+            door: DoorSettings { gateway: Some(gateway), ..DoorSettings::default() },
+            ..settings
+        })
+        .await;
+        let token = server.log_in("mina", Role::User).await;
+        let status = async |path: &str, values: &[&str]| {
+            let request = server.request(Method::GET, path);
+            let request =
+                values.iter().fold(request, |request, value| request.header("Authorization", *value));
+            request.send().await.unwrap().status().as_u16()
+        };
+        let me = "/api/v1/users/me";
+        assert_eq!(status(me, &["1"]).await, if believed { 200 } else { 401 });
+        for values in
+            [&["2"][..], &["0"], &["-1"], &["Basic MTp4"], &["1", "1"], &["1", "2"], &["Bearer 1"], &[]]
+        {
+            assert_eq!(status(me, values).await, 401, "{values:?}");
+        }
+        assert_eq!(status(me, &[&format!("Bearer {token}")]).await, 200, "a token is one all the same");
+        assert_eq!(status("/api/v1/movies", &[]).await, 200);
+    }
+}
+
 #[tokio::test]
 async fn browsers_are_told_what_they_may_do() {
     let origin = "https://shop.example.com";

@@ -5,7 +5,7 @@ mod provider;
 mod revocation;
 mod tokens;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use onsale_domain::{
     ids::{SessionId, UserId},
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The settings of accounts.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AccountSettings {
     /// The key that signs access tokens, at least 32 bytes.
     pub signing_key: Vec<u8>,
@@ -45,6 +45,13 @@ pub struct AccountSettings {
     pub hashing_threads: usize,
     /// Hashes that may wait; more are refused with [`AccountError::Overloaded`].
     pub hashing_queue_max: usize,
+}
+
+/// Without the key.
+impl fmt::Debug for AccountSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountSettings").field("access_s", &self.access_s).finish_non_exhaustive()
+    }
 }
 
 /// Why an account could not be made, changed or used.

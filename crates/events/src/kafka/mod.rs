@@ -2,15 +2,16 @@
 
 mod reader;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use onsale_engine::secret::HIDDEN;
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
-    error::RDKafkaErrorCode,
+    error::{KafkaError, RDKafkaErrorCode},
     producer::{FutureProducer, FutureRecord},
 };
 use tokio::sync::Mutex;
@@ -21,7 +22,7 @@ use crate::{Consumer, Event, Subscription, Transport, TransportError, delivery::
 const ASK_MAX: Duration = Duration::from_secs(10);
 
 /// How Kafka is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KafkaSettings {
     /// `host:port`, several separated by commas.
     pub brokers: String,
@@ -35,6 +36,17 @@ pub struct KafkaSettings {
     pub group_prefix: String,
     /// Further settings of librdkafka, such as those for TLS and passwords; they win over ours.
     pub properties: Vec<(String, String)>,
+}
+
+/// Without the values of properties: passwords are among them.
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let properties: Vec<_> = self.properties.iter().map(|(key, _)| key).collect();
+        f.debug_struct("KafkaSettings")
+            .field("brokers", &self.brokers)
+            .field("properties", &properties)
+            .finish_non_exhaustive()
+    }
 }
 
 impl KafkaSettings {
@@ -66,7 +78,7 @@ impl KafkaSettings {
     /// Makes the topics that are missing.
     async fn make_topics(&self) -> Result<(), TransportError> {
         let admin: AdminClient<DefaultClientContext> =
-            self.finish(self.client()).create().map_err(TransportError::new)?;
+            self.finish(self.client()).create().map_err(cannot_set_up)?;
         // As many copies as the broker's own setting says.
         let topic = |name| NewTopic::new(name, i32::from(self.partitions), TopicReplication::Fixed(-1));
         let topics = self.topics().map(topic);
@@ -111,7 +123,18 @@ fn producer(settings: &KafkaSettings) -> Result<FutureProducer, TransportError> 
         // break the order of a key.
         .set("message.timeout.ms", "0")
         .set("linger.ms", "2");
-    settings.finish(config).create().map_err(TransportError::new)
+    settings.finish(config).create().map_err(cannot_set_up)
+}
+
+/// Names the property that is wrong, and never its value, which may be a password.
+pub(super) fn cannot_set_up(error: KafkaError) -> TransportError {
+    match error {
+        KafkaError::ClientConfig(_, reason, key, value) => {
+            let reason = if value.is_empty() { reason } else { reason.replace(&value, HIDDEN) };
+            TransportError(format!("{key}: {reason}"))
+        }
+        error => TransportError::new(error),
+    }
 }
 
 #[async_trait]

@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::KafkaSettings;
+use super::{KafkaSettings, cannot_set_up};
 use crate::{
     TransportError,
     delivery::{Recipient, longer},
@@ -137,7 +137,7 @@ async fn try_join(
         .set("session.timeout.ms", "6000")
         .set("partition.assignment.strategy", "cooperative-sticky");
     let consumer: StreamConsumer<Rebalances> =
-        settings.finish(config).create_with_context(Rebalances::default()).map_err(TransportError::new)?;
+        settings.finish(config).create_with_context(Rebalances::default()).map_err(cannot_set_up)?;
     consumer.subscribe(&settings.topics()).map_err(TransportError::new)?;
     Ok(consumer)
 }

@@ -11,8 +11,8 @@ pub(crate) async fn check(mut config: Config, file: &Path) -> Result<(), Failure
         return Err(Failure::Failed(format!("there is no file {}", file.display())));
     }
     // Whatever database is configured: the one in the file is meant.
-    config.database.url = String::new();
-    config.database.replicas = Vec::new();
+    config.database.url = "".into();
+    config.database.replicas = std::iter::empty().collect();
     let folder = DataFolder::create(&beside(file, "check"))?;
     let checked = restore_and_audit(config, file, &folder).await;
     let _ = fs::remove_dir_all(folder.path());

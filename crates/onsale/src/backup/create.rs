@@ -6,9 +6,10 @@ use std::{
 };
 
 use onsale_engine::clock::{Clock as _, SystemClock};
+use onsale_files::folder_of;
 use onsale_store::copy_embedded;
 
-use super::{archive::Writer, beside, folder_of, sync_folder};
+use super::{archive::Writer, beside, sync_folder};
 use crate::{
     compose::database_url,
     config::Config,
@@ -78,7 +79,7 @@ async fn write(
     let bytes = fs::metadata(unfinished).map_err(failed())?.len();
     // A link, unlike a rename, does not take the place of a file that somebody has made meanwhile.
     fs::hard_link(unfinished, file).map_err(failed())?;
-    sync_folder(folder_of(file))?;
+    sync_folder(&folder_of(file))?;
     Ok(bytes)
 }
 

@@ -14,10 +14,7 @@ pub(crate) use check::check;
 pub(crate) use create::create;
 pub(crate) use restore::restore;
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
@@ -35,16 +32,7 @@ fn beside(path: &Path, what: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// The folder that a path is in.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
 /// Makes the names in a folder survive a power cut.
 fn sync_folder(folder: &Path) -> Result<(), Failure> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(Failure::of(format!("cannot sync {}", folder.display())))
+    onsale_files::sync_folder(folder).map_err(Failure::of(format!("cannot sync {}", folder.display())))
 }

@@ -1,9 +1,11 @@
 //! Bringing a backup back into an empty data folder.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs,
     path::{Path, PathBuf},
 };
+
+use onsale_files::create_folder;
 
 use super::{
     archive::{damaged, read, write_whole},
@@ -14,12 +16,13 @@ use crate::{
     data_folder::{DATABASE, DataFolder, MEDIA, SIGNING_KEY},
     failure::Failure,
     progress::Progress,
+    serve_lock::ServeLock,
 };
 
 /// Brings back what is in a file, whole or not at all. The folder must not have a database.
 pub(crate) fn restore(file: &Path, data: &Path) -> Result<(), Failure> {
     let folder = DataFolder::create(data)?;
-    let _lock = folder.lock()?;
+    let _lock = ServeLock::reserve(&folder.database())?;
     if folder.database().exists() {
         return Err(Failure::Failed(format!(
             "{} has a database already, which is left alone: move the folder away, or name another with --data",
@@ -68,11 +71,7 @@ fn place_of(name: &str, folder: &Path) -> Option<PathBuf> {
 }
 
 fn make_folder(path: &Path) -> Result<(), Failure> {
-    let mut folder = DirBuilder::new();
-    folder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
-    folder.create(path).map_err(Failure::of(format!("cannot make {}", path.display())))
+    create_folder(path).map_err(Failure::of(format!("cannot make {}", path.display())))
 }
 
 fn move_into_place(aside: &Path, folder: &Path) -> Result<(), Failure> {

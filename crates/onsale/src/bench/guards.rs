@@ -23,12 +23,12 @@ pub(crate) async fn compare_guards(
     folder: &DataFolder,
 ) -> Result<(), Failure> {
     if let Some(url) = &arguments.database {
-        config.database.url.clone_from(url);
+        config.database.url = url.as_str().into();
     }
     if let Some(url) = &arguments.redis {
-        config.coordination.url.clone_from(url);
+        config.coordination.url = url.as_str().into();
     }
-    expect_redis(&config.coordination.url).await?;
+    expect_redis(config.coordination.url.expose()).await?;
     let mut stages = Vec::new();
     let measured = tokio::select! {
         measured = Box::pin(measure(arguments, &config, folder, &mut stages)) => measured,
@@ -76,7 +76,7 @@ async fn measure(
     folder: &DataFolder,
     stages: &mut Vec<Stage>,
 ) -> Result<(Conditions, Vec<Measured>), Failure> {
-    let redis = Some(config.coordination.url.as_str()).filter(|url| !url.is_empty());
+    let redis = Some(config.coordination.url.expose()).filter(|url| !url.is_empty());
     let guards = GuardName::measurable(redis.is_some());
     let contenders = Contender::all(&guards);
     let steps = contenders.len() as u64 * (u64::from(arguments.rounds) + 2);

@@ -61,7 +61,7 @@ impl Stage {
         let performances = self.add_performances(seconds).await;
         let performances = performances.map_err(Failure::of("cannot add performances"))?;
         // The database's name is nobody else's.
-        let name = self.scratch.url().rsplit('/').next().unwrap_or_default();
+        let name = self.scratch.name();
         let locks = redis.filter(|_| self.contender.guard == GuardName::Distributed);
         let locks = locks.map(|redis| (redis.to_owned(), name.to_owned()));
         let mut workers = Vec::with_capacity(PROCESSES);

@@ -69,7 +69,7 @@ fn notifier(config: &Config) -> Result<Option<Arc<dyn Notifier>>, Failure> {
         Via::Off => Ok(None),
         Via::Log => Ok(Some(Arc::new(LogNotifier))),
         Via::Smtp => {
-            let notifier = SmtpNotifier::new(&settings.smtp_url, &settings.from);
+            let notifier = SmtpNotifier::new(settings.smtp_url.expose(), &settings.from);
             let notifier = notifier.map_err(|error| Failure::Usage(format!("notifications: {error}")))?;
             Ok(Some(Arc::new(notifier)))
         }

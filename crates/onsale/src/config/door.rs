@@ -19,6 +19,42 @@ use crate::http::HttpSettings;
 /// How long a booking counts that was never answered, because its node died.
 const UNSETTLED_MS: i64 = 30_000;
 
+/// Headers that say something else than who is calling: what HTTP, proxies and this API use them for.
+const TAKEN_HEADERS: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "forwarded",
+    "host",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "keep-alive",
+    "last-event-id",
+    "origin",
+    "proxy-authorization",
+    "queue-token",
+    "range",
+    "referer",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
 /// The smallest bound of a request's head.
 const HEAD_BYTES_MIN: usize = 1_024;
 
@@ -243,7 +279,13 @@ impl Config {
         }
         if !server.gateway_header.is_empty() {
             let header = server.gateway_header.parse::<axum::http::HeaderName>();
-            header.map_err(|error| format!("server.gateway_header: {error}"))?;
+            let header = header.map_err(|error| format!("server.gateway_header: {error}"))?;
+            if TAKEN_HEADERS.contains(&header.as_str()) {
+                return Err(format!(
+                    "server.gateway_header: `{header}` has a meaning of its own, and would be taken for an \
+                     account's id; let the gateway use another one, such as X-User-Id"
+                ));
+            }
             if server.gateways.is_empty() {
                 return Err("server.gateway_header: name the gateways in server.gateways".to_owned());
             }

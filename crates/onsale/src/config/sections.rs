@@ -8,7 +8,10 @@ use onsale_engine::{ports::Guard, sales::SaleSettings, webhooks::TargetPolicy};
 use onsale_events::notifications::Language;
 use serde::{Deserialize, Serialize};
 
-use super::ForwardedHeaderName;
+use super::{
+    ForwardedHeaderName, network,
+    secret::{SecretProperty, SecretText, SecretUrl, SecretUrls},
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,10 +20,12 @@ pub(crate) struct Server {
     pub(crate) watchers_max: usize,
     pub(crate) drain_seconds: u64,
     pub(crate) stop_seconds_max: u64,
+    #[serde(deserialize_with = "network::list")]
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) forwarded_header: ForwardedHeaderName,
     pub(crate) proxy_protocol: bool,
     pub(crate) gateway_header: String,
+    #[serde(deserialize_with = "network::list")]
     pub(crate) gateways: Vec<IpNet>,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) connections_max: usize,
@@ -35,8 +40,8 @@ pub(crate) struct Server {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Database {
-    pub(crate) url: String,
-    pub(crate) replicas: Vec<String>,
+    pub(crate) url: SecretUrl,
+    pub(crate) replicas: SecretUrls,
     pub(crate) replica_lag_max_ms: u64,
     pub(crate) readers: u32,
     pub(crate) lanes: u32,
@@ -45,7 +50,7 @@ pub(crate) struct Database {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Coordination {
-    pub(crate) url: String,
+    pub(crate) url: SecretUrl,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +108,7 @@ impl PointsFromName {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Accounts {
-    pub(crate) signing_key: String,
+    pub(crate) signing_key: SecretText,
     pub(crate) access_minutes: u32,
     pub(crate) refresh_days: u32,
     pub(crate) argon2_memory_kib: u32,
@@ -116,23 +121,23 @@ pub(crate) struct Accounts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Identity {
-    pub(crate) issuer: String,
+    pub(crate) issuer: SecretUrl,
     pub(crate) audience: String,
-    pub(crate) jwks_url: String,
+    pub(crate) jwks_url: SecretUrl,
     pub(crate) role_claim: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Media {
-    pub(crate) url: String,
+    pub(crate) url: SecretUrl,
     pub(crate) pictures_max: usize,
     pub(crate) megabytes_max: u32,
 }
 
 impl Default for Media {
     fn default() -> Self {
-        Self { url: String::new(), pictures_max: 1_000, megabytes_max: 1_024 }
+        Self { url: SecretUrl::default(), pictures_max: 1_000, megabytes_max: 1_024 }
     }
 }
 
@@ -157,7 +162,7 @@ pub(crate) struct Webhooks {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Notifications {
     pub(crate) via: Via,
-    pub(crate) smtp_url: String,
+    pub(crate) smtp_url: SecretUrl,
     pub(crate) from: String,
     pub(crate) language: LanguageName,
     pub(crate) reminder_seconds: u32,
@@ -192,14 +197,14 @@ impl LanguageName {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Events {
-    pub(crate) url: String,
+    pub(crate) url: SecretUrl,
     pub(crate) source: String,
     pub(crate) journal: String,
     pub(crate) topic_orders: String,
     pub(crate) topic_catalogue: String,
     pub(crate) topic_partitions: u16,
     pub(crate) group_prefix: String,
-    pub(crate) kafka_properties: Vec<String>,
+    pub(crate) kafka_properties: Vec<SecretProperty>,
 }
 
 /// Which way events go.
@@ -250,7 +255,13 @@ impl Default for Server {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: String::new(), replicas: Vec::new(), replica_lag_max_ms: 1_000, readers: 4, lanes: 4 }
+        Self {
+            url: SecretUrl::default(),
+            replicas: SecretUrls::default(),
+            replica_lag_max_ms: 1_000,
+            readers: 4,
+            lanes: 4,
+        }
     }
 }
 
@@ -269,7 +280,7 @@ impl Default for Sales {
 impl Default for Accounts {
     fn default() -> Self {
         Self {
-            signing_key: String::new(),
+            signing_key: SecretText::default(),
             access_minutes: 60,
             refresh_days: 7,
             argon2_memory_kib: 19_456,
@@ -304,7 +315,7 @@ impl Default for Webhooks {
 impl Default for Events {
     fn default() -> Self {
         Self {
-            url: "local:".to_owned(),
+            url: "local:".into(),
             source: "/onsale".to_owned(),
             journal: String::new(),
             topic_orders: "onsale.orders".to_owned(),
@@ -320,7 +331,7 @@ impl Default for Notifications {
     fn default() -> Self {
         Self {
             via: Via::Off,
-            smtp_url: String::new(),
+            smtp_url: SecretUrl::default(),
             from: String::new(),
             language: LanguageName::English,
             reminder_seconds: 60,
@@ -330,7 +341,7 @@ impl Default for Notifications {
 
 impl Events {
     pub(crate) fn parsed_url(&self) -> Result<EventsUrl, String> {
-        match self.url.split_once(':') {
+        match self.url.expose().split_once(':') {
             Some(("local", "")) => Ok(EventsUrl::Local),
             Some(("kafka", brokers)) if brokers.starts_with("//") && brokers.len() > 2 => {
                 Ok(EventsUrl::Kafka(brokers[2..].trim_end_matches('/').to_owned()))
@@ -342,7 +353,8 @@ impl Events {
     /// Settings of librdkafka: (key, value).
     pub(crate) fn properties(&self) -> Result<Vec<(String, String)>, String> {
         let pairs = self.kafka_properties.iter().map(|property| {
-            let pair = property.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+            let pair =
+                property.expose().split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
             pair.ok_or_else(|| "events.kafka_properties: each is `key=value`".to_owned())
         });
         pairs.collect()

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use onsale_engine::secret::without_secrets;
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -49,8 +50,9 @@ pub(super) struct Room {
 
 impl Node {
     pub(super) fn parse(url: &str) -> Result<Self, Failure> {
-        let wrong =
-            |why: &str| Failure::Usage(format!("`{url}`: {why}; a node is given as http://HOST:PORT"));
+        let wrong = |why: &str| {
+            Failure::Usage(format!("`{}`: {why}; a node is given as http://HOST:PORT", without_secrets(url)))
+        };
         let parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
         if parsed.scheme() != "http" {
             return Err(wrong("nodes speak plain HTTP"));

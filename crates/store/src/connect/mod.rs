@@ -10,6 +10,7 @@ mod postgres;
 mod reason;
 mod sale;
 mod sqlite;
+mod sqlite_files;
 
 pub(crate) use charset::refuse_other_charsets;
 pub(crate) use checkpoints::Checkpoints;
@@ -59,6 +60,10 @@ pub(crate) async fn connect(
     url: &str,
     options: &StoreOptions,
 ) -> Result<Pools, StoreError> {
+    if dialect != Dialect::Sqlite {
+        // Before the pools, whose errors repeat a URL that cannot be read, with its password.
+        address(dialect, url)?;
+    }
     match dialect {
         Dialect::Sqlite => sqlite::connect(url, options).await,
         Dialect::Postgres => postgres::connect(url, options).await,

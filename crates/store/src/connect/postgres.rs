@@ -13,7 +13,33 @@ use super::{
 };
 use crate::{StoreOptions, dialect::Dialect};
 
+/// The parameters of a URL that the driver knows.
+const PARAMETERS: &[&str] = &[
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+
 pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
+    let (url, unknown) = &with_known_parameters(url);
+    for parameter in unknown {
+        tracing::warn!(parameter, "database.url: this parameter is not known and passed over");
+    }
     let [mut sale, mut writer, mut readers] = server_pools(url, options);
     writes(&mut sale, options);
     writes(&mut writer, options);
@@ -86,15 +112,30 @@ pub(super) async fn connect_replica(
     url: &str,
     options: &StoreOptions,
 ) -> Result<DatabaseConnection, StoreError> {
-    let [_, _, mut readers] = server_pools(url, options);
+    let [_, _, mut readers] = server_pools(&with_known_parameters(url).0, options);
     read_only(&mut readers);
     readers.connect_lazy(true);
     Database::connect(readers).await.map_err(cannot_connect)
 }
 
 pub(super) fn address(url: &str) -> Result<String, StoreError> {
-    let options: PgConnectOptions = url.parse().map_err(not_an_address)?;
+    let options: PgConnectOptions = with_known_parameters(url).0.parse().map_err(not_an_address)?;
     Ok(format!("{}:{}", options.get_host(), options.get_port()))
+}
+
+/// A URL without the parameters that the driver does not know, and their names. It would tell of them itself,
+/// with their values, and the value of `passwrod` is a password.
+fn with_known_parameters(url: &str) -> (String, Vec<&str>) {
+    let Some((place, query)) = url.split_once('?') else { return (url.to_owned(), Vec::new()) };
+    // A name without a value may be a part of somebody's password.
+    let name = |pair: &'_ str| pair.find('=').unwrap_or_default();
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let (known, unknown): (Vec<_>, Vec<_>) = pairs.partition(|pair| {
+        let name = &pair[..name(pair)];
+        PARAMETERS.contains(&name) || name.starts_with("options[")
+    });
+    let query = if known.is_empty() { String::new() } else { format!("?{}", known.join("&")) };
+    (format!("{place}{query}"), unknown.into_iter().map(|pair| &pair[..name(pair)]).collect())
 }
 
 fn read_only(connect: &mut ConnectOptions) {
@@ -105,4 +146,19 @@ fn read_only(connect: &mut ConnectOptions) {
             ("jit", "off"),
         ])
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_driver_is_not_shown_what_it_would_repeat() {
+        let url = "postgres://ann@db/x?sslmode=require&passwrod=hunter2&options[a]=b&hunter2";
+        let known = "postgres://ann@db/x?sslmode=require&options[a]=b".to_owned();
+        assert_eq!(with_known_parameters(url), (known, vec!["passwrod", ""]));
+        for url in ["postgres://ann:p@db/x", "postgres://ann:p@db/x?user=a&password=b"] {
+            assert_eq!(with_known_parameters(url), (url.to_owned(), vec![]));
+        }
+    }
 }

@@ -9,7 +9,7 @@ use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, sqlx};
 
-use super::{Checkpoints, Pools, pool};
+use super::{Checkpoints, Pools, pool, sqlite_files};
 use crate::{StoreOptions, error::store_error};
 
 /// How long to wait before connecting is tried again.
@@ -19,10 +19,12 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// in our own queue is fair, waiting for SQLite's lock is not.
 pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
     let path = path_in(url)?;
+    sqlite_files::prepare(&path, options.create).await?;
     let writer = connect_writer(&path, options).await?;
     let readers = Database::connect(reader(path.clone(), options)).await.map_err(store_error)?;
-    let checkpoints = Database::connect(checkpointer(path, options)).await.map_err(store_error)?;
+    let checkpoints = Database::connect(checkpointer(path.clone(), options)).await.map_err(store_error)?;
     let checkpoints = Some(Checkpoints::start(checkpoints));
+    sqlite_files::keep_names(&path).await?;
     Ok(Pools { sale: writer.clone(), writer, readers, checkpoints })
 }
 
@@ -96,8 +98,9 @@ fn checkpointer(path: PathBuf, options: &StoreOptions) -> ConnectOptions {
 }
 
 /// A connection that copies the database, and changes nothing of it.
-pub(crate) fn copier(url: &str) -> Result<ConnectOptions, StoreError> {
+pub(crate) async fn copier(url: &str) -> Result<ConnectOptions, StoreError> {
     let path = path_in(url)?;
+    sqlite_files::prepare(&path, false).await?;
     let options = StoreOptions::new(Currency::KRW);
     let patience = options.patience;
     // The currency is of no consequence here.
