@@ -357,6 +357,17 @@ impl From<StoreError> for Problem {
                 tracing::warn!(%why, "the database cannot be reached");
                 Self::new(Kind::Unavailable, "the database cannot be reached; try again in a moment")
             }
+            StoreError::Damaged(why) => {
+                tracing::error!(%why, "the database is damaged");
+                Self::new(
+                    Kind::Unavailable,
+                    "the database is damaged; nothing can be sold until it is repaired",
+                )
+            }
+            error @ StoreError::OtherCurrency { .. } => {
+                tracing::error!(%error, "the database was opened wrongly");
+                Self::new(Kind::Internal, "the database was opened wrongly")
+            }
             StoreError::Broken(why) => {
                 tracing::error!(%why, "unexpected answer from the database");
                 Self::new(Kind::Internal, "the database gave an unexpected answer")

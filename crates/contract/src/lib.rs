@@ -164,7 +164,8 @@ macro_rules! store_contract {
                 the_log_is_kept_until_everybody_has_passed,
             }
             audits {
-                everything_is_read_in_chunks,
+                everything_is_read_in_pages,
+                orders_are_compared_with_the_terms_they_were_made_on,
                 a_frozen_store_stands_still,
             }
         }

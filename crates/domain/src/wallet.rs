@@ -109,6 +109,8 @@ pub struct Transfer {
     pub amount: i64,
     /// The order it belongs to, if any.
     pub order: Option<OrderId>,
+    /// Its number among the transfers of its wallet, from 1: the wallet's version after it.
+    pub position: i64,
     /// When.
     pub created_at: Timestamp,
 }

@@ -3,6 +3,8 @@
 use onsale_engine::ports::{CommitError, StoreError, TransactionError};
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 
+use crate::damage;
+
 /// SQLite's primary result codes for "not now": busy, locked, out of memory, an I/O error, a full
 /// disk, a file that cannot be opened.
 const SQLITE_NOT_NOW: [i32; 6] = [5, 6, 7, 10, 13, 14];
@@ -47,8 +49,22 @@ const SQLITE_NOT_NULL: &str = "1299";
 /// then would bring it back.
 const SQLITE_NOT_COMMITTED: [i32; 7] = [5, 6, 7, 8, 9, 13, 19];
 
+/// SQLite's primary result codes for a damaged file: a malformed page, and a file that is no database.
+const SQLITE_DAMAGED: [i32; 2] = [11, 26];
+
+/// PostgreSQL's states for damaged files: of a table, of an index.
+const POSTGRES_DAMAGED: [&str; 2] = ["XX001", "XX002"];
+
+/// MySQL's numbers for damaged files: a crashed table or index, a page that cannot be read.
+const MYSQL_DAMAGED: [u16; 6] = [126, 127, 1034, 1194, 1712, 1877];
+
 /// What an error means when nothing was being committed.
 pub(crate) fn store_error(error: DbErr) -> StoreError {
+    if code(&error).is_some_and(|code| code.is_damage()) {
+        let what = error.to_string();
+        damage::note(&what);
+        return StoreError::Damaged(what);
+    }
     let unavailable = match &error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
         _ => match sqlx_error(&error) {
@@ -89,6 +105,9 @@ pub(crate) fn whole_error(error: DbErr) -> CommitError {
 
 /// What an error means at COMMIT.
 pub(crate) fn commit_error(error: DbErr) -> CommitError {
+    if code(&error).is_some_and(|code| code.is_damage()) {
+        damage::note(&error.to_string());
+    }
     if is_lost_race(&error) {
         return CommitError::NotCommitted(TransactionError::Conflict);
     }
@@ -186,6 +205,14 @@ impl Code {
             Self::Sqlite(_) => false,
             Self::Postgres(state) => POSTGRES_TEXT.contains(&state.as_str()),
             Self::MySql(number) => MYSQL_TEXT.contains(number),
+        }
+    }
+
+    fn is_damage(&self) -> bool {
+        match self {
+            Self::Sqlite(code) => SQLITE_DAMAGED.contains(code),
+            Self::Postgres(state) => POSTGRES_DAMAGED.contains(&state.as_str()),
+            Self::MySql(number) => MYSQL_DAMAGED.contains(number),
         }
     }
 

@@ -174,7 +174,7 @@ fn values(details: &ItemDetails) -> item::ActiveModel {
     }
 }
 
-fn item_from_model(model: item::Model) -> Result<Item, StoreError> {
+pub(crate) fn item_from_model(model: item::Model) -> Result<Item, StoreError> {
     let start_at = model.start_at.map(Timestamp);
     let kind = start_at.map_or(ItemKind::General, |start_at| ItemKind::TimeDeal { start_at });
     if kind.as_str() != model.kind {

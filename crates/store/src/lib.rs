@@ -10,6 +10,8 @@ mod audit;
 mod backup;
 mod catalogue;
 mod connect;
+mod currency;
+mod damage;
 mod deliveries;
 mod dialect;
 mod entity;
@@ -28,6 +30,7 @@ mod replicas;
 mod rooms;
 mod sales;
 mod scratch;
+mod terms_history;
 mod webhooks;
 
 use std::{
@@ -63,7 +66,7 @@ const IDS_PER_STATEMENT: usize = 1_000;
 /// How a database is opened.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// The currency of all prices and wallets.
+    /// The currency of all prices and wallets. A database keeps the one that it was begun with.
     pub currency: Currency,
     /// Whether to make the database if there is none.
     pub create: bool,
@@ -123,7 +126,8 @@ impl SqlStore {
     /// [`StoreError::Rejected`] if the URL is not one this store understands, or that of a replica is
     /// not (see [`check_replica_urls`]),
     /// [`StoreError::Unavailable`] if the database cannot be reached,
-    /// [`StoreError::Broken`] if a newer version of Onsale has written it.
+    /// [`StoreError::Broken`] if a newer version of Onsale has written it,
+    /// [`StoreError::OtherCurrency`] if its money is in another currency.
     pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let dialect = Dialect::of_url(url)?;
         check_replica_urls(url, &options.replicas)?;
@@ -132,6 +136,7 @@ impl SqlStore {
         connect::refuse_other_charsets(&writer, dialect).await?;
         migrations::migrate(&writer, dialect).await?;
         catalogue::refold(&writer, dialect).await?;
+        currency::settle(&writer, options.currency).await?;
         let replicas = Replicas::open(&writer, dialect, options).await?;
         let message_bytes_max = connect::message_bytes_max(&writer, dialect).await;
         let (options, seat_maps) = (options.clone(), SeatMapCache::default());

@@ -1,9 +1,9 @@
 //! For tests that must see what happens without a guard or without room. Never for a real database.
 
-use onsale_engine::ports::StoreError;
+use onsale_engine::ports::{FrozenStore, StoreError};
 use sea_orm::{ConnectionTrait, sea_query::Table};
 
-use crate::{SqlStore, error::store_error, migrations};
+use crate::{SqlStore, audit::SqlFrozenStore, error::store_error, migrations};
 
 /// Takes the primary key off the claims, so that a seat can be claimed twice. Claims that are
 /// there are lost.
@@ -44,4 +44,11 @@ pub async fn limit_pages(store: &SqlStore, pages: u32) -> Result<(), StoreError>
 /// Lets replicas be used however far behind they are, and whatever this store has written since.
 pub fn use_stale_replicas(store: &SqlStore) {
     store.replicas.use_stale();
+}
+
+/// Reads as an audit does, but each statement sees what is there when it runs. `says_so`: whether that is told, as
+/// when the database was asked for one moment and does not confirm it.
+#[must_use]
+pub fn read_without_snapshot(store: &SqlStore, says_so: bool) -> Box<dyn FrozenStore> {
+    Box::new(SqlFrozenStore::new(store.readers.clone(), store.dialect, !says_so))
 }

@@ -82,6 +82,10 @@ pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Readiness>,
             tracing::error!(%why, "not ready");
             Err(Problem::new(Kind::Unavailable, "a part of this node has failed"))
         }
+        Ok(Err(StoreError::Damaged(why))) => {
+            tracing::error!(%why, "not ready: the database is damaged");
+            Err(Problem::new(Kind::Unavailable, "the database is damaged"))
+        }
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");
             Err(Problem::new(Kind::Unavailable, "the database cannot be reached"))

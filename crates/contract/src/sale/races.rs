@@ -89,7 +89,7 @@ pub async fn oversells_without_guards(store_without_claim_key: Arc<dyn Store>) {
     let stage = sell_out(store_without_claim_key, LARGE, ClaimCheck::Off).await;
     let paid = seats_paid_for(&stage, LARGE).await;
     assert!(paid > 500, "{paid} of 500 seats were sold although nothing guarded them");
-    let report = audit(&*stage.store, |_, _| {}).await.expect("the audit runs");
+    let report = audit(&*stage.store, |_, _| {}).await.expect("the audit runs").without_accounts();
     assert!(!report.is_clean(), "the audit did not see that seats were sold twice");
 }
 
@@ -181,6 +181,6 @@ async fn seats_paid_for(stage: &Stage, crowd: Crowd) -> usize {
 
 /// Panics with the violations if the store does not agree with itself.
 pub async fn assert_clean(stage: &Stage) {
-    let report = audit(&*stage.store, |_, _| {}).await.expect("the audit runs");
+    let report = audit(&*stage.store, |_, _| {}).await.expect("the audit runs").without_accounts();
     assert!(report.is_clean(), "the audit found: {report:#?}");
 }

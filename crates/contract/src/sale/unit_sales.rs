@@ -138,7 +138,7 @@ pub async fn oversells_without_guards(store_without_check: Arc<dyn Store>) {
     let paid = units_paid_for(&stage, 300).await;
     assert!(paid > 100, "{paid} of 100 units were sold although nothing guarded them");
     assert!(left(&stage, item).await < 0);
-    let report = audit(&*stage.store, |_, _| {}).await.expect("the audit runs");
+    let report = audit(&*stage.store, |_, _| {}).await.expect("the audit runs").without_accounts();
     assert!(!report.is_clean(), "the audit did not see that units were sold twice");
 }
 

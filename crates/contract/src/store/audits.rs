@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use onsale_domain::{decide::Outcome, order::Order};
-use onsale_engine::ports::{ClaimRow, FrozenStore, KeyRow, LedgerRow, Store};
+use onsale_domain::{decide::Outcome, offer::Offer, order::Order};
+use onsale_engine::{
+    audit::audit,
+    ports::{FrozenStore, LedgerRow, Store},
+};
 
-use super::fixture::{Fixture, OPENS, PRICE};
+use super::fixture::{Fixture, HOLD_MS, OPENS, PRICE, item};
 
 /// Some of everything: ten buyers with points, a hold and a key each, every other one has paid.
 async fn some_of_everything(store: &Arc<dyn Store>) -> (Fixture, Vec<Order>) {
@@ -30,42 +33,40 @@ async fn some_of_everything(store: &Arc<dyn Store>) -> (Fixture, Vec<Order>) {
     (world, orders)
 }
 
-/// Reads all rows of one kind in chunks.
-macro_rules! in_chunks {
-    ($frozen:ident.$read:ident, $limit:expr, $key:expr) => {{
-        let mut all = Vec::new();
+/// Reads all rows of one kind in pages.
+macro_rules! in_pages {
+    ($frozen:ident.$read:ident, $limit:expr) => {{
+        let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let after = all.last().map($key);
-            let chunk = $frozen.$read(after, $limit).await.expect("a chunk is read");
-            if chunk.is_empty() {
-                break all;
-            }
-            all.extend(chunk);
-            assert!(all.len() < 1_000, "the chunks of {} do not end", stringify!($read));
+            let page = $frozen.$read(after, $limit).await.expect("a page is read");
+            assert!(page.unreadable.is_empty(), "{:?}", page.unreadable);
+            let Some(last) = page.last else { break all };
+            after = Some(last);
+            all.extend(page.rows);
+            assert!(all.len() < 1_000, "the pages of {} do not end", stringify!($read));
         }
     }};
 }
 
 async fn ledger(frozen: &mut dyn FrozenStore, limit: usize) -> Vec<LedgerRow> {
-    in_chunks!(frozen.ledger, limit, |row: &LedgerRow| row.transfer)
+    in_pages!(frozen.ledger, limit)
 }
 
-pub async fn everything_is_read_in_chunks(store: Arc<dyn Store>) {
+pub async fn everything_is_read_in_pages(store: Arc<dyn Store>) {
     let (world, orders) = some_of_everything(&store).await;
     let mut frozen = store.freeze().await.unwrap();
     let mut rows = 0;
     for limit in [1, 3, 7, 1_000] {
-        let read = in_chunks!(frozen.orders, limit, |order: &Order| order.id);
+        let read = in_pages!(frozen.orders, limit);
         assert_eq!(read, orders);
 
-        let claims = in_chunks!(frozen.claims, limit, |row: &ClaimRow| (row.performance, row.seat));
+        let claims = in_pages!(frozen.claims, limit);
         assert_eq!(claims.len(), 22);
         let keys: Vec<_> = claims.iter().map(|row| (row.performance, row.seat)).collect();
         assert!(keys.windows(2).all(|pair| pair[0] < pair[1]), "in ascending order");
         assert_eq!(claims.iter().filter(|row| row.performance == world.performance).count(), 20);
 
-        let payments =
-            in_chunks!(frozen.payments, limit, |payment: &onsale_domain::order::Payment| payment.order);
+        let payments = in_pages!(frozen.payments, limit);
         assert_eq!(payments.len(), 5);
         assert!(payments.iter().all(|payment| payment.amount == 2 * PRICE && !payment.refunded));
 
@@ -77,16 +78,51 @@ pub async fn everything_is_read_in_chunks(store: Arc<dyn Store>) {
         }
         assert!(transfers.values().all(|amounts| amounts.len() == 2 && amounts.iter().sum::<i64>() == 0));
 
-        let wallets = in_chunks!(frozen.wallets, limit, |row: &(_, i64)| row.0);
-        assert_eq!(wallets.iter().map(|(_, balance)| balance).sum::<i64>(), 10 * 50_000 - 5 * 2 * PRICE);
+        let wallets = in_pages!(frozen.wallets, limit);
+        assert_eq!(wallets.iter().map(|row| row.balance).sum::<i64>(), 10 * 50_000 - 5 * 2 * PRICE);
 
-        let keys = in_chunks!(frozen.keys, limit, |row: &KeyRow| (row.user, row.key));
+        let keys = in_pages!(frozen.keys, limit);
         assert_eq!(keys.len(), 15);
         rows = read.len() + claims.len() + payments.len() + entries.len() + wallets.len() + keys.len();
     }
     assert_eq!(frozen.rows().await.unwrap(), rows as u64);
     // A transfer is whole even if one row is asked for.
-    assert_eq!(frozen.ledger(None, 1).await.unwrap().len(), 2);
+    assert_eq!(frozen.ledger(None, 1).await.unwrap().rows.len(), 2);
+}
+
+/// The terms of each offer are kept with each of their revisions, and each transfer knows its place.
+pub async fn orders_are_compared_with_the_terms_they_were_made_on(store: Arc<dyn Store>) {
+    let (world, _) = some_of_everything(&store).await;
+    let mut changed = store.performance(world.performance).await.unwrap().unwrap();
+    changed.details.rules.hold_ms += 60_000;
+    store.change_performance(&changed).await.unwrap();
+    store.set_prices(world.performance, &[]).await.unwrap();
+    let item = store.add_item(&item("Cola"), 9, None).await.unwrap();
+    world.held_units(3, item, 2, OPENS).await;
+
+    let mut frozen = store.freeze().await.unwrap();
+    assert!(frozen.is_one_moment());
+    let facts = frozen.offers(&[world.performance.into(), item.into()]).await.unwrap();
+    let facts = |offer: Offer| facts.iter().find(|facts| facts.offer == offer).expect("the offer is known");
+    let seats = facts(world.performance.into());
+    assert_eq!(seats.seats, Some((world.seats[0], 100)));
+    let held: Vec<(i64, i64)> = seats.revisions.iter().map(|kept| (kept.revision, kept.hold_ms)).collect();
+    assert_eq!(held, [(1, HOLD_MS), (2, HOLD_MS + 60_000), (3, HOLD_MS + 60_000)]);
+    let prices: Vec<_> = seats.revisions.iter().map(|kept| kept.prices.clone()).collect();
+    assert_eq!(prices, [Some(vec![PRICE]), Some(vec![PRICE]), Some(vec![])]);
+    assert_eq!((facts(item.into()).revision, facts(item.into()).revisions.len()), (1, 1));
+    for terms in in_pages!(frozen.terms, 1) {
+        assert_eq!(terms.kept, Some((terms.revision, terms.digest)), "{terms:?}");
+    }
+    for transfer in ledger(&mut *frozen, 100).await.chunk_by(|a, b| a.transfer == b.transfer) {
+        let positions: Vec<_> = transfer.iter().map(|entry| (entry.account > 0, entry.position)).collect();
+        let number = positions.iter().find_map(|(_, position)| *position).expect("the wallet's side has one");
+        assert!(positions.contains(&(false, None)), "{positions:?}");
+        assert_eq!(number, if transfer[0].order.is_some() { 2 } else { 1 });
+    }
+    drop(frozen);
+    let report = audit(&*store, |_, _| {}).await.unwrap().without_accounts();
+    assert!(report.is_clean(), "{:#?}", report.violations);
 }
 
 pub async fn a_frozen_store_stands_still(store: Arc<dyn Store>) {
@@ -94,9 +130,9 @@ pub async fn a_frozen_store_stands_still(store: Arc<dyn Store>) {
     let mut frozen = store.freeze().await.unwrap();
     world.accept(world.cancel(&orders[0], OPENS), OPENS).await;
     world.held(77, Some(1), &[90], OPENS).await;
-    assert_eq!(frozen.orders(None, 100).await.unwrap(), orders);
-    assert_eq!(frozen.claims(None, 100).await.unwrap().len(), 22);
+    assert_eq!(frozen.orders(None, 100).await.unwrap().rows, orders);
+    assert_eq!(frozen.claims(None, 100).await.unwrap().rows.len(), 22);
     let mut later = store.freeze().await.unwrap();
-    assert_eq!(later.orders(None, 100).await.unwrap().len(), 11);
-    assert_eq!(later.claims(None, 100).await.unwrap().len(), 21);
+    assert_eq!(later.orders(None, 100).await.unwrap().rows.len(), 11);
+    assert_eq!(later.claims(None, 100).await.unwrap().rows.len(), 21);
 }

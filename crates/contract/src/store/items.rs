@@ -89,8 +89,8 @@ pub async fn an_order_for_units_is_kept_in_every_part(store: Arc<dyn Store>) {
     let due = DueHold { expires_at: order.expires_at, order: order.id, offer: soup.into() };
     assert_eq!(store.due_holds(Timestamp(i64::MAX), None, 10).await.unwrap(), [due]);
     let mut frozen = store.freeze().await.unwrap();
-    assert_eq!(frozen.stocks(None, 10).await.unwrap(), [StockRow { item: soup, stock }]);
-    assert_eq!(frozen.stocks(Some(soup), 10).await.unwrap(), []);
+    assert_eq!(frozen.stocks(None, 10).await.unwrap().rows, [StockRow { item: soup, stock }]);
+    assert_eq!(frozen.stocks(Some(soup), 10).await.unwrap().rows, []);
     drop(frozen);
 
     // The same key again changes nothing.

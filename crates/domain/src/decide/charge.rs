@@ -19,6 +19,7 @@ impl Decider {
             to: Account::Wallet(request.caller),
             amount: charge.amount,
             order: None,
+            position: 0,
             created_at: self.now,
         });
         let balance = self.balance(request.caller);
@@ -33,8 +34,8 @@ impl Decider {
         self.facts.wallets.get(&user).map_or(0, |wallet| wallet.balance)
     }
 
-    /// Moves money, if there is any: a free order moves none.
-    pub(super) fn transfer(&mut self, transfer: Transfer) {
+    /// Moves money, if there is any: a free order moves none. The wallet gives the transfer its position.
+    pub(super) fn transfer(&mut self, mut transfer: Transfer) {
         if transfer.amount == 0 {
             return;
         }
@@ -44,6 +45,7 @@ impl Decider {
                 self.recorder.wallet(user, *wallet);
                 wallet.balance += amount;
                 wallet.version += 1;
+                transfer.position = wallet.version;
             }
         }
         self.recorder.transfer(transfer);

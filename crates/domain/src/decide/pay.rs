@@ -47,6 +47,7 @@ impl Decider {
             to: Account::Sales,
             amount,
             order: Some(pay.order),
+            position: 0,
             created_at: self.now,
         });
         self.recorder.new_payment(pay.order);

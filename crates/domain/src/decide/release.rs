@@ -58,6 +58,7 @@ impl Decider {
             to: Account::Wallet(request.caller),
             amount: self.facts.orders[&cancel.order].amount,
             order: Some(cancel.order),
+            position: 0,
             created_at: self.now,
         });
         if let Some(payment) = self.facts.payments.get_mut(&cancel.order) {

@@ -1,72 +1,90 @@
-//! Idempotency keys and what they stand for.
+//! Idempotency keys, and what the outbox tells.
 
 use onsale_domain::{
-    decide::KeyTarget,
-    ids::{OrderId, UserId},
+    decide::{EventKind, KeyTarget},
+    ids::UserId,
+    order::OrderStatus,
 };
 
 use super::{
-    orders::{OrderFacts, Orders},
-    report::{AuditReport, Violation},
+    Look,
+    facts::OrderFact,
+    pages,
+    report::Violation,
+    spool::{Spool, from_halves, from_signed, halves, signed},
 };
-use crate::ports::KeyRow;
+use crate::ports::{KeyRow, StoreError};
 
-/// Checks the keys, which come in order of user and key.
-pub(super) fn check_keys() -> KeyCheck {
-    KeyCheck { last: None }
-}
+/// (user, time, balance, key) of keys of charges.
+pub(super) type ChargeKeys = Spool<6>;
 
-#[derive(Debug)]
-pub(super) struct KeyCheck {
-    last: Option<(UserId, u128)>,
-}
+/// Events of orders; a code is an index.
+const EVENTS: [EventKind; 4] =
+    [EventKind::OrderHeld, EventKind::OrderPaid, EventKind::OrderExpired, EventKind::OrderCancelled];
 
-impl KeyCheck {
-    pub(super) fn chunk(&mut self, keys: &[KeyRow], orders: &mut Orders, report: &mut AuditReport) {
-        for row in keys {
-            report.counts.keys += 1;
-            if self.last.replace((row.user, row.key)) == Some((row.user, row.key)) {
-                report.add(Violation::KeyTwice, || key_text(row));
+impl Look<'_> {
+    pub(super) async fn keys(&mut self) -> Result<(), StoreError> {
+        let mut by_user = Spool::<4>::default();
+        pages!(self.keys, rows => {
+            for row in rows {
+                self.report.counts.keys += 1;
+                let [high, low] = halves(row.key);
+                by_user.push([signed(row.user.0), high, low, signed(row.seq)])?;
+                self.key(&row)?;
             }
-            match row.record.target {
-                KeyTarget::Hold(order) => {
-                    check(row, order, orders, report, |order| Some(&mut order.hold_keys));
-                }
-                KeyTarget::Pay(order) => check(row, order, orders, report, |order| {
-                    order.has_payment().then_some(&mut order.pay_keys)
-                }),
-                KeyTarget::Charge { .. } => {}
+        });
+        let (mut by_user, mut last) = (by_user.sorted()?, None);
+        while let Some([user, high, low, _]) = by_user.pop()? {
+            if last.replace((user, high, low)) == Some((user, high, low)) {
+                self.report
+                    .add(Violation::KeyTwice, || key_text(UserId(from_signed(user)), from_halves(high, low)));
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, row: &KeyRow) -> Result<(), StoreError> {
+        let &KeyRow { user, key, created_at: at, .. } = row;
+        match row.record.target {
+            KeyTarget::Hold(order) => self.of_order(order, OrderFact::Key { pays: false, user, at, key }),
+            KeyTarget::Pay(order) => self.of_order(order, OrderFact::Key { pays: true, user, at, key }),
+            KeyTarget::Charge { balance_after } => {
+                let [high, low] = halves(key);
+                self.charge_keys.push([signed(user.0), signed(at.0), 1, signed(balance_after), high, low])
             }
         }
     }
-}
 
-/// `count` gives the order's counter of such keys, or nothing if the order lacks what they name.
-fn check(
-    row: &KeyRow,
-    id: OrderId,
-    orders: &mut Orders,
-    report: &mut AuditReport,
-    count: impl FnOnce(&mut OrderFacts) -> Option<&mut u8>,
-) {
-    let place = || format!("{}, order {id}", key_text(row));
-    let Some(order) = orders.get_mut(id) else {
-        report.add(Violation::KeyWithoutOrder, place);
-        return;
-    };
-    if order.user != row.user {
-        report.add(Violation::KeyOfAnotherUser, || format!("{} of user {}", place(), order.user));
-    }
-    let Some(count) = count(order) else {
-        report.add(Violation::KeyWithoutOrder, || format!("{}, which has no payment", place()));
-        return;
-    };
-    *count = count.saturating_add(1);
-    if *count > 1 {
-        report.add(Violation::OrderWithTwoKeys, place);
+    pub(super) async fn outbox(&mut self) -> Result<(), StoreError> {
+        pages!(self.outbox, rows => {
+            for row in rows {
+                match EVENTS.iter().position(|kind| kind.as_str() == row.kind) {
+                    Some(code) => {
+                        let fact = OrderFact::Event { code: code as u64, version: row.version, seq: row.seq };
+                        self.of_order(row.order, fact)?;
+                    }
+                    None => self.report.add(Violation::EventWrong, || {
+                        format!("row {} of the outbox: order {}, {}", row.seq, row.order, row.kind)
+                    }),
+                }
+            }
+        });
+        Ok(())
     }
 }
 
-fn key_text(row: &KeyRow) -> String {
-    format!("user {}, key {:032x}", row.user, row.key)
+/// The status that an order has after an event, by the event's code, and whether it can be the order's version
+/// then.
+pub(super) fn status_told(code: u64, version: i64) -> Option<OrderStatus> {
+    let (status, versions) = match EVENTS.get(usize::try_from(code).ok()?)? {
+        EventKind::OrderHeld => (OrderStatus::Held, 1..=1),
+        EventKind::OrderPaid => (OrderStatus::Paid, 2..=2),
+        EventKind::OrderExpired => (OrderStatus::Expired, 2..=2),
+        EventKind::OrderCancelled => (OrderStatus::Cancelled, 2..=3),
+    };
+    versions.contains(&version).then_some(status)
+}
+
+pub(super) fn key_text(user: UserId, key: u128) -> String {
+    format!("user {user}, key {key:032x}")
 }

@@ -1,321 +1,430 @@
-//! Orders, and what claims and payments must say about them.
+//! Orders, and what claims, payments, transfers, keys and events say of them.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use onsale_domain::{
-    ids::{ItemId, OrderId, PerformanceId, SeatId, UserId},
-    money::Currency,
-    order::{Claim, Goods, Order, OrderStatus, Payment},
+    ids::OrderId,
+    offer::Offer,
+    order::{Goods, Order, OrderStatus, Payment},
 };
 
 use super::{
-    report::{AuditReport, Violation},
-    stocks::Taken,
+    Look, PAGE_ROWS,
+    buyers::Buyers,
+    counts::Sales,
+    facts::{OrderFact, WalletFact},
+    keys::{key_text, status_told},
+    pages,
+    report::Violation,
+    spool::{Sorted, Spool},
+    stocks::Units,
 };
-use crate::ports::ClaimRow;
+use crate::ports::{OfferFacts, StoreError};
 
-/// What the audit remembers of an order, and what the later rows have said about it.
-#[derive(Debug)]
-pub(super) struct OrderFacts {
-    pub(super) id: OrderId,
-    pub(super) user: UserId,
-    pub(super) status: OrderStatus,
-    amount: i64,
-    currency: Currency,
-    payments: u8,
-    refunded: bool,
-    /// Transfers of the right amount from the right wallet.
-    pub(super) transfers_paid: u8,
-    pub(super) transfers_refunded: u8,
-    pub(super) hold_keys: u8,
-    pub(super) pay_keys: u8,
+/// What orders say of other rows.
+#[derive(Default)]
+pub(super) struct Sold {
+    /// Of stocks.
+    pub(super) units: Units,
+    /// Of limits.
+    pub(super) buyers: Buyers,
+    /// Of rankings.
+    pub(super) counted: Sales,
 }
 
-impl OrderFacts {
-    pub(super) fn amount(&self) -> i64 {
-        self.amount
+/// Payments by order, read ahead.
+#[derive(Default)]
+struct Payments {
+    ahead: VecDeque<Payment>,
+    after: Option<OrderId>,
+    is_over: bool,
+}
+
+/// All that there is about an order.
+struct Whole<'a> {
+    order: &'a Order,
+    payments: Vec<Payment>,
+    facts: Vec<OrderFact>,
+}
+
+impl Whole<'_> {
+    fn paid(&self) -> bool {
+        !self.payments.is_empty()
     }
 
-    pub(super) fn has_payment(&self) -> bool {
-        self.payments > 0
+    fn refunded(&self) -> bool {
+        self.payments.iter().any(|payment| payment.refunded)
     }
 }
 
-/// All orders, in ascending order of their ids, and the seats that must be claimed.
-#[derive(Debug, Default)]
-pub(super) struct Orders {
-    facts: Vec<OrderFacts>,
-    /// The seats of held and paid orders, with the order's index in `facts`.
-    seats: Vec<(PerformanceId, SeatId, u32)>,
-    /// What held and paid orders have of each item.
-    units: BTreeMap<ItemId, Taken>,
-}
+impl Look<'_> {
+    /// Compares all orders with what is said of them, in the order of their ids.
+    pub(super) async fn orders(&mut self) -> Result<Sold, StoreError> {
+        let mut facts = std::mem::replace(&mut self.of_orders, Spool::default()).sorted()?;
+        let mut payments = Payments::default();
+        let (mut sold, mut last) = (Sold::default(), None);
+        pages!(self.orders, rows => {
+            let offers: HashSet<Offer> = rows.iter().map(Order::offer).collect();
+            let offers: HashMap<Offer, OfferFacts> =
+                self.offers(&offers.into_iter().collect::<Vec<_>>()).await?;
+            for order in &rows {
+                if last.replace(order.id) == Some(order.id) {
+                    self.report.add(Violation::OrderTwice, || format!("order {}", order.id));
+                    continue;
+                }
+                self.strays(Some(order.id), &mut facts, &mut payments).await?;
+                let mut whole = Whole { order, payments: Vec::new(), facts: Vec::new() };
+                while let Some(payment) = self.payment_until(&mut payments, Some(order.id)).await? {
+                    whole.payments.push(payment);
+                }
+                while let Some(record) = facts.pop_if(|record| OrderFact::read(record).0 == order.id)? {
+                    whole.facts.push(OrderFact::read(&record).1);
+                }
+                self.order(&whole, offers.get(&order.offer()), &mut sold)?;
+            }
+        });
+        self.strays(None, &mut facts, &mut payments).await?;
+        Ok(sold)
+    }
 
-impl Orders {
-    /// Takes in the next orders.
-    pub(super) fn add(&mut self, orders: &[Order], report: &mut AuditReport) {
-        for order in orders {
-            if self.facts.last().is_some_and(|last| last.id == order.id) {
-                report.add(Violation::OrderTwice, || format!("order {}", order.id));
-                continue;
+    /// What is said of orders before this one that do not exist.
+    async fn strays(
+        &mut self,
+        before: Option<OrderId>,
+        facts: &mut Sorted<9>,
+        payments: &mut Payments,
+    ) -> Result<(), StoreError> {
+        let is_before = |id: OrderId| before.is_none_or(|before| id < before);
+        while let Some(record) = facts.pop_if(|record| is_before(OrderFact::read(record).0))? {
+            let (order, fact) = OrderFact::read(&record);
+            self.stray(order, fact);
+        }
+        loop {
+            self.fill(payments).await?;
+            let Some(payment) = payments.ahead.pop_front_if(|payment| is_before(payment.order)) else {
+                break;
+            };
+            self.count_payment(&payment);
+            self.report.add(Violation::PaymentOfUnpaidOrder, || {
+                format!("order {}: payment {}, but no such order", payment.order, payment.id)
+            });
+        }
+        Ok(())
+    }
+
+    fn stray(&mut self, order: OrderId, fact: OrderFact) {
+        match fact {
+            OrderFact::Claim { performance, seat } => self.report.add(Violation::ClaimWithoutOrder, || {
+                format!("performance {performance}, seat {seat}, order {order}")
+            }),
+            OrderFact::Transfer { wallet, transfer, amount, .. } => {
+                self.report.add(Violation::LedgerDiffersFromPayments, || {
+                    format!("transfer {transfer}: {amount} of wallet {wallet} for order {order}, which does not exist")
+                });
             }
-            check_goods(order, report);
-            let counts = &mut report.counts;
-            match order.status {
-                OrderStatus::Held => counts.orders_held += 1,
-                OrderStatus::Paid => counts.orders_paid += 1,
-                OrderStatus::Expired => counts.orders_expired += 1,
-                OrderStatus::Cancelled => counts.orders_cancelled += 1,
+            OrderFact::Key { user, key, .. } => self
+                .report
+                .add(Violation::KeyWithoutOrder, || format!("{}, order {order}", key_text(user, key))),
+            OrderFact::Event { seq, .. } => self.report.add(Violation::EventWrong, || {
+                format!("row {seq} of the outbox: order {order}, which does not exist")
+            }),
+        }
+    }
+
+    /// The next payment of orders up to one.
+    async fn payment_until(
+        &mut self,
+        payments: &mut Payments,
+        until: Option<OrderId>,
+    ) -> Result<Option<Payment>, StoreError> {
+        self.fill(payments).await?;
+        let next = payments.ahead.pop_front_if(|payment| until.is_none_or(|until| payment.order <= until));
+        if let Some(payment) = &next {
+            self.count_payment(payment);
+        }
+        Ok(next)
+    }
+
+    async fn fill(&mut self, payments: &mut Payments) -> Result<(), StoreError> {
+        while payments.ahead.is_empty() && !payments.is_over {
+            let page = self.store.payments(payments.after, PAGE_ROWS).await?;
+            self.took(page.rows.len(), page.unreadable);
+            payments.is_over = page.last.is_none();
+            payments.after = page.last.or(payments.after);
+            payments.ahead = page.rows.into();
+        }
+        Ok(())
+    }
+
+    fn count_payment(&mut self, payment: &Payment) {
+        self.report.counts.payments += 1;
+        self.report.counts.payments_refunded += u64::from(payment.refunded);
+    }
+
+    fn order(
+        &mut self,
+        whole: &Whole<'_>,
+        offer: Option<&OfferFacts>,
+        sold: &mut Sold,
+    ) -> Result<(), StoreError> {
+        let order = whole.order;
+        let counts = &mut self.report.counts;
+        match order.status {
+            OrderStatus::Held => counts.orders_held += 1,
+            OrderStatus::Paid => counts.orders_paid += 1,
+            OrderStatus::Expired => counts.orders_expired += 1,
+            OrderStatus::Cancelled => counts.orders_cancelled += 1,
+        }
+        self.check_goods(order);
+        self.check_terms(order, offer);
+        self.check_version(whole);
+        self.check_seats(whole);
+        self.check_payments(whole);
+        self.check_transfers(whole)?;
+        self.check_keys(whole);
+        self.check_events(whole);
+        sold.units.take(order, &mut self.report)?;
+        sold.buyers.take(order, offer)?;
+        if let Some(payment) = whole.payments.first() {
+            sold.counted.take(order, payment, offer)?;
+        }
+        Ok(())
+    }
+
+    fn check_goods(&mut self, order: &Order) {
+        let (sum, sound) = match &order.goods {
+            Goods::Seats { lines, .. } => {
+                let seat_twice = lines
+                    .iter()
+                    .enumerate()
+                    .any(|(index, line)| lines[..index].iter().any(|other| other.seat == line.seat));
+                if lines.is_empty() || seat_twice {
+                    self.report
+                        .add(Violation::OrderLines, || format!("order {}: {} lines", order.id, lines.len()));
+                }
+                let sum: i128 = lines.iter().map(|line| i128::from(line.price)).sum();
+                (sum, lines.iter().all(|line| line.price >= 0))
             }
-            self.add_goods(order, report);
-            self.facts.push(OrderFacts {
-                id: order.id,
-                user: order.user,
-                status: order.status,
-                amount: order.amount,
-                currency: order.currency,
-                payments: 0,
-                refunded: false,
-                transfers_paid: 0,
-                transfers_refunded: 0,
-                hold_keys: 0,
-                pay_keys: 0,
+            Goods::Units { count, price, .. } => {
+                if *count == 0 {
+                    self.report.add(Violation::OrderLines, || format!("order {}: no units", order.id));
+                }
+                (i128::from(*price) * i128::from(*count), *price >= 0)
+            }
+        };
+        if sum != i128::from(order.amount) || !sound {
+            self.report.add(Violation::OrderAmount, || {
+                format!("order {}: amount {}, goods {sum}", order.id, order.amount)
+            });
+        }
+        if let Some(currency) = self.currency.filter(|currency| *currency != order.currency) {
+            self.report.add(Violation::OtherCurrency, || {
+                format!("order {}: in {}, the database in {currency}", order.id, order.currency)
             });
         }
     }
 
-    /// What a held or paid order has.
-    fn add_goods(&mut self, order: &Order, report: &mut AuditReport) {
-        if !matches!(order.status, OrderStatus::Held | OrderStatus::Paid) {
+    /// Each change of an order counts its version up.
+    fn check_version(&mut self, whole: &Whole<'_>) {
+        let order = whole.order;
+        let expected = match order.status {
+            OrderStatus::Held => 1,
+            OrderStatus::Paid | OrderStatus::Expired => 2,
+            OrderStatus::Cancelled => 2 + i64::from(whole.paid()),
+        };
+        if order.version != expected {
+            self.report.add(Violation::OrderVersion, || {
+                format!("order {}: {} at version {}", order.id, order.status.as_str(), order.version)
+            });
+        }
+    }
+
+    fn check_seats(&mut self, whole: &Whole<'_>) {
+        let order = whole.order;
+        let is_live = matches!(order.status, OrderStatus::Held | OrderStatus::Paid);
+        let mut claimed = HashSet::new();
+        for fact in &whole.facts {
+            let OrderFact::Claim { performance, seat } = fact else { continue };
+            let place = || format!("performance {performance}, seat {seat}, order {}", order.id);
+            match order.status {
+                OrderStatus::Held => self.report.counts.seats_held += 1,
+                OrderStatus::Paid => self.report.counts.seats_sold += 1,
+                OrderStatus::Expired | OrderStatus::Cancelled => {
+                    self.report.add(Violation::ClaimOfEndedOrder, || {
+                        format!("{}: {}", place(), order.status.as_str())
+                    });
+                    continue;
+                }
+            }
+            let is_here = Offer::Performance(*performance) == order.offer();
+            if is_here && order.lines().iter().any(|line| line.seat == *seat) {
+                claimed.insert(*seat);
+            } else {
+                self.report.add(Violation::ClaimNotInOrder, place);
+            }
+        }
+        if !is_live {
             return;
         }
-        match &order.goods {
-            Goods::Seats { performance, lines } => {
-                let index = u32::try_from(self.facts.len()).expect("fewer than 2^32 orders fit into memory");
-                self.seats.extend(lines.iter().map(|line| (*performance, line.seat, index)));
-            }
-            Goods::Units { item, count, .. } => {
-                let (taken, count) = (self.units.entry(*item).or_default(), i128::from(*count));
-                if order.status == OrderStatus::Held {
-                    taken.held += count;
-                    report.counts.units_held += count;
-                } else {
-                    taken.sold += count;
-                    report.counts.units_sold += count;
-                }
-            }
-        }
-    }
-
-    /// What held and paid orders have of each item.
-    pub(super) fn take_units(&mut self) -> BTreeMap<ItemId, Taken> {
-        std::mem::take(&mut self.units)
-    }
-
-    /// Call once after the last order.
-    pub(super) fn seal(&mut self) {
-        self.seats.sort_unstable();
-        self.seats.dedup();
-    }
-
-    pub(super) fn get_mut(&mut self, id: OrderId) -> Option<&mut OrderFacts> {
-        let index = self.index(id)?;
-        self.facts.get_mut(index)
-    }
-
-    /// Compares each order with the payments and transfers seen. Call once after them all.
-    pub(super) fn finish(&self, report: &mut AuditReport) {
-        for order in &self.facts {
-            let paid = order.payments > 0;
-            match order.status {
-                OrderStatus::Paid if !paid => {
-                    report.add(Violation::PaymentMissing, || format!("order {}", order.id));
-                }
-                OrderStatus::Paid if order.refunded => {
-                    report.add(Violation::RefundWrong, || format!("order {} is paid and refunded", order.id));
-                }
-                OrderStatus::Cancelled if paid && !order.refunded => {
-                    report.add(Violation::RefundWrong, || {
-                        format!("order {} is cancelled, its payment not refunded", order.id)
-                    });
-                }
-                OrderStatus::Held | OrderStatus::Expired if paid => {
-                    report.add(Violation::PaymentOfUnpaidOrder, || {
-                        format!("order {} is {}", order.id, order.status.as_str())
-                    });
-                }
-                _ => {}
-            }
-            // A free order moves no money.
-            let moves = u8::from(order.amount > 0);
-            let expected = (moves * u8::from(paid), moves * u8::from(order.refunded));
-            let found = (order.transfers_paid, order.transfers_refunded);
-            if found != expected {
-                report.add(Violation::LedgerDiffersFromPayments, || {
+        let mut asked = HashSet::new();
+        for line in order.lines() {
+            if !claimed.contains(&line.seat) && asked.insert(line.seat) {
+                self.report.add(Violation::ClaimMissing, || {
                     format!(
-                        "order {}: {} payments and {} refunds expected in the ledger, {} and {} found",
-                        order.id, expected.0, expected.1, found.0, found.1
+                        "{}, seat {}, order {}: {}",
+                        order.offer(),
+                        line.seat,
+                        order.id,
+                        order.status.as_str()
                     )
                 });
             }
         }
     }
 
-    fn index(&self, id: OrderId) -> Option<usize> {
-        self.facts.binary_search_by_key(&id, |order| order.id).ok()
-    }
-}
-
-fn check_goods(order: &Order, report: &mut AuditReport) {
-    let (sum, sound) = match &order.goods {
-        Goods::Seats { lines, .. } => {
-            let seat_twice = lines
-                .iter()
-                .enumerate()
-                .any(|(index, line)| lines[..index].iter().any(|other| other.seat == line.seat));
-            if lines.is_empty() || seat_twice {
-                report.add(Violation::OrderLines, || format!("order {}: {} lines", order.id, lines.len()));
-            }
-            let sum: i128 = lines.iter().map(|line| i128::from(line.price)).sum();
-            (sum, lines.iter().all(|line| line.price >= 0))
-        }
-        Goods::Units { count, price, .. } => {
-            if *count == 0 {
-                report.add(Violation::OrderLines, || format!("order {}: no units", order.id));
-            }
-            (i128::from(*price) * i128::from(*count), *price >= 0)
-        }
-    };
-    if sum != i128::from(order.amount) || !sound {
-        report.add(Violation::OrderAmount, || {
-            format!("order {}: amount {}, goods {sum}", order.id, order.amount)
-        });
-    }
-}
-
-/// Compares the claims with the orders, both in order of performance and seat.
-pub(super) fn check_claims(orders: &Orders) -> ClaimCheck<'_> {
-    ClaimCheck { orders, next: 0 }
-}
-
-#[derive(Debug)]
-pub(super) struct ClaimCheck<'a> {
-    orders: &'a Orders,
-    /// Index into the orders' seats: those before it have been found or reported.
-    next: usize,
-}
-
-impl ClaimCheck<'_> {
-    pub(super) fn chunk(&mut self, claims: &[ClaimRow], report: &mut AuditReport) {
-        for of_seat in claims.chunk_by(|a, b| (a.performance, a.seat) == (b.performance, b.seat)) {
-            self.seat(of_seat, report);
-        }
-    }
-
-    pub(super) fn finish(mut self, report: &mut AuditReport) {
-        while let Some(seat) = self.orders.seats.get(self.next) {
-            self.missing(*seat, report);
-            self.next += 1;
-        }
-    }
-
-    /// All claims on one seat.
-    fn seat(&mut self, claims: &[ClaimRow], report: &mut AuditReport) {
-        let (performance, seat) = (claims[0].performance, claims[0].seat);
-        if claims.len() > 1 {
-            report.add(Violation::SeatClaimedTwice, || {
-                let whose: Vec<String> = claims.iter().map(|row| claim_text(row.claim)).collect();
-                format!("performance {performance}, seat {seat}: {}", whose.join(", "))
-            });
-        }
-        for row in claims {
-            self.one(row, report);
-        }
-        while let Some(expected) = self.orders.seats.get(self.next).copied()
-            && (expected.0, expected.1) <= (performance, seat)
-        {
-            let order = self.orders.facts[expected.2 as usize].id;
-            let here = (expected.0, expected.1) == (performance, seat);
-            if !here || claims.iter().all(|row| row.claim != Claim::Order(order)) {
-                self.missing(expected, report);
-            }
-            self.next += 1;
-        }
-    }
-
-    fn one(&self, row: &ClaimRow, report: &mut AuditReport) {
-        let Claim::Order(id) = row.claim else {
-            report.counts.seats_locked += 1;
-            return;
-        };
-        let place = || format!("performance {}, seat {}, order {id}", row.performance, row.seat);
-        let Some(index) = self.orders.index(id) else {
-            report.add(Violation::ClaimWithoutOrder, place);
-            return;
-        };
-        let order = &self.orders.facts[index];
-        match order.status {
-            OrderStatus::Held => report.counts.seats_held += 1,
-            OrderStatus::Paid => report.counts.seats_sold += 1,
-            OrderStatus::Expired | OrderStatus::Cancelled => {
-                report.add(Violation::ClaimOfEndedOrder, || {
-                    format!("{}, which is {}", place(), order.status.as_str())
+    fn check_payments(&mut self, whole: &Whole<'_>) {
+        let order = whole.order;
+        for payment in &whole.payments {
+            let of_order = (order.user, order.amount, order.currency);
+            if (payment.user, payment.amount, payment.currency) != of_order {
+                self.report.add(Violation::PaymentDiffers, || {
+                    format!(
+                        "order {}: {} {} by user {}; payment {}: {} {} by user {}",
+                        order.id,
+                        order.amount,
+                        order.currency,
+                        order.user,
+                        payment.id,
+                        payment.amount,
+                        payment.currency,
+                        payment.user,
+                    )
                 });
-                return;
+            }
+            if payment.created_at >= order.expires_at {
+                self.report.add(Violation::PaidLate, || {
+                    format!(
+                        "order {}: paid at {}, held until {}",
+                        order.id, payment.created_at.0, order.expires_at.0
+                    )
+                });
+            }
+            if payment.balance_after < 0 {
+                self.report.add(Violation::BalanceAfter, || {
+                    format!("order {}: {} left after its payment", order.id, payment.balance_after)
+                });
             }
         }
-        let index = u32::try_from(index).expect("indices fit, see `add`");
-        if self.orders.seats.binary_search(&(row.performance, row.seat, index)).is_err() {
-            report.add(Violation::ClaimNotInOrder, place);
+        if let [_, second, ..] = &whole.payments[..] {
+            self.report.add(Violation::PaidTwice, || format!("order {}: payment {}", order.id, second.id));
+        }
+        match order.status {
+            OrderStatus::Paid if !whole.paid() => {
+                self.report.add(Violation::PaymentMissing, || format!("order {}", order.id));
+            }
+            OrderStatus::Paid if whole.refunded() => {
+                self.report.add(Violation::RefundWrong, || format!("order {}: paid, and refunded", order.id));
+            }
+            OrderStatus::Cancelled if whole.paid() && !whole.refunded() => {
+                self.report.add(Violation::RefundWrong, || {
+                    format!("order {}: cancelled, and not refunded", order.id)
+                });
+            }
+            OrderStatus::Held | OrderStatus::Expired if whole.paid() => {
+                self.report.add(Violation::PaymentOfUnpaidOrder, || {
+                    format!("order {}: {}", order.id, order.status.as_str())
+                });
+            }
+            _ => {}
         }
     }
 
-    fn missing(&self, (performance, seat, order): (PerformanceId, SeatId, u32), report: &mut AuditReport) {
-        let order = &self.orders.facts[order as usize];
-        report.add(Violation::ClaimMissing, || {
-            format!("performance {performance}, seat {seat}, order {}, {}", order.id, order.status.as_str())
-        });
-    }
-}
-
-fn claim_text(claim: Claim) -> String {
-    match claim {
-        Claim::Order(order) => format!("order {order}"),
-        Claim::Locked => "locked".to_owned(),
-    }
-}
-
-/// Compares payments with their orders.
-pub(super) fn check_payments(payments: &[Payment], orders: &mut Orders, report: &mut AuditReport) {
-    for payment in payments {
-        report.counts.payments += 1;
-        report.counts.payments_refunded += u64::from(payment.refunded);
-        let Some(order) = orders.get_mut(payment.order) else {
-            report.add(Violation::PaymentOfUnpaidOrder, || {
-                format!("payment {} of order {}, which does not exist", payment.id, payment.order)
-            });
-            continue;
-        };
-        order.payments = order.payments.saturating_add(1);
-        order.refunded |= payment.refunded;
-        if order.payments > 1 {
-            report.add(Violation::PaidTwice, || format!("order {}, payment {}", payment.order, payment.id));
+    /// A payment has one transfer of its amount, and so has a refund.
+    fn check_transfers(&mut self, whole: &Whole<'_>) -> Result<(), StoreError> {
+        let order = whole.order;
+        let (mut found, mut paid_position) = ((0, 0), None);
+        for fact in &whole.facts {
+            let &OrderFact::Transfer { refund, wallet, amount, position, at, transfer } = fact else {
+                continue;
+            };
+            let is_in_time = refund
+                || whole.payments.is_empty()
+                || whole.payments.iter().any(|payment| payment.created_at == at);
+            if wallet != order.user.0 || amount.saturating_abs() != order.amount || !is_in_time {
+                self.report.add(Violation::LedgerDiffersFromPayments, || {
+                    format!(
+                        "transfer {transfer}: {amount} of wallet {wallet} is not what order {} moved",
+                        order.id
+                    )
+                });
+            } else if refund {
+                found.1 += 1;
+            } else {
+                found.0 += 1;
+                paid_position = position;
+            }
         }
-        let of_order = (order.user, order.amount, order.currency);
-        if (payment.user, payment.amount, payment.currency) != of_order {
-            report.add(Violation::PaymentDiffers, || {
+        // A free order moves no money.
+        let moves = u8::from(order.amount > 0);
+        let expected = (moves * u8::from(whole.paid()), moves * u8::from(whole.refunded()));
+        if found != (expected.0.into(), expected.1.into()) {
+            self.report.add(Violation::LedgerDiffersFromPayments, || {
                 format!(
-                    "payment {}: {} {} by user {}; order {}: {} {} by user {}",
-                    payment.id,
-                    payment.amount,
-                    payment.currency,
-                    payment.user,
-                    payment.order,
-                    order.amount,
-                    order.currency,
-                    order.user
+                    "order {}: {} payments and {} refunds expected in the ledger, {} and {} found",
+                    order.id, expected.0, expected.1, found.0, found.1
                 )
             });
+        } else if let (Some(position), [payment]) = (paid_position, &whole.payments[..]) {
+            let left = WalletFact::Left { position, balance: payment.balance_after, order: order.id };
+            self.of_wallet(order.user, left)?;
+        }
+        Ok(())
+    }
+
+    fn check_keys(&mut self, whole: &Whole<'_>) {
+        let order = whole.order;
+        let mut seen = [false; 2];
+        for fact in &whole.facts {
+            let &OrderFact::Key { pays, user, at, key } = fact else { continue };
+            let place = || format!("{}, order {}", key_text(user, key), order.id);
+            if user != order.user {
+                self.report
+                    .add(Violation::KeyOfAnotherUser, || format!("{} of user {}", place(), order.user));
+            }
+            let is_in_time = if !pays {
+                at == order.created_at
+            } else if whole.paid() {
+                whole.payments.iter().any(|payment| payment.created_at == at)
+            } else {
+                self.report.add(Violation::KeyWithoutOrder, || format!("{}, which has no payment", place()));
+                continue;
+            };
+            if !is_in_time {
+                self.report.add(Violation::KeyTime, || format!("{}: used at {}", place(), at.0));
+            }
+            if std::mem::replace(&mut seen[usize::from(pays)], true) {
+                self.report.add(Violation::OrderWithTwoKeys, place);
+            }
+        }
+    }
+
+    fn check_events(&mut self, whole: &Whole<'_>) {
+        let order = whole.order;
+        for fact in &whole.facts {
+            let &OrderFact::Event { code, version, seq } = fact else { continue };
+            let fits = status_told(code, version).is_some_and(|status| {
+                version < order.version || (version == order.version && status == order.status)
+            });
+            if !fits {
+                self.report.add(Violation::EventWrong, || {
+                    format!(
+                        "row {seq} of the outbox: version {version} of order {}, which is {} at version {}",
+                        order.id,
+                        order.status.as_str(),
+                        order.version
+                    )
+                });
+            }
         }
     }
 }

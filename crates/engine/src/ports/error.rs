@@ -1,5 +1,7 @@
 //! How a store fails. The difference between "did not happen" and "unknown" is in the type.
 
+use onsale_domain::money::Currency;
+
 /// Something did not happen, for a reason that is not the caller's.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -18,6 +20,20 @@ pub enum StoreError {
     /// The database answered something that this version does not understand.
     #[error("unexpected answer from the database: {0}")]
     Broken(String),
+    /// The database's file is damaged. It does not heal: nothing should be sold from it until it is repaired.
+    #[error("the database is damaged: {0}; stop, check it with `onsale audit`, and restore it from a backup")]
+    Damaged(String),
+    /// The database was begun in another currency: amounts would mean something else.
+    #[error(
+        "the money in this database is in {database}, but sales.currency is {configured}; set it to {database}, or \
+         use another database"
+    )]
+    OtherCurrency {
+        /// The database's.
+        database: Currency,
+        /// The one that it was opened with.
+        configured: Currency,
+    },
 }
 
 /// Why a transaction cannot go on.

@@ -22,7 +22,10 @@ mod shared_cache;
 mod webhooks;
 
 pub use accounts::{AccountStore, NewUser, Session, User, UserChange};
-pub use audit::{AuditStore, ClaimRow, FrozenStore, KeyRow, LedgerRow, StockRow};
+pub use audit::{
+    AuditStore, BrokenPromise, ClaimRow, Count, CountRow, FrozenStore, KeyRow, LedgerRow, OfferFacts,
+    OfferRevision, OutboxRow, Page, StockRow, TermsRow, TitleRow, WalletRow,
+};
 pub use broadcast::Broadcast;
 pub use catalogue::{
     CatalogueStore, ConcertPage, ImportOutcome, Imported, MovieQuery, PerformanceListing, PerformanceSummary,

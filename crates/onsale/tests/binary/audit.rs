@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What is done to the database with SQL, and what the audit must find, among others.
-const TAMPERED: [(&str, &str); 18] = [
+const TAMPERED: [(&str, &str); 27] = [
     (
         "CREATE TABLE loose AS SELECT * FROM claims; DROP TABLE claims; ALTER TABLE loose RENAME TO claims;
          INSERT INTO claims SELECT * FROM claims WHERE order_id IS NOT NULL LIMIT 1",
@@ -46,6 +46,35 @@ const TAMPERED: [(&str, &str); 18] = [
         "idempotency key without its order",
     ),
     ("UPDATE idempotency_keys SET user_id = user_id + 1", "idempotency key of somebody else's order"),
+    (
+        "UPDATE orders SET expires_at = expires_at + 60000 WHERE $held",
+        "order held for longer or shorter than its offer ever said",
+    ),
+    (
+        "UPDATE orders SET seats = replace(seats, ',', ',1'), amount = amount * 0 + (SELECT sum(value ->> 1)
+            FROM json_each(replace(seats, ',', ',1'))) WHERE $held",
+        "order at a price that its offer never had",
+    ),
+    (
+        "UPDATE orders SET performance_id = 9999 WHERE $held",
+        "order of a performance or item that does not exist",
+    ),
+    ("UPDATE orders SET user_id = 9999 WHERE $held", "order of a buyer that does not exist"),
+    (
+        "INSERT INTO claims (performance_id, seat_id) VALUES (1, 9999999)",
+        "claim on a seat that does not exist",
+    ),
+    ("INSERT INTO wallets (user_id, balance, version) VALUES (9999, 0, 0)", "wallet of nobody"),
+    ("UPDATE payments SET balance_after = balance_after + 1", "balance after a payment is not the ledger's"),
+    (
+        "INSERT INTO idempotency_keys (user_id, key_id, fingerprint, target, balance_after, created_at)
+         VALUES (1, randomblob(16), 7, 2, 500, 5)",
+        "idempotency key without its charge",
+    ),
+    (
+        "INSERT INTO popularity_days (kind, day, subject_id, units) VALUES (1, 20000, 1, 1000)",
+        "ranking counts what was not sold",
+    ),
 ];
 
 /// Names for rows.
@@ -118,4 +147,55 @@ fn what_does_not_exist_is_not_clean() {
     assert!(!place.data().exists(), "the audit made nothing");
     std::fs::create_dir(place.data()).unwrap();
     assert_eq!(place.run(&["audit"]).code, 1, "a folder without a database");
+}
+
+/// A database keeps its currency: whatever is to open it with another one is refused with both names.
+#[tokio::test]
+async fn another_currency_over_the_same_data_is_refused() {
+    let place = Place::new();
+    sell(&place).await;
+    for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["audit"], &["migrate"]] {
+        let mut command = place.command(arguments);
+        command.env("ONSALE_SALES_CURRENCY", "EUR");
+        let refused = crate::support::run(command, "");
+        assert_ne!(refused.code, 0, "{arguments:?}: {refused:?}");
+        for named in ["KRW", "EUR", "sales.currency"] {
+            assert!(refused.stderr.contains(named), "{arguments:?}: {refused:?}");
+        }
+    }
+    assert!(place.done(&["audit"]).contains("clean"), "in its own currency");
+}
+
+/// Pages of the file are damaged while a server runs: it says so, answers 503, and is not ready any more.
+#[tokio::test]
+async fn a_damaged_file_makes_a_node_not_ready() {
+    use std::io::{Seek, SeekFrom, Write};
+
+    let place = Place::new();
+    sell(&place).await;
+    let server = place.serve(&["--demo"]);
+    let token = server.log_in("buyer1@demo.example", PASSWORD).await;
+    assert_eq!(server.get("/readyz", None).await.0, 200);
+    let path = place.data().join("onsale.db");
+    let pages = std::fs::metadata(&path).unwrap().len() / 4_096;
+    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    for page in 1..pages {
+        file.seek(SeekFrom::Start(page * 4_096)).unwrap();
+        file.write_all(&[0xA5; 64]).unwrap();
+    }
+    let mut answers = Vec::new();
+    for path in ["/api/v1/reservations", "/api/v1/movies", "/api/v1/concerts", "/api/v1/points", "/api/item"]
+    {
+        answers.push((path, server.get(path, Some(&token)).await.0));
+    }
+    assert!(answers.iter().all(|(_, status)| *status != 500), "{answers:?}");
+    assert!(answers.iter().any(|(_, status)| *status == 503), "{answers:?}");
+    let (status, why) = server.get("/readyz", None).await;
+    assert_eq!(status, 503, "{why}");
+    assert!(why.to_string().contains("damaged"), "{why}");
+    drop(server);
+    let audited = place.run(&["audit"]);
+    assert_eq!(audited.code, 1, "{audited:?}");
+    let said = format!("{}{}", audited.stdout, audited.stderr);
+    assert!(said.contains("damaged"), "{said}");
 }

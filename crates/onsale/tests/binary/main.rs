@@ -1,6 +1,7 @@
 //! The real executable, in folders of its own, on ports that the system chooses.
 
 mod audit;
+mod audit_memory;
 mod backup;
 mod bench;
 mod command_line;

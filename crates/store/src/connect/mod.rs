@@ -17,7 +17,7 @@ pub(crate) use checkpoints::Checkpoints;
 pub(crate) use durability::warn_of_risks;
 pub(crate) use message::message_bytes_max;
 pub(crate) use sale::SaleConnection;
-pub(crate) use sqlite::{copier, file_url, path_in};
+pub(crate) use sqlite::{connect_auditor, copier, file_url, path_in};
 
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};

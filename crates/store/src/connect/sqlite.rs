@@ -7,7 +7,7 @@ use std::{
 
 use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, sqlx};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector, sqlx};
 
 use super::{Checkpoints, Pools, pool, sqlite_files};
 use crate::{StoreOptions, error::store_error};
@@ -109,6 +109,20 @@ pub(crate) async fn copier(url: &str) -> Result<ConnectOptions, StoreError> {
         sqlite.filename(&path).create_if_missing(false).busy_timeout(patience)
     });
     Ok(connect)
+}
+
+/// A connection for one audit, alike the readers but for memory: the file is not mapped into it, and what is sorted
+/// goes to temporary files.
+pub(crate) async fn connect_auditor(readers: &DatabaseConnection) -> Result<DatabaseConnection, StoreError> {
+    let options = readers.get_sqlite_connection_pool().connect_options();
+    let options = (*options)
+        .clone()
+        .pragma("mmap_size", "0")
+        .pragma("cache_size", "-8192")
+        .pragma("temp_store", "FILE");
+    let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+    let pool = pool.map_err(|error| store_error(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
 }
 
 fn reader(path: PathBuf, options: &StoreOptions) -> ConnectOptions {

@@ -9,6 +9,7 @@ mod popularity;
 mod replicas;
 mod rooms;
 mod sales;
+mod terms;
 mod webhooks;
 
 pub(crate) use accounts::{identity, session, user};
@@ -23,4 +24,5 @@ pub(crate) use popularity::{chart, chart_run, counted_event, popularity_day, pop
 pub(crate) use replicas::replica_heartbeat;
 pub(crate) use rooms::{room, room_change, room_offer};
 pub(crate) use sales::{claim, idempotency_key, ledger_entry, order, payment, wallet};
+pub(crate) use terms::offer_terms;
 pub(crate) use webhooks::{delivery, webhook};

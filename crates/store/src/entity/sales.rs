@@ -97,6 +97,7 @@ pub(crate) mod ledger_entry {
         pub(crate) amount: i64,
         pub(crate) kind: String,
         pub(crate) order_id: Option<Uuid>,
+        pub(crate) position: Option<i64>,
         pub(crate) created_at: i64,
     }
 

@@ -216,7 +216,7 @@ pub(crate) static MYSQL: HotStatements = HotStatements {
     ),
 
     insert_ledger: "
-        INSERT INTO ledger_entries (transfer_id, account, amount, kind, order_id, created_at) VALUES (?)",
+        INSERT INTO ledger_entries (transfer_id, account, amount, kind, order_id, position, created_at) VALUES (?)",
 
     insert_wallets: "
         INSERT INTO wallets (user_id, balance, version) VALUES (?)",

@@ -197,10 +197,11 @@ pub(crate) static POSTGRES: HotStatements = HotStatements {
         WHERE payments.order_id = k.id",
 
     insert_ledger: "
-        INSERT INTO ledger_entries (transfer_id, account, amount, kind, order_id, created_at)
-        SELECT k.transfer, k.account, k.amount, k.kind, nullif(k.order_id, '00000000-0000-0000-0000-000000000000'), k.created_at
-        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[], $6::bigint[])
-            AS k(transfer, account, amount, kind, order_id, created_at)",
+        INSERT INTO ledger_entries (transfer_id, account, amount, kind, order_id, position, created_at)
+        SELECT k.transfer, k.account, k.amount, k.kind, nullif(k.order_id, '00000000-0000-0000-0000-000000000000'),
+            nullif(k.position, '-9223372036854775808'::bigint), k.created_at
+        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[], $6::bigint[], $7::bigint[])
+            AS k(transfer, account, amount, kind, order_id, position, created_at)",
 
     insert_wallets: "
         INSERT INTO wallets (user_id, balance, version)

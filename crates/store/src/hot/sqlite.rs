@@ -116,8 +116,9 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
         WHERE order_id IN (SELECT unhex(value) FROM jsonb_each(?))",
 
     insert_ledger: "
-        INSERT OR FAIL INTO ledger_entries (transfer_id, account, amount, kind, order_id, created_at)
-        SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5
+        INSERT OR FAIL INTO ledger_entries (transfer_id, account, amount, kind, order_id, position, created_at)
+        SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5,
+            value ->> 6
         FROM jsonb_each(?)",
 
     insert_wallets: "

@@ -119,16 +119,19 @@ async fn first_told(read: &impl ConnectionTrait, limit: usize) -> Result<Vec<Tol
 /// What one row tells.
 fn all_told(model: outbox::Model) -> Result<Vec<Told>, StoreError> {
     let (seq, at) = (model.seq, Timestamp(model.created_at));
+    let orders = if model.subject.is_none() { orders_told(&model)? } else { Vec::new() };
     let about = match (model.subject, model.data) {
         (Some(subject), data) => vec![About::Other { subject, data: data.unwrap_or_default() }],
-        (None, others) => {
-            let others: Vec<(Uuid, i64)> = serde_json::from_str(others.as_deref().unwrap_or("[]"))
-                .map_err(|error| broken(format!("row {seq} of the outbox: {error}")))?;
-            let first = (model.order_id, model.version);
-            iter::once(first).chain(others).map(|(order, version)| About::Order(order, version)).collect()
-        }
+        (None, _) => orders.into_iter().map(|(order, version)| About::Order(order, version)).collect(),
     };
     Ok(about.into_iter().map(|about| Told { seq, kind: model.kind.clone(), at, about }).collect())
+}
+
+/// The orders of which a row tells, with the version that each had then.
+pub(crate) fn orders_told(model: &outbox::Model) -> Result<Vec<(Uuid, i64)>, StoreError> {
+    let others: Vec<(Uuid, i64)> = serde_json::from_str(model.data.as_deref().unwrap_or("[]"))
+        .map_err(|error| broken(format!("row {} of the outbox: {error}", model.seq)))?;
+    Ok(iter::once((model.order_id, model.version)).chain(others).collect())
 }
 
 /// What events of orders need.

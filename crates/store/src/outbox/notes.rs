@@ -21,9 +21,10 @@ use crate::{
     catalogue::{performance_from_models, show_from_model},
     entity::{outbox, performance, price_level, show, stock},
     error::store_error,
+    terms_history::Terms,
 };
 
-/// Tells of a performance as it is now in this transaction.
+/// Tells of a performance as it is now in this transaction, and keeps its terms.
 pub(crate) async fn performance_told(
     write: &impl ConnectionTrait,
     options: &StoreOptions,
@@ -35,6 +36,7 @@ pub(crate) async fn performance_told(
     let levels = price_level::Entity::find().filter(price_level::Column::PerformanceId.eq(id.0));
     let levels = levels.all(write).await.map_err(store_error)?;
     let told = performance_from_models(&model, levels)?;
+    Terms::of_performance(&told).keep(write, options, model.revision).await?;
     let data = performance_data(&told, model.revision, options.currency);
     note(write, options, kind, format!("performances/{id}"), model.revision, &data).await
 }
@@ -52,7 +54,7 @@ pub(crate) async fn show_told(
     note(write, options, kind, format!("shows/{id}"), 0, &show_data(&told)).await
 }
 
-/// Tells of an item as it is now in this transaction.
+/// Tells of an item as it is now in this transaction, and keeps its terms.
 pub(crate) async fn item_told(
     write: &impl ConnectionTrait,
     options: &StoreOptions,
@@ -61,6 +63,7 @@ pub(crate) async fn item_told(
 ) -> Result<(), StoreError> {
     let stock = stock::Entity::find_by_id(told.id.0).one(write).await.map_err(store_error)?;
     let revision = stock.ok_or(StoreError::Missing("item"))?.revision;
+    Terms::of_item(told).keep(write, options, revision).await?;
     let data = item_data(told, revision, options.currency);
     note(write, options, kind, format!("items/{}", told.id), revision, &data).await
 }

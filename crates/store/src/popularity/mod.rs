@@ -178,6 +178,16 @@ const fn kind_number(kind: SubjectKind) -> i16 {
     }
 }
 
+/// The kind with this number.
+pub(crate) fn kind_of(number: i16) -> Option<SubjectKind> {
+    SubjectKind::ALL.into_iter().find(|kind| kind_number(*kind) == number)
+}
+
+/// The period with this number.
+pub(crate) fn period_of(number: i16) -> Option<Period> {
+    Period::ALL.into_iter().find(|period| period_number(*period) == number)
+}
+
 const fn period_number(period: Period) -> i16 {
     match period {
         Period::Day => 1,

@@ -29,7 +29,7 @@ use onsale_engine::ports::{
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
-    IDS_PER_STATEMENT, SqlStore, connect,
+    IDS_PER_STATEMENT, SqlStore, connect, damage,
     entity::{claim, idempotency_key, order, performance, wallet},
     error::{broken, store_error},
 };
@@ -226,6 +226,7 @@ impl SaleStore for SqlStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        damage::check()?;
         let select = self.dialect.statement("SELECT 1", []);
         self.readers.query_one_raw(select).await.map(|_| ()).map_err(store_error)
     }

@@ -7,7 +7,7 @@ use onsale_domain::{
     money::Currency,
     order::{Claim, Goods, Order, OrderStatus},
     time::Timestamp,
-    wallet::Transfer,
+    wallet::{Account, Transfer},
 };
 use onsale_engine::{
     events::{note_data, note_subject},
@@ -227,6 +227,7 @@ fn ledger_row(row: &mut Row<'_>, (transfer, receives): (&Transfer, bool)) {
     row.integer(amount);
     row.text(transfer.kind.as_str());
     row.optional_uuid(transfer.order.map(|order| order.0));
+    row.optional_integer(matches!(account, Account::Wallet(_)).then_some(transfer.position));
     row.integer(transfer.created_at.0);
 }
 

@@ -33,8 +33,8 @@ pub(crate) async fn without_the_claims_key_a_seat_is_sold_twice(store: SqlStore)
         transaction.commit().await.expect("nothing stands in the way");
     }
     let mut frozen = store.freeze().await.expect("the database is read");
-    let claims = frozen.claims(None, 1).await.expect("the claims are read");
-    assert_eq!(claims.len(), 2, "both claims on the one seat, in one chunk");
+    let claims = frozen.claims(None, 1).await.expect("the claims are read").rows;
+    assert_eq!(claims.len(), 2, "both claims on the one seat, in one page");
     assert_eq!(claims[0].seat, claims[1].seat);
-    assert_eq!(frozen.claims(Some((claims[1].performance, claims[1].seat)), 1).await.unwrap(), []);
+    assert_eq!(frozen.claims(Some((claims[1].performance, claims[1].seat)), 1).await.unwrap().rows, []);
 }

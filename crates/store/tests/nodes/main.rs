@@ -65,7 +65,7 @@ impl Nodes {
     }
 
     async fn is_clean(&self) -> bool {
-        let report = audit(&*self.own.store, |_, _| {}).await.expect("the audit runs");
+        let report = audit(&*self.own.store, |_, _| {}).await.expect("the audit runs").without_accounts();
         if !report.is_clean() {
             println!("{}: {:#?}", self.url, report.violations);
         }
