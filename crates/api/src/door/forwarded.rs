@@ -19,7 +19,7 @@ fn elements(line: &[u8]) -> Option<Vec<Option<IpAddr>>> {
     loop {
         reader.blanks();
         // Empty elements of a list are skipped.
-        if !reader.is_at(&[b',']) && !reader.rest.is_empty() {
+        if !reader.is_at(b",") && !reader.rest.is_empty() {
             hops.push(element(&mut reader)?);
         }
         match reader.byte() {

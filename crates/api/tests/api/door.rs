@@ -427,7 +427,7 @@ fn named_in_the_document(member: &str) -> BTreeSet<String> {
                             .filter_map(|parameter| Some(parameter["name"].as_str()?.to_lowercase())),
                     ),
                     Some(Value::Object(headers)) => {
-                        names.extend(headers.keys().map(|name| name.to_lowercase()))
+                        names.extend(headers.keys().map(|name| name.to_lowercase()));
                     }
                     _ => {}
                 }

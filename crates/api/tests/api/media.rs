@@ -235,7 +235,7 @@ async fn an_account_has_so_many_pictures_and_no_more() {
     );
     let mut walk = Box::pin(server).await.walk().await;
     walk.set_up().await;
-    let mut put = async |walk: &mut Walk, name: &str, media_type: &str| {
+    let put = async |walk: &mut Walk, name: &str, media_type: &str| {
         put(walk, media_type, picture(name)).await.status.as_u16()
     };
     for _ in 0..2 {

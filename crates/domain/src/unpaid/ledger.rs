@@ -13,6 +13,9 @@ use crate::{
 /// How long a hold is remembered after its deadline: that it ended is told by then.
 const KEPT_AFTER_MS: i64 = 30_000;
 
+/// How often it is looked for what is over because of somebody who is refused, in milliseconds.
+const TIDIED_EVERY_MS: i64 = 1_000;
+
 /// When somebody may come back who is in the way of others at their address, in milliseconds: somebody pays
 /// nearly every moment.
 const AGAIN_MS: i64 = 10_000;
@@ -27,8 +30,9 @@ pub struct Unpaid {
     holders: HashMap<Holder, Tally>,
     /// The most that an address may hold, as last known; 0 if it never was.
     units_max: u32,
-    /// What is over is looked for when there is so much.
+    /// What is over is looked for when there is so much, and before somebody is refused, but not all the time.
     tidy_at: usize,
+    tidied_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,17 +49,19 @@ struct Hold {
     ended_for: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Tally {
     holds: u32,
     units: u32,
+    /// Those of an account.
+    orders: Vec<OrderId>,
     /// Of an address: thousandths of units that ended unpaid. Of an account: thousandths of holds.
     ended: Leak,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { holds: 0, units: 0, ended: Leak::EMPTY }
+        Self { holds: 0, units: 0, orders: Vec::new(), ended: Leak::EMPTY }
     }
 }
 
@@ -133,7 +139,14 @@ impl Unpaid {
         }
         if !self.is_repeated(&asked) {
             self.check_account(rules, asked.user, now)?;
-            self.check_address(rules, &asked, now)?;
+            if let Err(waiting) = self.check_address(rules, &asked, now) {
+                if self.tidied_at.is_some_and(|at| now.since_ms(at).abs() < TIDIED_EVERY_MS) {
+                    return Err(waiting);
+                }
+                // Of a hold that nobody told the end of.
+                self.forget_what_is_over(rules, now);
+                self.check_address(rules, &asked, now)?;
+            }
         }
         let AskedUnpaid { order, user, address, key, seat, units, hold_ms } = asked;
         let until = now.plus_ms(hold_ms);
@@ -143,6 +156,9 @@ impl Unpaid {
             let tally = self.holders.entry(holder).or_default();
             tally.holds += 1;
             tally.units = tally.units.saturating_add(units);
+            if matches!(holder, Holder::Account(_)) {
+                tally.orders.push(order);
+            }
         }
         self.tidy(rules, now);
         Ok(())
@@ -221,10 +237,9 @@ impl Unpaid {
     }
 
     fn is_repeated(&self, asked: &AskedUnpaid) -> bool {
-        let has_holds = self.holders.get(&Holder::Account(asked.user)).is_some_and(|tally| tally.holds > 0);
-        asked.key.is_some()
-            && has_holds
-            && self.holds.values().any(|hold| hold.user == asked.user && hold.key == asked.key)
+        let Some(key) = asked.key else { return false };
+        let theirs = self.holders.get(&Holder::Account(asked.user)).map_or(&[][..], |tally| &tally.orders);
+        theirs.iter().any(|order| self.holds.get(order).is_some_and(|hold| hold.key == Some(key)))
     }
 
     fn check_account(&self, rules: &UnpaidRules, user: UserId, now: Timestamp) -> Result<(), Waiting> {
@@ -265,6 +280,7 @@ impl Unpaid {
             if let Some(tally) = self.holders.get_mut(&holder) {
                 tally.holds = tally.holds.saturating_sub(1);
                 tally.units = tally.units.saturating_sub(hold.units);
+                tally.orders.retain(|other| *other != order);
                 if tally.holds == 0 && tally.ended == Leak::EMPTY {
                     self.holders.remove(&holder);
                 }
@@ -275,9 +291,14 @@ impl Unpaid {
 
     /// Forgets what is over, once there is twice as much as there was after the last time.
     fn tidy(&mut self, rules: &UnpaidRules, now: Timestamp) {
-        if self.holds.len() + self.holders.len() < self.tidy_at {
-            return;
+        if self.holds.len() + self.holders.len() >= self.tidy_at {
+            self.forget_what_is_over(rules, now);
+            self.tidy_at = 2 * (self.holds.len() + self.holders.len()).max(512);
         }
+    }
+
+    fn forget_what_is_over(&mut self, rules: &UnpaidRules, now: Timestamp) {
+        self.tidied_at = Some(now);
         let over = self.holds.iter().filter(|(_, hold)| hold.until.plus_ms(KEPT_AFTER_MS) < now);
         for order in over.map(|(order, _)| *order).collect::<Vec<_>>() {
             self.take(order);
@@ -287,7 +308,6 @@ impl Unpaid {
             let full = full_of(rules, *holder, units_max);
             tally.holds > 0 || tally.ended.level(full, rules.remembered_ms, now) > 0
         });
-        self.tidy_at = 2 * (self.holds.len() + self.holders.len()).max(512);
     }
 }
 
@@ -412,7 +432,7 @@ mod tests {
         assert_eq!(until, stage.now.plus_ms(900_000));
         stage.now = until;
         assert!(stage.hold(101, "192.0.2.1", 5).is_ok());
-        assert!(stage.hold(102, "192.0.2.1", 1).is_err());
+        assert!(stage.hold(102, "192.0.2.1", 6).is_err());
     }
 
     #[test]
@@ -477,6 +497,20 @@ mod tests {
         stage.unpaid.forget(OrderId(Uuid::from_u128(3)));
         let holdings = stage.unpaid.holdings(&RULES, stage.now);
         assert_eq!(holdings.iter().map(|holding| holding.units).collect::<Vec<_>>(), [20, 20]);
+    }
+
+    /// Their end was told at another node, or never.
+    #[test]
+    fn holds_whose_end_nobody_told_count_no_longer_than_they_last() {
+        let mut stage = Stage::new(400);
+        for user in 0..8 {
+            stage.hold(user, "192.0.2.1", 5).unwrap();
+        }
+        stage.now = stage.now.plus_ms(HOLD_MS);
+        assert!(stage.hold(100, "192.0.2.1", 5).is_err(), "it may be told yet");
+        stage.now = stage.now.plus_ms(KEPT_AFTER_MS + 1);
+        let held = (200..300).filter(|user| stage.hold(*user, "192.0.2.1", 5).is_ok()).count();
+        assert_eq!(5 * held, 40);
     }
 
     #[test]

@@ -308,7 +308,6 @@ fn webp(reader: &mut Reader<'_>) -> Size {
 }
 
 /// The size that a chunk tells, if its kind has one. The outer `None`: it is broken.
-#[expect(clippy::option_option, reason = "broken, and without a size")]
 fn webp_size(kind: [u8; 4], data: &[u8]) -> Option<Size> {
     Some(match &kind {
         b"VP8X" => {

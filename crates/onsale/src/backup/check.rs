@@ -14,7 +14,7 @@ pub(crate) async fn check(mut config: Config, file: &Path) -> Result<(), Failure
     config.database.url = "".into();
     config.database.replicas = std::iter::empty().collect();
     let folder = DataFolder::create(&beside(file, "check"))?;
-    let checked = restore_and_audit(config, file, &folder).await;
+    let checked = Box::pin(restore_and_audit(config, file, &folder)).await;
     let _ = fs::remove_dir_all(folder.path());
     checked
 }
