@@ -11,7 +11,7 @@
 //! - [`S3Server`]: a store for objects, with one account; [`s3()`] is one for all tests of a process.
 //! - [`openid`]: a provider of identities, and keys that sign tokens, good and forged.
 //! - [`Relay`]: stands between a client and any server and cuts or holds up what they say.
-//! - [`HaProxy`], [`Prometheus`]: what stands in front of a fleet and what watches it.
+//! - [`HaProxy`], [`WebProxy`], [`Prometheus`]: what stands in front of a fleet and what watches it.
 //! - [`Port`]: a port for a server that the test starts itself.
 //! - [`FaultProxy`]: stands between a client and a server and loses commits, answers or connections.
 
@@ -31,6 +31,7 @@ mod s3;
 mod shared;
 mod tls;
 mod url;
+mod web_proxy;
 
 pub use haproxy::HaProxy;
 pub use kafka::KafkaBroker;
@@ -44,3 +45,4 @@ pub use relay::Relay;
 pub use replica::PostgresReplica;
 pub use s3::{S3Server, s3};
 pub use shared::{SharedServer, mariadb, postgres};
+pub use web_proxy::WebProxy;

@@ -246,7 +246,7 @@ impl Default for Server {
             requests_max: 20_000,
             late_ms_max: 50,
             head_bytes_max: 32_768,
-            head_seconds_max: 60,
+            head_seconds_max: 75,
             body_seconds_max: 30,
             write_seconds_max: 30,
         }

@@ -9,6 +9,7 @@ mod data_folder;
 mod hostile;
 mod identity;
 mod import;
+mod proxies;
 mod replicas;
 mod rooms;
 mod rooms_crash;
