@@ -7,14 +7,10 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use onsale_domain::{
-    ids::{HallId, ItemId, PerformanceId, RoomId, SessionId, ShowId, VenueId},
+    ids::{HallId, ItemId, PerformanceId, RoomId, ShowId, VenueId},
     user::Role,
 };
-use onsale_engine::{
-    accounts::{AccountError, Caller},
-    ports::Owned,
-};
-use uuid::Uuid;
+use onsale_engine::{accounts::Caller, ports::Owned};
 
 use crate::{
     Shared,
@@ -50,7 +46,7 @@ where
 }
 
 /// Somebody who runs the installation.
-pub(crate) struct Admin;
+pub(crate) struct Admin(pub(crate) Caller);
 
 impl<S: Send + Sync> FromRequestParts<S> for LoggedIn
 where
@@ -67,15 +63,7 @@ where
         match api.door.gateway_user(parts) {
             None => Err(not_authenticated()),
             Some(Err(why)) => Err(Problem::new(Kind::InvalidToken, why)),
-            Some(Ok(user)) => {
-                let role = api.engine.accounts.profile(user).await.map_err(|error| match error {
-                    AccountError::NoSuchUser => AccountError::InvalidToken,
-                    other => other,
-                })?;
-                // The gateway's log-in is not ours to end.
-                let session = SessionId(Uuid::nil());
-                Ok(Self(Caller { user, role: role.role, session }))
-            }
+            Some(Ok(user)) => Ok(Self(api.engine.accounts.named(user).await?)),
         }
     }
 }
@@ -150,8 +138,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        at_least(Role::Admin, "this needs the role of an administrator", parts, state).await?;
-        Ok(Self)
+        at_least(Role::Admin, "this needs the role of an administrator", parts, state).await.map(Self)
     }
 }
 

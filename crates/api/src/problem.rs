@@ -87,6 +87,8 @@ kinds! {
     /// The e-mail address or the password is wrong.
     WrongCredentials = UNAUTHORIZED "wrong-credentials" "Wrong e-mail address or password";
 
+    /// The account is disabled; an administrator can enable it.
+    AccountDisabled = FORBIDDEN "account-disabled" "The account is disabled";
     /// The caller's role does not allow it; `requiredRole` would.
     Forbidden = FORBIDDEN "forbidden" "Not allowed";
     /// It belongs to another organiser, or to nobody; `resource` says what it is. Its owner and
@@ -517,6 +519,11 @@ impl From<AccountError> for Problem {
             AccountError::InvalidToken => Self::new(Kind::InvalidToken, text),
             AccountError::ProviderAway => Self::new(Kind::Unavailable, text).retry_after(10),
             AccountError::NoSuchUser => Self::new(Kind::NoSuchUser, text),
+            AccountError::Disabled => Self::new(Kind::AccountDisabled, text),
+            AccountError::LastAdmin => Self::new(Kind::NotPossible, text),
+            AccountError::TooMany { wait_ms, .. } => {
+                Self::new(Kind::TooManyRequests, text).retry_after(wait_ms.saturating_add(999) / 1_000)
+            }
             AccountError::Overloaded => Self::new(Kind::Overloaded, text),
             AccountError::Store(error) => error.into(),
         }

@@ -310,6 +310,7 @@ fn settings(sales: SaleSettings) -> Settings {
         signing_key: SIGNING_KEY.to_vec(),
         access_s: 86_400,
         refresh_s: 86_400,
+        refresh_grace_s: 10,
         argon2_memory_kib: 64,
         argon2_passes: 1,
         hashing_threads: 1,

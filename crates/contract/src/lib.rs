@@ -46,6 +46,9 @@ macro_rules! store_contract {
                 people_are_found_while_their_account_is_open,
                 an_e_mail_address_has_one_account,
                 closing_an_account_erases_the_person_and_ends_the_sessions,
+                people_are_listed_in_pages,
+                the_last_administrator_stays,
+                of_two_administrators_who_demote_each_other_one_stays,
                 a_refresh_token_rotates_once,
                 sessions_end_once,
                 ended_sessions_are_listed,
@@ -54,6 +57,7 @@ macro_rules! store_contract {
                 a_subject_has_one_account,
                 an_address_that_is_taken_stays_its_owners,
                 first_tokens_at_the_same_moment_make_one_account,
+                an_address_that_is_said_later_is_taken_over,
                 a_closed_account_gives_way_to_a_new_one_only_if_asked,
             }
             sales {
@@ -260,6 +264,7 @@ macro_rules! limiter_contract {
             limits {
                 the_fifty_first_read_of_a_minute_blocks_for_an_hour,
                 counts_are_exact_under_a_hundred_clients,
+                what_is_taken_back_was_not_counted,
                 windows_of_a_key_end_and_begin_anew,
                 a_burst_is_followed_by_the_even_pace,
                 blocks_that_grow_grow,
@@ -315,6 +320,7 @@ macro_rules! broadcast_contract {
         $crate::contract_cases! { $fresh, coordination;
             broadcast {
                 what_one_tells_all_others_hear,
+                what_one_tells_of_accounts_all_others_hear,
                 what_is_told_in_a_short_time_is_heard_once,
                 who_was_not_listening_hears_what_was_told_meanwhile,
             }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -48,39 +51,80 @@ impl Gathered {
     }
 }
 
+/// Something that has been said, once however often it was.
+#[derive(Default)]
+pub(crate) struct Said {
+    is_said: AtomicBool,
+    more: Notify,
+}
+
+impl Said {
+    pub(crate) fn say(&self) {
+        if !self.is_said.swap(true, Ordering::AcqRel) {
+            self.more.notify_one();
+        }
+    }
+
+    pub(crate) fn take(&self) -> bool {
+        self.is_said.swap(false, Ordering::AcqRel)
+    }
+
+    /// Waits until it is said. One who gives up waiting takes nothing away.
+    pub(crate) async fn wait(&self) {
+        while !self.take() {
+            self.more.notified().await;
+        }
+    }
+}
+
 /// One of the nodes in a process.
 #[derive(Default)]
 pub struct LocalBroadcast {
-    nodes: Arc<Mutex<Vec<Weak<Gathered>>>>,
-    heard: Arc<Gathered>,
+    nodes: Arc<Mutex<Vec<Weak<Heard>>>>,
+    heard: Arc<Heard>,
+}
+
+#[derive(Default)]
+struct Heard {
+    offers: Gathered,
+    accounts: Said,
 }
 
 impl LocalBroadcast {
     /// So many nodes that hear each other.
     #[must_use]
     pub fn nodes(count: usize) -> Vec<Self> {
-        let nodes: Arc<Mutex<Vec<Weak<Gathered>>>> = Arc::default();
+        let nodes: Arc<Mutex<Vec<Weak<Heard>>>> = Arc::default();
         let node = || {
-            let heard = Arc::new(Gathered::default());
+            let heard = Arc::new(Heard::default());
             nodes.lock().push(Arc::downgrade(&heard));
             Self { nodes: nodes.clone(), heard }
         };
         (0..count).map(|_| node()).collect()
+    }
+
+    fn others(&self) -> Vec<Arc<Heard>> {
+        let nodes = self.nodes.lock();
+        nodes.iter().filter_map(Weak::upgrade).filter(|node| !Arc::ptr_eq(node, &self.heard)).collect()
     }
 }
 
 #[async_trait]
 impl Broadcast for LocalBroadcast {
     fn tell(&self, offer: Offer) {
-        for node in self.nodes.lock().iter().filter_map(Weak::upgrade) {
-            if !Arc::ptr_eq(&node, &self.heard) {
-                node.add([offer]);
-            }
-        }
+        self.others().iter().for_each(|node| node.offers.add([offer]));
     }
 
     async fn heard(&self) -> HashSet<Offer> {
-        self.heard.wait().await
+        self.heard.offers.wait().await
+    }
+
+    fn tell_accounts(&self) {
+        self.others().iter().for_each(|node| node.accounts.say());
+    }
+
+    async fn heard_accounts(&self) {
+        self.heard.accounts.wait().await;
     }
 
     fn works(&self) -> bool {

@@ -110,6 +110,12 @@ impl Limiter for LocalLimiter {
         verdict
     }
 
+    async fn uncount(&self, rule: &CountRule, subject: Subject) {
+        let key = Key { rule: rule.name.clone(), subject };
+        let now = self.clock.now();
+        self.counts.of(&key).lock().entry(&key, now).count.give_back();
+    }
+
     async fn take(&self, rule: &AllowanceRule, subject: Subject, token: u128) -> Verdict {
         let key = Key { rule: rule.name.clone(), subject };
         let mut shard = self.allowances.of(&key).lock();

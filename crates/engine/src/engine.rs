@@ -8,7 +8,7 @@ use onsale_domain::{
 };
 
 use crate::{
-    accounts::{AccountSettings, Accounts, IdentitySettings},
+    accounts::{AccountSettings, Accounts, IdentitySettings, LogInRules},
     background::Background,
     catalogue::Catalogue,
     clock::Clock,
@@ -187,8 +187,9 @@ impl Engine {
     }
 
     /// Has this engine tell those of other nodes what it changes, and hear them. To be called once,
-    /// before the first request.
+    /// before the first request, inside a Tokio runtime.
     pub fn tell_changes(&self, broadcast: Arc<dyn Broadcast>) {
+        self.accounts.tell_changes(broadcast.clone());
         self.sales.tell_changes(broadcast);
     }
 
@@ -196,6 +197,12 @@ impl Engine {
     /// request, inside a Tokio runtime.
     pub fn limit_bookings(&self, limiter: Arc<dyn Limiter>, rule: AllowanceRule) {
         self.sales.limit_bookings(limiter, rule);
+    }
+
+    /// Limits how often somebody may try a password, or sign up. To be called once, before the first
+    /// request.
+    pub fn limit_log_ins(&self, limiter: Arc<dyn Limiter>, rules: LogInRules) {
+        self.accounts.limit_log_ins(limiter, rules);
     }
 
     /// Takes the tokens of an OpenID provider beside our own. Must be called inside a Tokio runtime.

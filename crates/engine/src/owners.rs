@@ -8,7 +8,7 @@ use std::sync::Arc;
 use onsale_domain::{ids::UserId, user::Role};
 
 use crate::{
-    accounts::Caller,
+    accounts::{Caller, user_by_email},
     ports::{Owned, Store, StoreError, StoredRoom, User},
 };
 
@@ -71,7 +71,8 @@ impl Owners {
         if self.check == OwnerCheck::Off {
             return Ok(true);
         }
-        let Some(user) = self.store.user(user).await? else { return Ok(false) };
+        let user = self.store.user(user).await?.filter(|user| user.disabled_at.is_none());
+        let Some(user) = user else { return Ok(false) };
         let owner = match thing {
             None => None,
             Some(thing) => match self.store.owner(thing).await {
@@ -114,8 +115,8 @@ impl Owners {
     /// # Errors
     /// [`OwnerError::NoOrganiser`] if there is none.
     pub async fn organiser(&self, email: &str) -> Result<User, OwnerError> {
-        let user = self.store.user_by_email(&email.trim().to_lowercase()).await?;
-        let user = user.filter(|user| user.role >= Role::Organiser);
+        let user = user_by_email(&*self.store, email.trim()).await?;
+        let user = user.filter(|user| user.role >= Role::Organiser && user.disabled_at.is_none());
         user.ok_or_else(|| OwnerError::NoOrganiser(email.to_owned()))
     }
 }

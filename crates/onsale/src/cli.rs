@@ -139,6 +139,54 @@ pub(crate) struct ImportSeatingPlan {
 pub(crate) enum User {
     /// Add an account
     Add(AddUser),
+    /// List accounts, the oldest first
+    List(ListUsers),
+    /// Change what an account may do; ends its sessions
+    SetRole(SetRole),
+    /// Give an account a new password, and end its sessions
+    ResetPassword(ResetPassword),
+    /// Let an account log in no more, and end its sessions
+    Disable(NamedUser),
+    /// Let an account log in again
+    Enable(NamedUser),
+    /// End an account's sessions
+    EndSessions(NamedUser),
+}
+
+/// An account that is there.
+#[derive(Debug, Args)]
+pub(crate) struct NamedUser {
+    /// The account's e-mail address or number
+    #[arg(value_name = "ACCOUNT")]
+    pub(crate) account: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListUsers {
+    /// Only accounts whose e-mail address has this in it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) email: Option<String>,
+    /// Only accounts with this role: user, organiser or admin
+    #[arg(long)]
+    pub(crate) role: Option<Role>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetRole {
+    #[command(flatten)]
+    pub(crate) named: NamedUser,
+    /// What the account may do: user, organiser or admin
+    #[arg(long)]
+    pub(crate) role: Role,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResetPassword {
+    #[command(flatten)]
+    pub(crate) named: NamedUser,
+    /// Read the password from standard input, one line; command lines are seen by others
+    #[arg(long, required = true)]
+    pub(crate) password_stdin: bool,
 }
 
 #[derive(Debug, Args)]

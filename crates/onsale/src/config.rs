@@ -93,6 +93,7 @@ impl Config {
         if mail.via == Via::Smtp && (mail.smtp_url.is_empty() || mail.from.is_empty()) {
             return Err("notifications: `smtp` needs smtp_url and from".to_owned());
         }
+        self.account_settings(Vec::new()).check().map_err(|error| format!("accounts.{error}"))?;
         self.check_door()?;
         self.check_identity()?;
         self.events.parsed_url()?;
@@ -110,9 +111,6 @@ impl Config {
             ("sales.queue_max", self.sales.queue_max),
             ("accounts.access_minutes", self.accounts.access_minutes as usize),
             ("accounts.refresh_days", self.accounts.refresh_days as usize),
-            ("accounts.argon2_passes", self.accounts.argon2_passes as usize),
-            ("accounts.hashing_threads", self.accounts.hashing_threads),
-            ("accounts.hashing_queue_max", self.accounts.hashing_queue_max),
             ("webhooks.timeout_seconds", self.webhooks.timeout_seconds as usize),
             ("webhooks.under_way_max", self.webhooks.under_way_max),
             ("webhooks.under_way_per_receiver_max", self.webhooks.under_way_per_receiver_max),
@@ -214,6 +212,19 @@ impl Config {
         self
     }
 
+    fn account_settings(&self, signing_key: Vec<u8>) -> AccountSettings {
+        AccountSettings {
+            signing_key,
+            access_s: i64::from(self.accounts.access_minutes) * 60,
+            refresh_s: i64::from(self.accounts.refresh_days) * 86_400,
+            refresh_grace_s: self.accounts.refresh_grace_seconds.into(),
+            argon2_memory_kib: self.accounts.argon2_memory_kib,
+            argon2_passes: self.accounts.argon2_passes,
+            hashing_threads: self.accounts.hashing_threads,
+            hashing_queue_max: self.accounts.hashing_queue_max,
+        }
+    }
+
     /// What the engine needs of it.
     pub(crate) fn engine_settings(&self, signing_key: Vec<u8>) -> Settings {
         Settings {
@@ -230,15 +241,7 @@ impl Config {
                 pictures: self.media.pictures_max,
                 bytes: u64::from(self.media.megabytes_max) << 20,
             },
-            accounts: AccountSettings {
-                signing_key,
-                access_s: i64::from(self.accounts.access_minutes) * 60,
-                refresh_s: i64::from(self.accounts.refresh_days) * 86_400,
-                argon2_memory_kib: self.accounts.argon2_memory_kib,
-                argon2_passes: self.accounts.argon2_passes,
-                hashing_threads: self.accounts.hashing_threads,
-                hashing_queue_max: self.accounts.hashing_queue_max,
-            },
+            accounts: self.account_settings(signing_key),
             rankings: RankingSettings::new(
                 self.ranking_zone().expect("checked when the configuration was read"),
             ),
@@ -411,6 +414,11 @@ mod tests {
         assert!(error("[sales]\nbatch_max = 0", &[]).contains("at least 1"));
         assert!(error("[database]\nreplica_lag_max_ms = 999", &[]).contains("at least 1000"));
         assert!(error("[sales]\nguard = \"distributed\"", &[]).contains("set coordination.url"));
+        assert!(error("[accounts]\nhashing_threads = 1000000", &[]).contains("from 1 to 256"));
+        assert!(error("[accounts]\nargon2_memory_kib = 4294967295", &[]).contains("from 8 to 1048576"));
+        assert!(
+            error("[accounts]\nargon2_passes = 0", &[]).contains("accounts.argon2_passes: must be from 1")
+        );
         assert!(error("[accounts]\nsigning_key = \"c2hvcnQ=\"", &[]).contains("at least 32"));
         assert!(error("[rankings]\nzone = \"Mars/Base\"", &[]).contains("Asia/Seoul"));
         assert!(error("[log]\nformat = \"xml\"", &[]).contains("`text` or `json`"));

@@ -25,7 +25,7 @@ mod user;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Bench, Cli, Command, Import, User};
+use cli::{Bench, Cli, Command, Import};
 use config::Config;
 use data_folder::DataFolder;
 use failure::Failure;
@@ -126,7 +126,7 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
             import::import_seating_plan(&base.catalogue(), &base.owners(), arguments).await
         }
         Command::Room(command) => room::run(&base.rooms(), command).await,
-        Command::User(User::Add(arguments)) => user::add_user(&base, arguments).await,
+        Command::User(command) => user::run(&base, command).await,
         Command::Audit => audit::run_audit(&base).await,
         // Opening has brought the tables up to date.
         Command::Migrate => {

@@ -71,6 +71,9 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
     if let Some(bookings) = base.config.limits.booking_rule() {
         engine.limit_bookings(limiter.clone(), bookings);
     }
+    if let Some(rules) = base.config.log_in_rules() {
+        engine.limit_log_ins(limiter.clone(), rules);
+    }
     let door = base.config.door(limiter);
     let load = door.load.clone().map(|load| tokio::spawn(load.keep()));
     let settings = ApiSettings {

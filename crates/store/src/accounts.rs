@@ -4,17 +4,23 @@ use async_trait::async_trait;
 use onsale_domain::{
     ids::{SessionId, UserId},
     time::Timestamp,
+    user::Role,
 };
-use onsale_engine::ports::{AccountStore, NewUser, Session, StoreError, User, UserChange};
+use onsale_engine::ports::{
+    AccountStore, NewUser, Replaced, Rotation, Session, StoreError, UnlessLastAdmin, User, UserChange,
+    UserQuery,
+};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
     sea_query::Expr,
 };
 use uuid::Uuid;
 
 use crate::{
     SqlStore,
+    catalogue::anywhere,
     entity::{session, user},
     error::{broken, conflict_on, store_error},
 };
@@ -30,6 +36,7 @@ impl AccountStore for SqlStore {
             password_hash: Set(user.password_hash.clone()),
             created_at: Set(user.created_at.0),
             closed_at: Set(None),
+            disabled_at: Set(None),
         };
         let inserted = user::Entity::insert(model)
             .exec(&self.writer)
@@ -42,6 +49,7 @@ impl AccountStore for SqlStore {
             role: user.role,
             password_hash: user.password_hash,
             created_at: user.created_at,
+            disabled_at: None,
         })
     }
 
@@ -61,28 +69,34 @@ impl AccountStore for SqlStore {
 
     async fn change_user(&self, id: UserId, change: UserChange) -> Result<Option<User>, StoreError> {
         let write = self.begin_write().await?;
-        let values = user::ActiveModel {
-            name: change.name.map_or(NotSet, Set),
-            email: change.email.map_or(NotSet, |email| Set(Some(email))),
-            password_hash: change.password_hash.map_or(NotSet, Set),
-            role: change.role.map_or(NotSet, |role| Set(role.as_str().to_owned())),
-            ..Default::default()
-        };
-        if values != user::ActiveModel::default() {
-            user::Entity::update_many()
-                .set(values)
-                .filter(is_open(id))
-                .exec(&write)
-                .await
-                .map_err(conflict_on("an account with this e-mail address"))?;
-        }
-        let user = open_user(&write, id).await?;
+        let user = change_in(&write, id, change).await?;
         write.commit().await.map_err(store_error)?;
         Ok(user)
     }
 
-    async fn close_user(&self, id: UserId, at: Timestamp) -> Result<bool, StoreError> {
+    async fn change_user_but_not_the_last_admin(
+        &self,
+        id: UserId,
+        change: UserChange,
+    ) -> Result<UnlessLastAdmin<User>, StoreError> {
         let write = self.begin_write().await?;
+        if change.takes_admin_away() && is_last_admin(&write, id).await? {
+            return Ok(UnlessLastAdmin::LastAdmin);
+        }
+        let user = change_in(&write, id, change).await?;
+        write.commit().await.map_err(store_error)?;
+        Ok(user.map_or(UnlessLastAdmin::NoSuchUser, UnlessLastAdmin::Done))
+    }
+
+    async fn close_user(
+        &self,
+        id: UserId,
+        at: Timestamp,
+    ) -> Result<UnlessLastAdmin<Vec<SessionId>>, StoreError> {
+        let write = self.begin_write().await?;
+        if is_last_admin(&write, id).await? {
+            return Ok(UnlessLastAdmin::LastAdmin);
+        }
         let erased = user::ActiveModel {
             email: Set(None),
             name: Set(String::new()),
@@ -97,17 +111,33 @@ impl AccountStore for SqlStore {
             .await
             .map_err(store_error)?;
         if done.rows_affected == 0 {
-            return Ok(false);
+            return Ok(UnlessLastAdmin::NoSuchUser);
         }
-        session::Entity::update_many()
-            .col_expr(session::Column::EndedAt, Expr::val(at.0))
-            .filter(session::Column::UserId.eq(id.0))
-            .filter(session::Column::EndedAt.is_null())
-            .exec(&write)
+        let ended = end_open_sessions(&write, open_sessions(id, None), at).await?;
+        write.commit().await.map_err(store_error)?;
+        Ok(UnlessLastAdmin::Done(ended))
+    }
+
+    async fn users(&self, query: UserQuery) -> Result<Vec<User>, StoreError> {
+        let UserQuery { email, role, after, max } = query;
+        let mut wanted = Condition::all().add(user::Column::ClosedAt.is_null());
+        if let Some(after) = after {
+            wanted = wanted.add(user::Column::Id.gt(after.0));
+        }
+        if let Some(role) = role {
+            wanted = wanted.add(user::Column::Role.eq(role.as_str()));
+        }
+        if let Some(part) = email {
+            wanted = wanted.add(user::Column::Email.like(anywhere(&part)));
+        }
+        let found = user::Entity::find()
+            .filter(wanted)
+            .order_by_asc(user::Column::Id)
+            .limit(max)
+            .all(&self.readers)
             .await
             .map_err(store_error)?;
-        write.commit().await.map_err(store_error)?;
-        Ok(true)
+        found.into_iter().map(user_from_model).collect()
     }
 
     async fn add_session(&self, session: Session) -> Result<(), StoreError> {
@@ -118,6 +148,8 @@ impl AccountStore for SqlStore {
             created_at: Set(session.created_at.0),
             expires_at: Set(session.expires_at.0),
             ended_at: Set(session.ended_at.map(|at| at.0)),
+            replaced_hash: Set(session.replaced.map(|replaced| replaced.hash.to_vec())),
+            replaced_at: Set(session.replaced.map(|replaced| replaced.at.0)),
         };
         session::Entity::insert(model)
             .exec_without_returning(&self.writer)
@@ -131,16 +163,13 @@ impl AccountStore for SqlStore {
         model.map(session_from_model).transpose()
     }
 
-    async fn rotate_session(
-        &self,
-        id: SessionId,
-        old_hash: [u8; 32],
-        new_hash: [u8; 32],
-        expires_at: Timestamp,
-    ) -> Result<bool, StoreError> {
+    async fn rotate_session(&self, id: SessionId, rotation: Rotation) -> Result<bool, StoreError> {
+        let Rotation { old_hash, new_hash, at, expires_at } = rotation;
         let done = session::Entity::update_many()
             .col_expr(session::Column::RefreshHash, Expr::val(new_hash.to_vec()))
             .col_expr(session::Column::ExpiresAt, Expr::val(expires_at.0))
+            .col_expr(session::Column::ReplacedHash, Expr::val(old_hash.to_vec()))
+            .col_expr(session::Column::ReplacedAt, Expr::val(at.0))
             .filter(session::Column::Id.eq(id.0))
             .filter(session::Column::RefreshHash.eq(old_hash.to_vec()))
             .filter(session::Column::EndedAt.is_null())
@@ -167,28 +196,10 @@ impl AccountStore for SqlStore {
         keep: Option<SessionId>,
         at: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
-        let mut open =
-            Condition::all().add(session::Column::UserId.eq(user.0)).add(session::Column::EndedAt.is_null());
-        if let Some(keep) = keep {
-            open = open.add(session::Column::Id.ne(keep.0));
-        }
         let write = self.begin_write().await?;
-        let ids: Vec<Uuid> = session::Entity::find()
-            .select_only()
-            .column(session::Column::Id)
-            .filter(open.clone())
-            .into_tuple()
-            .all(&write)
-            .await
-            .map_err(store_error)?;
-        session::Entity::update_many()
-            .col_expr(session::Column::EndedAt, Expr::val(at.0))
-            .filter(open)
-            .exec(&write)
-            .await
-            .map_err(store_error)?;
+        let ended = end_open_sessions(&write, open_sessions(user, keep), at).await?;
         write.commit().await.map_err(store_error)?;
-        Ok(ids.into_iter().map(SessionId).collect())
+        Ok(ended)
     }
 
     async fn sessions_ended_since(
@@ -208,6 +219,79 @@ impl AccountStore for SqlStore {
     }
 }
 
+async fn change_in(
+    write: &DatabaseTransaction,
+    id: UserId,
+    change: UserChange,
+) -> Result<Option<User>, StoreError> {
+    let values = user::ActiveModel {
+        name: change.name.map_or(NotSet, Set),
+        email: change.email.map_or(NotSet, |email| Set(Some(email))),
+        password_hash: change.password_hash.map_or(NotSet, Set),
+        role: change.role.map_or(NotSet, |role| Set(role.as_str().to_owned())),
+        disabled_at: change.disabled_at.map_or(NotSet, |at| Set(at.map(|at| at.0))),
+        ..Default::default()
+    };
+    if values != user::ActiveModel::default() {
+        user::Entity::update_many()
+            .set(values)
+            .filter(is_open(id))
+            .exec(write)
+            .await
+            .map_err(conflict_on("an account with this e-mail address"))?;
+    }
+    open_user(write, id).await
+}
+
+/// Whether nobody else is an administrator who is not disabled. Whoever asks at the same moment waits.
+async fn is_last_admin(write: &DatabaseTransaction, id: UserId) -> Result<bool, StoreError> {
+    let admins: Vec<i64> = user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::Column::Role.eq(Role::Admin.as_str()))
+        .filter(user::Column::ClosedAt.is_null())
+        .filter(user::Column::DisabledAt.is_null())
+        .order_by_asc(user::Column::Id)
+        .lock_exclusive()
+        .into_tuple()
+        .all(write)
+        .await
+        .map_err(store_error)?;
+    Ok(admins == [id.0])
+}
+
+fn open_sessions(user: UserId, keep: Option<SessionId>) -> Condition {
+    let open =
+        Condition::all().add(session::Column::UserId.eq(user.0)).add(session::Column::EndedAt.is_null());
+    match keep {
+        Some(keep) => open.add(session::Column::Id.ne(keep.0)),
+        None => open,
+    }
+}
+
+/// Ends sessions; returns them.
+async fn end_open_sessions(
+    write: &DatabaseTransaction,
+    open: Condition,
+    at: Timestamp,
+) -> Result<Vec<SessionId>, StoreError> {
+    let ids: Vec<Uuid> = session::Entity::find()
+        .select_only()
+        .column(session::Column::Id)
+        .filter(open.clone())
+        .into_tuple()
+        .all(write)
+        .await
+        .map_err(store_error)?;
+    session::Entity::update_many()
+        .col_expr(session::Column::EndedAt, Expr::val(at.0))
+        .filter(open)
+        .exec(write)
+        .await
+        .map_err(store_error)?;
+    Ok(ids.into_iter().map(SessionId).collect())
+}
+
 fn is_open(id: UserId) -> Condition {
     Condition::all().add(user::Column::Id.eq(id.0)).add(user::Column::ClosedAt.is_null())
 }
@@ -225,18 +309,21 @@ fn user_from_model(model: user::Model) -> Result<User, StoreError> {
         role: model.role.parse().map_err(broken)?,
         password_hash: model.password_hash,
         created_at: Timestamp(model.created_at),
+        disabled_at: model.disabled_at.map(Timestamp),
     })
 }
 
 fn session_from_model(model: session::Model) -> Result<Session, StoreError> {
-    let refresh_hash =
-        model.refresh_hash.try_into().map_err(|_| broken("a refresh token's hash has not 32 bytes"))?;
+    let hash =
+        |bytes: Vec<u8>| bytes.try_into().map_err(|_| broken("a refresh token's hash has not 32 bytes"));
+    let replaced_hash = model.replaced_hash.map(hash).transpose()?;
     Ok(Session {
         id: SessionId(model.id),
         user: UserId(model.user_id),
-        refresh_hash,
+        refresh_hash: hash(model.refresh_hash)?,
         created_at: Timestamp(model.created_at),
         expires_at: Timestamp(model.expires_at),
         ended_at: model.ended_at.map(Timestamp),
+        replaced: replaced_hash.zip(model.replaced_at).map(|(hash, at)| Replaced { hash, at: Timestamp(at) }),
     })
 }

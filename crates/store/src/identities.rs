@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 use onsale_domain::{ids::UserId, time::Timestamp};
-use onsale_engine::ports::{Identity, IdentityKey, IdentityStore, NewIdentity, StoreError, User};
+use onsale_engine::ports::{
+    Identity, IdentityEmail, IdentityKey, IdentityStore, NewIdentity, StoreError, User,
+};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, SqlErr,
+    ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, SqlErr,
     sea_query::Expr,
 };
 
@@ -25,14 +27,18 @@ impl IdentityStore for SqlStore {
         Ok(Some(Identity {
             user: UserId(user.id),
             role: user.role.parse().map_err(broken)?,
+            email: user.email.unwrap_or_default(),
+            email_as_of: found.email_as_of.map(Timestamp),
+            is_disabled: user.disabled_at.is_some(),
             closed_at: user.closed_at.map(Timestamp),
         }))
     }
 
     async fn add_identity(&self, new: NewIdentity) -> Result<User, StoreError> {
         let write = self.begin_write().await?;
+        let email_as_of = new.email.as_ref().map(|email| email.as_of);
         let email = match new.email {
-            Some(email) if !is_taken(&write, &email).await? => Some(email),
+            Some(email) if owner_of(&write, &email.address).await?.is_none() => Some(email.address),
             _ => None,
         };
         let model = user::ActiveModel {
@@ -43,15 +49,17 @@ impl IdentityStore for SqlStore {
             password_hash: Set(String::new()),
             created_at: Set(new.created_at.0),
             closed_at: Set(None),
+            disabled_at: Set(None),
         };
         let id = user::Entity::insert(model).exec(&write).await.map_err(faster)?.last_insert_id;
         match new.replaces {
-            Some(closed) => replace(&write, &new.key, closed, id, new.created_at).await?,
+            Some(closed) => replace(&write, &new.key, closed, (id, email_as_of), new.created_at).await?,
             None => {
                 let model = identity::ActiveModel {
                     digest: Set(new.key.0.to_vec()),
                     user_id: Set(id),
                     created_at: Set(new.created_at.0),
+                    email_as_of: Set(email_as_of.map(|as_of| as_of.0)),
                 };
                 identity::Entity::insert(model).exec_without_returning(&write).await.map_err(faster)?;
             }
@@ -64,13 +72,48 @@ impl IdentityStore for SqlStore {
             role: new.role,
             password_hash: String::new(),
             created_at: new.created_at,
+            disabled_at: None,
         })
+    }
+
+    async fn take_email(&self, key: &IdentityKey, email: IdentityEmail) -> Result<bool, StoreError> {
+        let IdentityEmail { address, as_of } = email;
+        let write = self.begin_write().await?;
+        let is_newer = Condition::any()
+            .add(identity::Column::EmailAsOf.is_null())
+            .add(identity::Column::EmailAsOf.lt(as_of.0));
+        let newer = identity::Entity::update_many()
+            .col_expr(identity::Column::EmailAsOf, Expr::val(as_of.0))
+            .filter(identity::Column::Digest.eq(key.0.to_vec()))
+            .filter(is_newer)
+            .exec(&write)
+            .await
+            .map_err(faster)?;
+        if newer.rows_affected == 0 {
+            return Ok(false);
+        }
+        let subject = identity::Entity::find_by_id(key.0.to_vec()).one(&write).await.map_err(faster)?;
+        let user = subject.ok_or(StoreError::Missing("subject"))?.user_id;
+        let is_free = owner_of(&write, &address).await?.is_none_or(|owner| owner == user);
+        if is_free {
+            user::Entity::update_many()
+                .col_expr(user::Column::Email, Expr::val(address))
+                .filter(user::Column::Id.eq(user))
+                .filter(user::Column::ClosedAt.is_null())
+                .exec(&write)
+                .await
+                .map_err(faster)?;
+        }
+        // That it was said is kept either way.
+        write.commit().await.map_err(faster)?;
+        Ok(is_free)
     }
 }
 
-async fn is_taken(write: &DatabaseTransaction, email: &str) -> Result<bool, StoreError> {
+/// Whose account has an e-mail address.
+async fn owner_of(write: &DatabaseTransaction, email: &str) -> Result<Option<i64>, StoreError> {
     let owner = user::Entity::find().filter(user::Column::Email.eq(email)).one(write).await;
-    Ok(owner.map_err(faster)?.is_some())
+    Ok(owner.map_err(faster)?.map(|owner| owner.id))
 }
 
 /// Gives a subject a new account in place of the closed one.
@@ -78,12 +121,13 @@ async fn replace(
     write: &DatabaseTransaction,
     key: &IdentityKey,
     closed: UserId,
-    id: i64,
+    (id, email_as_of): (i64, Option<Timestamp>),
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let replaced = identity::Entity::update_many()
         .col_expr(identity::Column::UserId, Expr::val(id))
         .col_expr(identity::Column::CreatedAt, Expr::val(now.0))
+        .col_expr(identity::Column::EmailAsOf, Expr::val(email_as_of.map(|as_of| as_of.0)))
         .filter(identity::Column::Digest.eq(key.0.to_vec()))
         .filter(identity::Column::UserId.eq(closed.0))
         .exec(write)

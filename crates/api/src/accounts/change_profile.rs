@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::UserBody;
 use crate::{
     Shared,
-    caller::LoggedIn,
+    caller::{Client, LoggedIn},
     json::JsonBody,
     problem::{Kind, Problem},
 };
@@ -27,10 +27,10 @@ pub(super) struct Body {
     /// A new e-mail address. Needs `currentPassword`.
     #[schema(min_length = 3, max_length = 254, example = "mina.kim@example.com")]
     email: Option<String>,
-    /// A new password. Needs `currentPassword`; ends all other sessions.
+    /// A new password, not one that is guessed first. Needs `currentPassword`; ends all other sessions.
     #[schema(format = Password, min_length = 8, max_length = 128)]
     password: Option<String>,
-    /// The password as it is.
+    /// The password as it is. Wrong ones count as those of log-ins do.
     #[schema(format = Password)]
     current_password: Option<String>,
 }
@@ -41,6 +41,7 @@ pub(super) struct Body {
 pub(super) async fn change_profile(
     State(api): State<Shared>,
     LoggedIn(caller): LoggedIn,
+    Client(client): Client,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Json<UserBody>, Problem> {
     let change = ProfileChange {
@@ -49,5 +50,5 @@ pub(super) async fn change_profile(
         password: body.password,
         current_password: body.current_password,
     };
-    Ok(Json(api.engine.accounts.change_profile(caller, change).await?.into()))
+    Ok(Json(api.engine.accounts.change_profile(caller, change, client).await?.into()))
 }

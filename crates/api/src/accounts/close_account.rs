@@ -8,12 +8,12 @@ use crate::{
     problem::{Kind, Problem},
 };
 
-pub(super) const PROBLEMS: &[Kind] = &[Kind::NoSuchUser];
+pub(super) const PROBLEMS: &[Kind] = &[Kind::NoSuchUser, Kind::NotPossible];
 
 /// Close one's own account
 ///
 /// Erases name, e-mail address and password and ends all sessions. Reservations stay on record
-/// without them.
+/// without them. The last administrator who is not disabled cannot leave.
 #[utoipa::path(delete, path = "/api/v1/users/me", tag = "accounts", security(("bearer" = [])),
     responses((status = 204, description = "The account is closed")))]
 pub(super) async fn close_account(

@@ -12,7 +12,7 @@ use crate::{
     problem::{Kind, Problem},
 };
 
-pub(super) const PROBLEMS: &[Kind] = &[Kind::WrongCredentials, Kind::Overloaded];
+pub(super) const PROBLEMS: &[Kind] = &[Kind::WrongCredentials, Kind::AccountDisabled, Kind::Overloaded];
 
 /// A log-in.
 #[derive(Deserialize, ToSchema)]
@@ -37,6 +37,5 @@ pub(super) async fn log_in(
     Client(client): Client,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Json<TokensBody>, Problem> {
-    let log_in = api.engine.accounts.log_in(&body.email, &body.password);
-    Ok(Json(api.throttled(&body.email, client, log_in).await?.into()))
+    Ok(Json(api.engine.accounts.log_in(&body.email, &body.password, client).await?.into()))
 }

@@ -2,7 +2,7 @@
 
 use onsale_domain::user::Role;
 use onsale_engine::{accounts::Tokens, ports::User};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::operation::{BODY, KEYED, LOGGED_IN, Operations, PIPELINE, STORE, operation};
@@ -37,9 +37,9 @@ pub(crate) fn operations() -> Operations {
 }
 
 /// What an account may do.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum RoleBody {
+pub(crate) enum RoleBody {
     /// Buys.
     User,
     /// Runs sales.
@@ -67,12 +67,27 @@ struct UserBody {
 
 impl From<User> for UserBody {
     fn from(user: User) -> Self {
-        let role = match user.role {
-            Role::User => RoleBody::User,
-            Role::Organiser => RoleBody::Organiser,
-            Role::Admin => RoleBody::Admin,
-        };
-        Self { id: user.id.0, email: user.email, name: user.name, role }
+        Self { id: user.id.0, email: user.email, name: user.name, role: user.role.into() }
+    }
+}
+
+impl From<Role> for RoleBody {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::User => Self::User,
+            Role::Organiser => Self::Organiser,
+            Role::Admin => Self::Admin,
+        }
+    }
+}
+
+impl From<RoleBody> for Role {
+    fn from(role: RoleBody) -> Self {
+        match role {
+            RoleBody::User => Self::User,
+            RoleBody::Organiser => Self::Organiser,
+            RoleBody::Admin => Self::Admin,
+        }
     }
 }
 
@@ -83,7 +98,7 @@ impl From<User> for UserBody {
 struct TokensBody {
     /// Goes with every request as `Authorization: Bearer`.
     access_token: String,
-    /// Gets the next pair, once.
+    /// Gets the next pair.
     refresh_token: String,
     /// How long the access token is good, in seconds.
     #[schema(minimum = 1, example = 3600)]

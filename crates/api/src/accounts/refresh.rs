@@ -24,8 +24,9 @@ pub(super) struct Body {
 
 /// Get the next pair of tokens
 ///
-/// Exchanges a refresh token, which is good once. Using it again ends the session: one of the two
-/// who used it has stolen it.
+/// Exchanges a refresh token. For some seconds (`accounts.refresh_grace_seconds`) the same token gets the
+/// same refresh token again: two tabs, or an answer that was lost. Using it later ends the session: one of
+/// the two who used it has stolen it.
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "accounts", request_body = Body,
     responses((status = 200, description = "A pair of tokens", body = TokensBody)))]
 pub(super) async fn refresh(

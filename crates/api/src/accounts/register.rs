@@ -1,13 +1,13 @@
 //! `POST /api/v1/users`
 
 use axum::{Json, extract::State, http::StatusCode};
-use onsale_domain::user::Role;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::UserBody;
 use crate::{
     Shared,
+    caller::Client,
     json::JsonBody,
     problem::{Kind, Problem},
 };
@@ -19,10 +19,12 @@ pub(super) const PROBLEMS: &[Kind] = &[Kind::EmailTaken, Kind::Overloaded];
 #[serde(deny_unknown_fields)]
 #[schema(as = NewUser)]
 pub(super) struct Body {
-    /// The e-mail address; upper and lower case are the same.
+    /// The e-mail address, in any spelling: upper and lower case are the same, and so are both ways to write
+    /// the name of a host that is not ASCII.
     #[schema(min_length = 3, max_length = 254, example = "mina@example.com")]
     email: String,
-    /// The password.
+    /// The password. One that is guessed first is refused, such as `password1`, a row of the keyboard, or
+    /// what stands before the @ of the address.
     #[schema(format = Password, min_length = 8, max_length = 128, example = "correct horse battery")]
     password: String,
     /// As they want to be called.
@@ -37,8 +39,9 @@ pub(super) struct Body {
     responses((status = 201, description = "The account", body = UserBody)))]
 pub(super) async fn register(
     State(api): State<Shared>,
+    Client(client): Client,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<(StatusCode, Json<UserBody>), Problem> {
-    let user = api.engine.accounts.register(&body.email, &body.password, &body.name, Role::User).await?;
+    let user = api.engine.accounts.sign_up(&body.email, &body.password, &body.name, client).await?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }

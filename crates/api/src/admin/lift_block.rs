@@ -2,6 +2,7 @@
 
 use axum::{extract::State, http::StatusCode};
 use onsale_domain::limits::{Subject, SubjectError};
+use onsale_engine::accounts::LogInRules;
 
 use crate::{Shared, caller::Admin, door::Limits, extract::ApiPath, problem::Problem};
 
@@ -19,9 +20,12 @@ pub(super) async fn lift_block(
 ) -> Result<StatusCode, Problem> {
     let subject: Subject =
         subject.parse().map_err(|error: SubjectError| Problem::field("subject", &error.to_string()))?;
+    let of_log_ins = api.engine.accounts.log_in_rules().into_iter().flat_map(LogInRules::names);
+    let of_log_ins = of_log_ins.into_iter().find(|name| ***name == *rule).cloned();
     let limits = api.door.limits.as_ref();
     let bookings = api.engine.sales.booking_rule().filter(|bookings| *bookings.name == *rule);
-    let known = |limits: &Limits| limits.rule(&rule).or_else(|| Some(bookings?.name.clone()));
+    let of_engine = of_log_ins.or_else(|| Some(bookings?.name.clone()));
+    let known = |limits: &Limits| limits.rule(&rule).or(of_engine);
     let Some((limits, rule)) = limits.and_then(|limits| Some((limits, known(limits)?))) else {
         return Err(Problem::missing("rule"));
     };

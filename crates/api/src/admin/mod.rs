@@ -3,6 +3,7 @@
 use crate::operation::{BODY, KEYED, ORGANISER, OWNER, Operations, PARAMETERS, PIPELINE, STORE, operation};
 use crate::problem::Kind;
 
+mod account;
 mod add_hall;
 mod add_item;
 mod add_performance;
@@ -10,6 +11,7 @@ mod add_room;
 mod add_show;
 mod add_venue;
 mod add_webhook;
+mod change_account;
 mod change_item;
 mod change_performance;
 mod change_prices;
@@ -18,8 +20,10 @@ mod change_show;
 mod change_venue;
 mod change_webhook;
 mod credit_points;
+mod end_sessions;
 mod end_unpaid_seats;
 mod end_unpaid_units;
+mod get_account;
 mod get_hall;
 mod get_hall_layout;
 mod get_item;
@@ -34,6 +38,7 @@ mod give_venue;
 mod hall;
 mod item;
 mod lift_block;
+mod list_accounts;
 mod list_blocks;
 mod list_deliveries;
 mod list_halls;
@@ -70,6 +75,9 @@ const NO_SUCH_PERFORMANCE: &[Kind] = &[Kind::NoSuchPerformance];
 /// The item does not exist.
 const NO_SUCH_ITEM: &[Kind] = &[Kind::NoSuchItem];
 
+/// The account does not exist.
+const NO_SUCH_USER: &[Kind] = &[Kind::NoSuchUser];
+
 /// It clashes with what is there.
 const CONFLICT: &[Kind] = &[Kind::AlreadyExists, Kind::NotPossible];
 
@@ -87,6 +95,7 @@ pub(crate) fn operations() -> Operations {
     let unpaid_seats: &[&[Kind]] = &[OWNER, PARAMETERS, PIPELINE, NO_SUCH_PERFORMANCE, NOT_FOUND];
     let write_item: &[&[Kind]] = &[OWNER, BODY, PIPELINE, NO_SUCH_ITEM];
     let set_stock: &[&[Kind]] = &[OWNER, BODY, PIPELINE, NO_SUCH_ITEM, set_stock::PROBLEMS];
+    let account: &[&[Kind]] = &[ORGANISER, PARAMETERS, STORE, NO_SUCH_USER];
     Operations::new()
         .routes(operation!(list_venues::list_venues, &[ORGANISER, PARAMETERS, STORE]))
         .routes(operation!(add_venue::add_venue, write))
@@ -137,6 +146,13 @@ pub(crate) fn operations() -> Operations {
             credit_points::credit_points,
             &[ORGANISER, BODY, KEYED, PIPELINE, credit_points::PROBLEMS]
         ))
+        .routes(operation!(list_accounts::list_accounts, &[ORGANISER, PARAMETERS, STORE]))
+        .routes(operation!(get_account::get_account, account))
+        .routes(operation!(
+            change_account::change_account,
+            &[ORGANISER, BODY, STORE, NO_SUCH_USER, change_account::PROBLEMS]
+        ))
+        .routes(operation!(end_sessions::end_sessions, account))
         .routes(operation!(list_blocks::list_blocks, &[ORGANISER, STORE]))
         .routes(operation!(lift_block::lift_block, read))
 }

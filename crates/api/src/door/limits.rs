@@ -1,21 +1,13 @@
 //! How often somebody may ask for something.
 
-use std::{
-    fmt::Write as _,
-    hash::{BuildHasher, RandomState},
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fmt::Write as _, net::IpAddr, sync::Arc};
 
 use axum::{
     http::{HeaderName, HeaderValue, request::Parts},
     response::Response,
 };
 use onsale_domain::{
-    limits::{AllowanceRule, CountRule, RuleName, Subject, Verdict},
+    limits::{CountRule, RuleName, Subject, Verdict},
     time::Timestamp,
 };
 use onsale_engine::ports::Limiter;
@@ -33,8 +25,6 @@ pub struct LimitSettings {
     pub limiter: Arc<dyn Limiter>,
     /// Rules by groups of routes.
     pub rules: Vec<GroupRule>,
-    /// How often somebody may try to log in. `None`: any number of times.
-    pub log_ins: Option<LogInRules>,
 }
 
 /// A rule for a group of routes.
@@ -46,16 +36,6 @@ pub struct GroupRule {
     pub by: By,
     /// How many.
     pub rule: CountRule,
-}
-
-/// How often somebody may try to log in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogInRules {
-    /// Tries to log in to one account from one address, begun anew by success. Nobody can lock
-    /// somebody at another address out.
-    pub account: CountRule,
-    /// Tries from one address that fail.
-    pub address: AllowanceRule,
 }
 
 /// Whose requests are counted together.
@@ -118,10 +98,7 @@ static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy
 /// The rules by group, ready to be looked up.
 pub(crate) struct Limits {
     pub(crate) limiter: Arc<dyn Limiter>,
-    pub(super) log_ins: Option<LogInRules>,
     by_group: Vec<Vec<Counter>>,
-    token_head: u64,
-    token_tail: AtomicU64,
 }
 
 struct Counter {
@@ -151,9 +128,6 @@ impl Limits {
         Self {
             by_group: Group::ALL.iter().map(|group| counters(*group)).collect(),
             limiter: settings.limiter,
-            log_ins: settings.log_ins,
-            token_head: RandomState::new().hash_one(0),
-            token_tail: AtomicU64::new(0),
         }
     }
 
@@ -164,15 +138,8 @@ impl Limits {
 
     /// Whether there may be blocks under this name.
     pub(crate) fn rule(&self, name: &str) -> Option<RuleName> {
-        let rules = self.by_group.iter().flatten().map(|counter| &counter.rule.name);
-        let log_ins = self.log_ins.iter().flat_map(|rules| [&rules.account.name, &rules.address.name]);
-        rules.chain(log_ins).find(|rule| &***rule == name).cloned()
-    }
-
-    /// A token that nobody else has.
-    pub(super) fn new_token(&self) -> u128 {
-        let tail = self.token_tail.fetch_add(1, Ordering::Relaxed);
-        u128::from(self.token_head) << 64 | u128::from(tail)
+        let mut rules = self.by_group.iter().flatten().map(|counter| &counter.rule.name);
+        rules.find(|rule| &***rule == name).cloned()
     }
 }
 

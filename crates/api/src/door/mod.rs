@@ -23,14 +23,13 @@ mod headers;
 mod hearsay;
 mod limits;
 mod load;
-mod log_in;
 mod routes;
 mod saturation;
 
 use hearsay::Hearsay;
 
 pub use address::ForwardedHeader;
-pub use limits::{By, Group, GroupRule, LimitSettings, LogInRules};
+pub use limits::{By, Group, GroupRule, LimitSettings};
 pub use load::Load;
 
 pub(crate) use guarded::Guarded;

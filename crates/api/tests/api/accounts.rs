@@ -37,6 +37,84 @@ async fn a_person_signs_up_logs_in_changes_and_leaves() {
 }
 
 #[tokio::test]
+async fn addresses_and_passwords_that_will_not_do_are_refused_with_the_reason() {
+    let mut walk = Server::start().await.walk().await;
+    for (email, password) in [
+        ("kim@example,com", "correct horse"),
+        ("a..b@example.com", "correct horse"),
+        ("kim@example", "correct horse"),
+        ("kim@example.com", "password"),
+        ("kim@example.com", "12345678"),
+        ("kimberly@example.com", "Kimberly1"),
+        ("kim@bücher.example", "correct horse"),
+        ("kim@xn--bcher-kva.example", "correct horse"),
+    ] {
+        let person = json!({"email": email, "password": password, "name": "Kim"});
+        walk.call(Method::POST, "/api/v1/users", None, Some(person)).await;
+    }
+    insta::assert_snapshot!(walk.text());
+}
+
+#[tokio::test]
+async fn an_administrator_looks_after_accounts() {
+    let mut walk = Server::start().await.walk().await;
+    let admin = walk.server.log_in("admin", Role::Admin).await;
+    let (organiser, buyer) = (walk.organiser.clone(), walk.buyer.clone());
+    let accounts = "/api/v1/admin/accounts";
+    let page = walk.get_as(&admin, &format!("{accounts}?size=2")).await.json;
+    walk.get_as(&admin, &format!("{accounts}?size=2&after={}", page["next"])).await;
+    walk.get_as(&admin, &format!("{accounts}?email=BUYER%40&role=user")).await;
+    walk.get_as(&admin, &format!("{accounts}?email=%00")).await;
+    walk.get_as(&admin, &format!("{accounts}?role=root")).await;
+    walk.get_as(&admin, &format!("{accounts}/99")).await;
+
+    walk.note("an organiser is one no more, at once");
+    let patch = async |walk: &mut crate::server::Walk, id: i64, change| {
+        walk.call(Method::PATCH, &format!("{accounts}/{id}"), Some(&admin), Some(change)).await
+    };
+    patch(&mut walk, 1, json!({"role": "user"})).await;
+    walk.get_as(&organiser, "/api/v1/users/me").await;
+    walk.note("a buyer is disabled, and enabled again");
+    patch(&mut walk, 2, json!({"disabled": true})).await;
+    walk.get_as(&buyer, "/api/v1/users/me").await;
+    let log_in = json!({"email": "buyer@example.com", "password": "correct horse"});
+    walk.call(Method::POST, "/api/v1/auth/login", None, Some(log_in.clone())).await;
+    patch(&mut walk, 2, json!({"disabled": false})).await;
+    let tokens = walk.call(Method::POST, "/api/v1/auth/login", None, Some(log_in)).await.json;
+    walk.note("somebody's sessions are ended");
+    walk.call(Method::DELETE, &format!("{accounts}/2/sessions"), Some(&admin), None).await;
+    walk.get_as(tokens["accessToken"].as_str().unwrap(), "/api/v1/users/me").await;
+    walk.note("the last administrator stays");
+    patch(&mut walk, 3, json!({"role": "organiser"})).await;
+    patch(&mut walk, 3, json!({"disabled": true})).await;
+    walk.call(Method::DELETE, "/api/v1/users/me", Some(&admin), None).await;
+    patch(&mut walk, 3, json!({})).await;
+    patch(&mut walk, 3, json!({"role": "root"})).await;
+    patch(&mut walk, 99, json!({"role": "user"})).await;
+    insta::assert_snapshot!(walk.text());
+}
+
+#[tokio::test]
+async fn a_refresh_token_whose_answer_was_lost_gets_it_again() {
+    let mut walk = Server::start().await.walk().await;
+    let log_in = json!({"email": "buyer@example.com", "password": "correct horse"});
+    let tokens = walk.call(Method::POST, "/api/v1/auth/login", None, Some(log_in)).await.json;
+    let refresh = Some(json!({"refreshToken": tokens["refreshToken"]}));
+    let next = walk.call(Method::POST, "/api/v1/auth/refresh", None, refresh.clone()).await.json;
+    let again = walk.call(Method::POST, "/api/v1/auth/refresh", None, refresh.clone()).await.json;
+    assert_eq!(next["refreshToken"], again["refreshToken"]);
+    for token in [&next, &again] {
+        let me = walk.get_as(token["accessToken"].as_str().unwrap(), "/api/v1/users/me").await;
+        assert_eq!(me.json["email"], "buyer@example.com");
+    }
+    walk.server.clock.advance_ms(10_001);
+    let stolen = walk.call(Method::POST, "/api/v1/auth/refresh", None, refresh).await;
+    assert_eq!(stolen.json["type"], "/problems/invalid-token");
+    let ended = walk.get_as(next["accessToken"].as_str().unwrap(), "/api/v1/users/me").await;
+    assert_eq!(ended.json["type"], "/problems/invalid-token");
+}
+
+#[tokio::test]
 async fn a_closed_account_is_gone() {
     let mut walk = Server::start().await.walk().await;
     let buyer = walk.buyer.clone();

@@ -5,21 +5,24 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use onsale_api::{
     ApiSettings,
-    door::{By, DoorSettings, Gateway, Group, GroupRule, LimitSettings, Load, LogInRules},
+    door::{By, DoorSettings, Gateway, Group, GroupRule, LimitSettings, Load},
 };
 use onsale_coordination::LocalLimiter;
 use onsale_domain::{
     limits::{AllowanceRule, CountRule},
     user::Role,
 };
-use onsale_engine::clock::ManualClock;
+use onsale_engine::{
+    accounts::{LogInRules, TryRules},
+    clock::ManualClock,
+};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::server::{Server, Walk};
 
-/// The mission's limits, and strict ones for log-ins.
+/// The mission's limits.
 fn limits(clock: Arc<ManualClock>) -> LimitSettings {
     let count = |name: &str, requests, block_ms, block_ms_max| CountRule {
         name: name.into(),
@@ -33,25 +36,45 @@ fn limits(clock: Arc<ManualClock>) -> LimitSettings {
     LimitSettings {
         limiter: Arc::new(LocalLimiter::new(clock)),
         rules: vec![GroupRule { group: Group::Lists, by: By::Ip, rule: lists }],
-        log_ins: Some(LogInRules {
-            account: count("log-ins-by-account-and-ip", 3, 1_000, 60_000),
-            address: AllowanceRule {
-                name: "failed-log-ins-by-ip".into(),
-                requests: 10,
-                window_ms: 60_000,
-                unsettled_ms: 30_000,
-            },
-        }),
+    }
+}
+
+/// Strict ones for log-ins.
+fn log_in_rules() -> LogInRules {
+    let allowance = |name: &str, requests| AllowanceRule {
+        name: name.into(),
+        requests,
+        window_ms: 60_000,
+        unsettled_ms: 30_000,
+    };
+    let account = CountRule {
+        name: "log-ins-by-account-and-ip".into(),
+        requests: 3,
+        window_ms: 60_000,
+        burst: 3,
+        block_ms: 1_000,
+        block_ms_max: 60_000,
+    };
+    LogInRules {
+        tries: Some(TryRules { account, address: allowance("failed-log-ins-by-ip", 10) }),
+        sign_ups: Some(allowance("sign-ups-by-ip", 2)),
     }
 }
 
 async fn limited(trusted_proxies: &[&str]) -> Server {
     let trusted_proxies = trusted_proxies.iter().map(|network| network.parse().unwrap()).collect();
-    let server = Server::start_with_clock(|settings, clock| ApiSettings {
-        door: DoorSettings { limits: Some(limits(clock)), trusted_proxies, ..DoorSettings::default() },
-        ..settings
-    });
-    limit_bookings(server.await)
+    let mut limiter = None;
+    let server = Server::start_with_clock(|settings, clock| {
+        let limits = limits(clock);
+        limiter = Some(limits.limiter.clone());
+        ApiSettings {
+            door: DoorSettings { limits: Some(limits), trusted_proxies, ..DoorSettings::default() },
+            ..settings
+        }
+    })
+    .await;
+    server.engine.limit_log_ins(limiter.expect("it was made"), log_in_rules());
+    limit_bookings(server)
 }
 
 /// One booking of an account at a performance in five minutes.
@@ -290,6 +313,48 @@ async fn guessing_passwords_gets_slower_and_locks_nobody_else_out() {
     }
     assert_eq!(log_in(&server, there, "nobody6", "wrong horse").await.0, 429);
     assert_eq!(log_in(&server, there, "jun", right).await.0, 429);
+}
+
+#[tokio::test]
+async fn whoever_guesses_elsewhere_is_blocked_as_at_the_log_in_until_an_administrator_lifts_it() {
+    let server = limited(&["127.0.0.0/8"]).await;
+    let (token, admin) = (server.log_in("mina", Role::User).await, server.log_in("admin", Role::Admin).await);
+    let guess = async |password: &str| {
+        let body = json!({"password": "another horse", "currentPassword": password});
+        let request = server.request(Method::PATCH, "/api/v1/users/me").bearer_auth(&token);
+        let response = request.header("X-Forwarded-For", "192.0.2.1").json(&body).send().await.unwrap();
+        response.status().as_u16()
+    };
+    for _ in 0..3 {
+        assert_eq!(guess("wrong horse").await, 401);
+    }
+    assert_eq!(guess("correct horse").await, 429);
+    assert_eq!(log_in(&server, "192.0.2.1", "mina", "correct horse").await.0, 429);
+    let get = async |path: &str| server.request(Method::GET, path).bearer_auth(&admin).send().await.unwrap();
+    let blocks: Value = get("/api/v1/admin/blocks").await.json().await.unwrap();
+    let rule = "log-ins-by-account-and-ip";
+    assert_eq!(blocks[0]["rule"], rule, "{blocks}");
+    let block = format!("/api/v1/admin/blocks/{rule}/{}", blocks[0]["subject"].as_str().unwrap());
+    let lifted = server.request(Method::DELETE, &block).bearer_auth(&admin).send().await.unwrap();
+    assert_eq!(lifted.status(), StatusCode::NO_CONTENT);
+    assert_eq!(guess("correct horse").await, 200);
+}
+
+#[tokio::test]
+async fn accounts_are_made_from_one_address_in_numbers() {
+    let server = limited(&["127.0.0.0/8"]).await;
+    let sign_up = async |from: &str, name: &str| {
+        let person =
+            json!({"email": format!("{name}@example.com"), "password": "correct horse", "name": name});
+        let request = server.request(Method::POST, "/api/v1/users").header("X-Forwarded-For", from);
+        request.json(&person).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(sign_up("192.0.2.1", "first").await, 201);
+    assert_eq!(sign_up("192.0.2.1", "first").await, 409);
+    assert_eq!(sign_up("192.0.2.1", "second").await, 429);
+    assert_eq!(sign_up("192.0.2.2", "second").await, 201);
+    server.clock.advance_ms(60_000);
+    assert_eq!(sign_up("192.0.2.1", "third").await, 201);
 }
 
 /// The negative control of guessing: without limits nobody stops it.

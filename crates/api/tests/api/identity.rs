@@ -460,6 +460,59 @@ async fn an_account_with_the_same_address_is_not_taken_over() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_verified_later_is_taken_over_when_it_comes() {
+    let key = SigningKey::es256("ec");
+    let provider = OpenIdProvider::start(&[&key]).await;
+    let mut walk = strict(&provider).await;
+    let token = |subject: &str, email: &str, verified: bool, age_s: i64| {
+        let more = json!({"email": email, "email_verified": verified, "iat": NOW_S - age_s});
+        key.token(&with(claims(&provider, subject), more))
+    };
+    let nameless = key.token(&claims(&provider, "ann"));
+    let id = walk.get_as(&nameless, ME).await.json["id"].clone();
+    let mut email = async |token: &str| {
+        let me = walk.get_as(token, ME).await;
+        assert_eq!((me.status, &me.json["id"]), (StatusCode::OK, &id), "{}", me.json);
+        me.json["email"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(email(&token("ann", "ann@example.com", false, 50)).await, "");
+    // It is there with the first token that has it, and stays with those that have not.
+    assert_eq!(email(&token("ann", "Ann@Example.com", true, 40)).await, "ann@example.com");
+    assert_eq!(email(&nameless).await, "ann@example.com");
+    assert_eq!(email(&token("ann", "ann@example.com", false, 30)).await, "ann@example.com");
+    // One that was changed, too; an older token does not change it back.
+    assert_eq!(email(&token("ann", "ann@bücher.example", true, 20)).await, "ann@bücher.example");
+    assert_eq!(email(&token("ann", "ann@example.com", true, 30)).await, "ann@bücher.example");
+    // One that another account has stays that one's, until it is free and a new token says it.
+    assert_eq!(email(&token("ann", "buyer@example.com", true, 10)).await, "ann@bücher.example");
+    let buyer = walk.buyer.clone();
+    assert_eq!(walk.get_as(&buyer, ME).await.json["email"], "buyer@example.com");
+    walk.call(Method::DELETE, ME, Some(&buyer), None).await;
+    let me = walk.get_as(&token("ann", "buyer@example.com", true, 5), ME).await;
+    assert_eq!((&me.json["id"], &me.json["email"]), (&id, &"buyer@example.com".into()));
+}
+
+#[tokio::test]
+async fn an_account_of_the_providers_is_disabled_and_its_role_is_the_providers() {
+    let key = SigningKey::es256("ec");
+    let provider = OpenIdProvider::start(&[&key]).await;
+    let mut walk = strict(&provider).await;
+    let admin = walk.server.log_in("admin", Role::Admin).await;
+    let ann = key.token(&claims(&provider, "ann"));
+    let id = walk.get_as(&ann, ME).await.json["id"].clone();
+    let account = format!("/api/v1/admin/accounts/{id}");
+    let mut change = async |body: Value| walk.call(Method::PATCH, &account, Some(&admin), Some(body)).await;
+    let refused = change(json!({"role": "organiser"})).await;
+    assert_eq!((refused.status, &refused.json["field"]), (StatusCode::BAD_REQUEST, &"role".into()));
+    let disabled = change(json!({"disabled": true})).await;
+    assert_eq!((disabled.status, &disabled.json["hasPassword"]), (StatusCode::OK, &false.into()));
+    assert_refused(&walk.get_as(&ann, ME).await, "disabled");
+    let enabled = walk.call(Method::PATCH, &account, Some(&admin), Some(json!({"disabled": false}))).await;
+    assert!(enabled.json["disabledAt"].is_null(), "{}", enabled.json);
+    assert_eq!(walk.get_as(&ann, ME).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_closed_account_stays_closed_for_the_tokens_from_before() {
     let key = SigningKey::es256("ec");
     let provider = OpenIdProvider::start(&[&key]).await;

@@ -229,7 +229,6 @@ async fn every_refusal_at_the_items_addresses_is_in_the_envelope() {
             limits: Some(LimitSettings {
                 limiter: Arc::new(LocalLimiter::new(clock)),
                 rules: vec![rule(Group::Lists)],
-                log_ins: None,
             }),
             ..DoorSettings::default()
         },

@@ -119,6 +119,7 @@ fn accounts() -> AccountSettings {
         signing_key: vec![7; 32],
         access_s: 3_600,
         refresh_s: 7 * 86_400,
+        refresh_grace_s: 10,
         argon2_memory_kib: 8,
         argon2_passes: 1,
         hashing_threads: 1,

@@ -137,6 +137,7 @@ mod postgres {
             signing_key: vec![7; 32],
             access_s: 3_600,
             refresh_s: 86_400,
+            refresh_grace_s: 10,
             argon2_memory_kib: 8,
             argon2_passes: 1,
             hashing_threads: 1,

@@ -66,6 +66,25 @@ pub async fn what_one_tells_all_others_hear(adapter: Arc<dyn BroadcastAdapter>) 
     assert!(timeout(SILENCE, nodes[0].heard()).await.is_err(), "whoever tells knows it already");
 }
 
+pub async fn what_one_tells_of_accounts_all_others_hear(adapter: Arc<dyn BroadcastAdapter>) {
+    let nodes = started(&*adapter, 3).await;
+    for round in 0..3 {
+        // Beside something else, and by itself.
+        if round == 1 {
+            nodes[0].tell(performance(round));
+        }
+        nodes[0].tell_accounts();
+        for node in &nodes[1..] {
+            timeout(PATIENCE, node.heard_accounts()).await.expect("it is heard");
+        }
+    }
+    let told = HashSet::from([performance(1)]);
+    assert_eq!(times_heard(&nodes[1], &told).await, 1, "and what else is told, too");
+    for node in &nodes {
+        assert!(timeout(SILENCE, node.heard_accounts()).await.is_err(), "once, and not by whoever tells");
+    }
+}
+
 pub async fn what_is_told_in_a_short_time_is_heard_once(adapter: Arc<dyn BroadcastAdapter>) {
     let nodes = started(&*adapter, 2).await;
     for _ in 0..1_000 {

@@ -114,6 +114,28 @@ pub async fn counts_are_exact_under_a_hundred_clients(adapter: Arc<dyn LimiterAd
     assert!(blocks.iter().all(|block| block.subject != exactly));
 }
 
+pub async fn what_is_taken_back_was_not_counted(adapter: Arc<dyn LimiterAdapter>) {
+    let stage = Stage::new(adapter).await;
+    let (who, rule) = (somebody(), reads());
+    for _ in 0..200 {
+        assert!(stage.limiter.count(&rule, who).await.is_allowed());
+        stage.limiter.uncount(&rule, who).await;
+    }
+    for left in (0..50).rev() {
+        let more_at = OPENING.plus_ms(rule.window_ms);
+        assert_eq!(stage.limiter.count(&rule, who).await, Verdict::Allowed { left, more_at });
+    }
+    // A block stays, and taking back what was never counted gives nothing.
+    let until = OPENING.plus_ms(rule.block_ms);
+    assert_eq!(stage.limiter.count(&rule, who).await, blocked(until));
+    stage.limiter.uncount(&rule, who).await;
+    assert_eq!(stage.limiter.count(&rule, who).await, blocked(until));
+    let other = somebody();
+    stage.limiter.uncount(&rule, other).await;
+    let allowed = stage.count_from_all_sides(1, 51, other).await;
+    assert_eq!(allowed, 50);
+}
+
 pub async fn windows_of_a_key_end_and_begin_anew(adapter: Arc<dyn LimiterAdapter>) {
     let stage = Stage::new(adapter).await;
     let who = somebody();

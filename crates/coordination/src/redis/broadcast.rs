@@ -1,6 +1,6 @@
 //! Nodes tell each other what has changed, over publish and subscribe.
 //!
-//! A message is the sender's name and the codes of offers. A node publishes a few times a second even
+//! A message is the sender's name, the codes of offers, and a word if sessions or accounts have changed. A node publishes a few times a second even
 //! if there is nothing to tell: as long as it hears itself, it hears the others, too.
 
 use std::{
@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{RedisOptions, link::Link};
-use crate::broadcast::Gathered;
+use crate::broadcast::{Gathered, Said};
 
 /// How often a node says something.
 const BEAT: Duration = Duration::from_millis(500);
@@ -31,6 +31,10 @@ const SILENCE_MAX: Duration = Duration::from_millis(2_000);
 
 /// The shortest time between two messages of a node: what is told meanwhile gathers into the next.
 const GATHER: Duration = Duration::from_millis(50);
+
+/// The word of a message that says that sessions have ended or accounts have changed. Nodes that do not
+/// know it pass it over: it is no number.
+const ACCOUNTS: &str = "accounts";
 
 /// How long to wait before listening again when that failed.
 const RETRY: Duration = Duration::from_millis(200);
@@ -46,7 +50,9 @@ struct Shared {
     channel: String,
     node: String,
     to_tell: Gathered,
+    accounts_to_tell: Said,
     heard: Gathered,
+    heard_accounts: Said,
     heard_itself_at: Mutex<Option<Instant>>,
 }
 
@@ -64,7 +70,9 @@ impl RedisBroadcast {
             channel: format!("{}:changes", options.prefix),
             node: format!("{:016x}", rand::random::<u64>()),
             to_tell: Gathered::default(),
+            accounts_to_tell: Said::default(),
             heard: Gathered::default(),
+            heard_accounts: Said::default(),
             heard_itself_at: Mutex::default(),
         });
         let (speaking, listening) = (Arc::downgrade(&shared), Arc::downgrade(&shared));
@@ -82,12 +90,7 @@ impl Drop for RedisBroadcast {
 
 async fn speak(shared: Weak<Shared>) {
     while let Some(shared) = shared.upgrade() {
-        let offers = timeout(BEAT, shared.to_tell.wait()).await.unwrap_or_default();
-        let mut message = shared.node.clone();
-        for offer in offers {
-            message.push(' ');
-            message += &offer.code().to_string();
-        }
+        let message = shared.next_message().await;
         let mut publish = redis::cmd("PUBLISH");
         publish.arg(&shared.channel).arg(message);
         // What is lost is found by looking.
@@ -118,12 +121,38 @@ async fn listen(client: Client, shared: Weak<Shared>, channel: String) {
 }
 
 impl Shared {
+    /// Waits until there is something to tell, but not for ever.
+    async fn next_message(&self) -> String {
+        let (mut offers, mut accounts) = (HashSet::new(), false);
+        let something = async {
+            tokio::select! {
+                gathered = self.to_tell.wait() => offers = gathered,
+                () = self.accounts_to_tell.wait() => accounts = true,
+            }
+        };
+        let _ = timeout(BEAT, something).await;
+        let mut message = self.node.clone();
+        for offer in offers {
+            message.push(' ');
+            message += &offer.code().to_string();
+        }
+        if accounts || self.accounts_to_tell.take() {
+            message.push(' ');
+            message += ACCOUNTS;
+        }
+        message
+    }
+
     fn hear(&self, message: &str) {
         let mut words = message.split(' ');
         if words.next() == Some(&self.node) {
             *self.heard_itself_at.lock() = Some(Instant::now());
-        } else {
-            self.heard.add(words.filter_map(|word| word.parse().ok()).map(Offer::from_code));
+            return;
+        }
+        let (accounts, offers): (Vec<_>, Vec<_>) = words.partition(|word| *word == ACCOUNTS);
+        self.heard.add(offers.into_iter().filter_map(|word| word.parse().ok()).map(Offer::from_code));
+        if !accounts.is_empty() {
+            self.heard_accounts.say();
         }
     }
 }
@@ -136,6 +165,14 @@ impl Broadcast for RedisBroadcast {
 
     async fn heard(&self) -> HashSet<Offer> {
         self.shared.heard.wait().await
+    }
+
+    fn tell_accounts(&self) {
+        self.shared.accounts_to_tell.say();
+    }
+
+    async fn heard_accounts(&self) {
+        self.shared.heard_accounts.wait().await;
     }
 
     fn works(&self) -> bool {

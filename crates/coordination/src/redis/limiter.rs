@@ -45,6 +45,7 @@ use crate::LocalLimiter;
 
 static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count.lua")));
 static COUNT_MORE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count_more.lua")));
+static UNCOUNT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("uncount.lua")));
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("take_use.lua")));
 static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("settle_use.lua")));
 static BLOCKS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("blocks.lua")));
@@ -387,6 +388,17 @@ impl Shared {
         }
     }
 
+    async fn uncount(&self, rule: &CountRule, subject: Subject) {
+        self.own.uncount(rule, subject).await;
+        if let Some(counted) = self.owed.lock().counts.get_mut(&(rule.name.clone(), subject)) {
+            counted.requests = counted.requests.saturating_sub(1);
+            return;
+        }
+        let call = UNCOUNT.key(self.key("count", &rule.name, subject));
+        // What cannot be taken back is forgotten when its window ends.
+        let _ = self.run::<i64>(&call).await;
+    }
+
     async fn take(&self, rule: &AllowanceRule, subject: Subject, token: u128) -> Verdict {
         let mut own = self.own.take(rule, subject, token).await;
         if own.is_allowed() && self.in_doubt.load(Ordering::Acquire) {
@@ -426,6 +438,10 @@ fn unavailable(away: Away) -> LimiterError {
 impl Limiter for RedisLimiter {
     async fn count(&self, rule: &CountRule, subject: Subject) -> Verdict {
         self.shared.count(rule, subject).await
+    }
+
+    async fn uncount(&self, rule: &CountRule, subject: Subject) {
+        self.shared.uncount(rule, subject).await;
     }
 
     async fn take(&self, rule: &AllowanceRule, subject: Subject, token: u128) -> Verdict {

@@ -68,6 +68,12 @@ impl Limiter for Careless {
         verdict
     }
 
+    async fn uncount(&self, _: &CountRule, subject: Subject) {
+        if let Some(count) = self.counts.lock().unwrap().get_mut(&subject) {
+            count.give_back();
+        }
+    }
+
     async fn take(&self, rule: &AllowanceRule, subject: Subject, token: u128) -> Verdict {
         let mut allowance = self.allowances.lock().unwrap().get(&subject).cloned().unwrap_or_default();
         tokio::task::yield_now().await;

@@ -97,6 +97,11 @@ impl Count {
         Verdict::Allowed { left: rule.requests - self.used, more_at: window_end }
     }
 
+    /// Takes back a request that was allowed. A block stays, and so does the pace of a burst.
+    pub fn give_back(&mut self) {
+        self.used = self.used.saturating_sub(u32::from(self.blocked_until.is_none()));
+    }
+
     /// Until when the key is blocked, if it is.
     #[must_use]
     pub fn blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
@@ -161,6 +166,21 @@ mod tests {
         let mut count = Count::default();
         let all = (0..10_000).map(|turn| count.take(&rule, Timestamp(turn / 50 * 60_000 + turn % 50)));
         assert!(all.into_iter().all(Verdict::is_allowed));
+    }
+
+    #[test]
+    fn a_request_that_is_given_back_is_not_counted_and_lifts_no_block() {
+        let rule = rule(2, 1_000, 2, 5_000, 0);
+        let mut count = Count::default();
+        count.give_back();
+        for _ in 0..100 {
+            assert_eq!(allowed(&mut count, &rule, 1, 0), 1);
+            count.give_back();
+        }
+        assert_eq!(allowed(&mut count, &rule, 3, 0), 2);
+        count.give_back();
+        assert_eq!(allowed(&mut count, &rule, 1, 4_999), 0);
+        assert_eq!(allowed(&mut count, &rule, 3, 5_000), 2);
     }
 
     #[test]

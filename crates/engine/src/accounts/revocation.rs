@@ -1,4 +1,7 @@
 //! Sessions that have ended while their access tokens may still be about.
+//!
+//! The node on which one ends knows at once. The others read the database every three seconds; over
+//! Redis they are told, and read it at once (within 0.2 s, as long as they hear each other).
 
 use std::{
     collections::HashMap,
@@ -84,6 +87,13 @@ impl Revocations {
         Ok(())
     }
 
+    /// Refreshes; if that fails, the next time will do.
+    pub(super) async fn refresh_or_warn(&self) {
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(%error, "cannot read which sessions other nodes have ended");
+        }
+    }
+
     /// Refreshes again and again until the task is aborted or the set is dropped.
     pub(super) fn keep_fresh(self: &Arc<Self>) -> JoinHandle<()> {
         let (revocations, clock) = (Arc::downgrade(self), self.clock.clone());
@@ -91,9 +101,7 @@ impl Revocations {
             loop {
                 clock.sleep_until(clock.now().plus_ms(REFRESH_MS)).await;
                 let Some(revocations) = revocations.upgrade() else { return };
-                if let Err(error) = revocations.refresh().await {
-                    tracing::warn!(%error, "cannot read which sessions other nodes have ended");
-                }
+                revocations.refresh_or_warn().await;
             }
         })
     }

@@ -76,6 +76,11 @@ impl AccessTokens {
             .expect("these claims are JSON and HMAC takes any key")
     }
 
+    /// Whether a text begins as our tokens do, so that nobody else's is looked for in it.
+    pub(super) fn is_like_ours(&self, token: &str) -> bool {
+        token.starts_with(&self.header)
+    }
+
     /// Who a token stands for at a time, if it is ours and has not run out.
     ///
     /// By hand, because every request pays for it: only tokens that this server has issued are good, so
@@ -95,6 +100,24 @@ impl AccessTokens {
         }
         let (user, role) = (claims.sub.parse().ok()?, claims.role.parse().ok()?);
         Some(Caller { user: UserId(user), role, session: SessionId(claims.sid) })
+    }
+}
+
+/// Makes the refresh tokens that follow others.
+pub(super) struct RefreshTokens(Hmac<Sha256>);
+
+impl RefreshTokens {
+    pub(super) fn new(signing_key: &[u8]) -> Self {
+        let mac = Hmac::new_from_slice(signing_key).expect("HMAC takes any key");
+        // So that nothing else that is signed with the key can be taken for a refresh token.
+        Self(mac.chain_update(b"onsale refresh token\0"))
+    }
+
+    /// The token that follows another one: always the same, and on every node, so that whoever asks twice
+    /// gets the same answer. Without the key nobody can tell it.
+    pub(super) fn after(&self, token: &RefreshToken) -> RefreshToken {
+        let mac = self.0.clone().chain_update(token.session.0.as_bytes()).chain_update(token.secret);
+        RefreshToken { session: token.session, secret: mac.finalize().into_bytes().into() }
     }
 }
 
@@ -283,6 +306,20 @@ mod tests {
             assert_eq!(tokens.caller(&forged, NOW), None, "{claims}");
         }
         assert_eq!(tokens.caller(&"a".repeat(100_000), NOW), None);
+    }
+
+    #[test]
+    fn the_next_refresh_token_follows_from_the_last_one_and_the_key() {
+        let (tokens, others) =
+            (RefreshTokens::new(KEY), RefreshTokens::new(b"another key of 32 bytes, or more"));
+        let first = RefreshToken::new(SessionId(Uuid::from_u128(9)));
+        let second = tokens.after(&first);
+        assert_eq!((second.session, second.hash()), (first.session, tokens.after(&first).hash()));
+        assert_ne!(second.hash(), first.hash());
+        assert_ne!(second.hash(), tokens.after(&second).hash());
+        assert_ne!(second.hash(), others.after(&first).hash());
+        let elsewhere = RefreshToken { session: SessionId(Uuid::from_u128(8)), secret: first.secret };
+        assert_ne!(second.hash(), tokens.after(&elsewhere).hash());
     }
 
     #[test]

@@ -16,6 +16,12 @@ pub trait Broadcast: Send + Sync + 'static {
     /// Waits for what other nodes tell: all that has been told since the last time, each offer once.
     async fn heard(&self) -> HashSet<Offer>;
 
+    /// Tells the other nodes that sessions have ended or accounts have changed. Returns at once.
+    fn tell_accounts(&self);
+
+    /// Waits until another node tells that.
+    async fn heard_accounts(&self);
+
     /// Whether this node hears what is told, as far as it knows. Some of it may have been missed when
     /// this turns from `false` to `true`.
     fn works(&self) -> bool;

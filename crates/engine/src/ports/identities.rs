@@ -28,6 +28,10 @@ pub trait IdentityStore: Send + Sync + 'static {
     /// it stays that one's and the new account has none. [`StoreError::Conflict`] if the subject, or
     /// another account at this very moment the address, was faster; then nothing was added.
     async fn add_identity(&self, new: NewIdentity) -> Result<User, StoreError>;
+
+    /// Takes over an e-mail address that the provider has said later, or changed. Nothing is changed,
+    /// and `false` returned, if the address belongs to another account, or a token as new has said one.
+    async fn take_email(&self, key: &IdentityKey, email: IdentityEmail) -> Result<bool, StoreError>;
 }
 
 /// A subject of a provider: a SHA-256 digest of both names. As such it can be indexed on every database
@@ -35,13 +39,28 @@ pub trait IdentityStore: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct IdentityKey(pub [u8; 32]);
 
+/// An e-mail address that a token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityEmail {
+    /// In lower case, and known to be the subject's.
+    pub address: String,
+    /// When the token was issued.
+    pub as_of: Timestamp,
+}
+
 /// Whose account a subject has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The account.
     pub user: UserId,
     /// What it may do.
     pub role: Role,
+    /// Its e-mail address; empty if none is known.
+    pub email: String,
+    /// The newest token that has said an address, whether or not it was taken.
+    pub email_as_of: Option<Timestamp>,
+    /// Whether it may not be used.
+    pub is_disabled: bool,
     /// When it was closed, if it was.
     pub closed_at: Option<Timestamp>,
 }
@@ -53,8 +72,8 @@ pub struct NewIdentity {
     pub key: IdentityKey,
     /// The closed account that the subject has so far.
     pub replaces: Option<UserId>,
-    /// In lower case, and known to be the subject's.
-    pub email: Option<String>,
+    /// Known to be the subject's.
+    pub email: Option<IdentityEmail>,
     /// As they want to be called.
     pub name: String,
     /// What they may do.

@@ -20,6 +20,9 @@ pub trait Limiter: Send + Sync + 'static {
     /// Counts a request, as [`onsale_domain::limits::Count`] does.
     async fn count(&self, rule: &CountRule, subject: Subject) -> Verdict;
 
+    /// Takes back a request that was counted and that should cost nothing. A block stays.
+    async fn uncount(&self, rule: &CountRule, subject: Subject);
+
     /// Takes a use that is settled later, as [`onsale_domain::limits::Allowance`] does.
     async fn take(&self, rule: &AllowanceRule, subject: Subject, token: u128) -> Verdict;
 

@@ -21,7 +21,9 @@ mod sale;
 mod shared_cache;
 mod webhooks;
 
-pub use accounts::{AccountStore, NewUser, Session, User, UserChange};
+pub use accounts::{
+    AccountStore, NewUser, Replaced, Rotation, Session, UnlessLastAdmin, User, UserChange, UserQuery,
+};
 pub use audit::{
     AuditStore, BrokenPromise, ClaimRow, Count, CountRow, FrozenStore, KeyRow, LedgerRow, OfferFacts,
     OfferRevision, OutboxRow, Page, StockRow, TermsRow, TitleRow, WalletRow,
@@ -38,7 +40,9 @@ pub use deliveries::{
 };
 pub use error::{CommitError, StoreError, TransactionError};
 pub use health::{ReplicaCondition, ReplicaHealth};
-pub use identities::{Identity, IdentityKey, IdentityKeys, IdentityKeysError, IdentityStore, NewIdentity};
+pub use identities::{
+    Identity, IdentityEmail, IdentityKey, IdentityKeys, IdentityKeysError, IdentityStore, NewIdentity,
+};
 pub use items::{ItemSale, ItemStore};
 pub use limiter::{BLOCKS_LISTED_MAX, Block, Limiter, LimiterError};
 pub use locks::{Held, LockError, Locks, with_lock};

@@ -9,6 +9,7 @@ use lettre::{
     message::{Mailbox, header::ContentType},
     transport::smtp::{self, PoolConfig},
 };
+use onsale_engine::accounts::on_the_way;
 
 use super::{Message, Notifier, NotifyError};
 
@@ -47,7 +48,9 @@ impl SmtpNotifier {
             .timeout(Some(TIMEOUT))
             .pool_config(PoolConfig::new().max_size(CONNECTIONS_MAX))
             .build();
-        Ok(Self { transport, from: from.parse()? })
+        let mut from: Mailbox = from.parse()?;
+        from.email = on_the_way(from.email.as_ref()).parse()?;
+        Ok(Self { transport, from })
     }
 
     fn email(&self, message: &Message) -> Result<Email, NotifyError> {
@@ -56,7 +59,7 @@ impl SmtpNotifier {
         }
         let never = |why: String| NotifyError::Never(why);
         let address: Address =
-            message.email.parse().map_err(|error: AddressError| never(error.to_string()))?;
+            on_the_way(&message.email).parse().map_err(|error: AddressError| never(error.to_string()))?;
         let to = Mailbox::new(Some(message.name.clone()).filter(|name| !name.is_empty()), address);
         Email::builder()
             .from(self.from.clone())
@@ -88,18 +91,32 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn whose_address_is_not_known_is_sent_nothing() {
-        // Nobody listens there.
-        let notifier = SmtpNotifier::new("smtp://127.0.0.1:9", "tickets@example.com").unwrap();
-        let message = |email: &str| Message {
+    fn message(email: &str) -> Message {
+        Message {
             id: "1".to_owned(),
             user: UserId(1),
             name: "Ann".to_owned(),
             email: email.to_owned(),
             subject: "Paid".to_owned(),
             text: "Thank you".to_owned(),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn hosts_travel_in_ascii() {
+        let notifier = SmtpNotifier::new("smtp://127.0.0.1:9", "Onsale <tickets@müller.example>").unwrap();
+        let email = notifier.email(&message("kim@bücher.example")).unwrap();
+        assert_eq!(email.envelope().to()[0].as_ref() as &str, "kim@xn--bcher-kva.example");
+        let from = email.envelope().from().unwrap();
+        assert_eq!(from.as_ref() as &str, "tickets@xn--mller-kva.example");
+        let text = String::from_utf8(email.formatted()).unwrap();
+        assert!(text.is_ascii() && text.contains("<kim@xn--bcher-kva.example>"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn whose_address_is_not_known_is_sent_nothing() {
+        // Nobody listens there.
+        let notifier = SmtpNotifier::new("smtp://127.0.0.1:9", "tickets@example.com").unwrap();
         let nowhere = notifier.notify(&message("")).await;
         assert!(matches!(nowhere, Err(NotifyError::Nowhere)), "{nowhere:?}");
         let later = notifier.notify(&message("ann@example.com")).await;

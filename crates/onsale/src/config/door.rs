@@ -3,14 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use ipnet::IpNet;
-use onsale_api::door::{
-    By, DoorSettings, ForwardedHeader, Gateway, Group, GroupRule, LimitSettings, Load, LogInRules,
-};
+use onsale_api::door::{By, DoorSettings, ForwardedHeader, Gateway, Group, GroupRule, LimitSettings, Load};
 use onsale_domain::{
     limits::{ALLOWANCE_MAX, AllowanceRule, CountRule},
     unpaid::UnpaidRules,
 };
-use onsale_engine::{ports::Limiter, sales::UnpaidSettings};
+use onsale_engine::{
+    accounts::{LogInRules, TryRules},
+    ports::Limiter,
+    sales::UnpaidSettings,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Config;
@@ -67,6 +69,8 @@ pub(crate) struct Limits {
     pub(crate) log_in_tries: u32,
     pub(crate) log_in_failures: u32,
     pub(crate) log_in_seconds: u32,
+    pub(crate) sign_ups: u32,
+    pub(crate) sign_up_seconds: u32,
     pub(crate) unpaid_percent: u32,
     pub(crate) unpaid_min: u32,
     pub(crate) unpaid_floor: u32,
@@ -145,6 +149,8 @@ impl Default for Limits {
             log_in_tries: 10,
             log_in_failures: 100,
             log_in_seconds: 900,
+            sign_ups: 100,
+            sign_up_seconds: 600,
             unpaid_percent: 10,
             unpaid_min: 20,
             unpaid_floor: 5,
@@ -207,8 +213,20 @@ impl Limits {
     }
 
     fn settings(&self, limiter: Arc<dyn Limiter>) -> Option<LimitSettings> {
+        self.enabled
+            .then(|| LimitSettings { limiter, rules: self.rules.iter().map(Rule::group_rule).collect() })
+    }
+
+    /// How often somebody may try a password, or sign up.
+    fn log_in_rules(&self) -> Option<LogInRules> {
         let window_ms = i64::from(self.log_in_seconds) * 1_000;
-        let log_ins = LogInRules {
+        let sign_ups = AllowanceRule {
+            name: "sign-ups-by-ip".into(),
+            requests: self.sign_ups,
+            window_ms: i64::from(self.sign_up_seconds) * 1_000,
+            unsettled_ms: UNSETTLED_MS,
+        };
+        let tries = TryRules {
             account: CountRule {
                 name: "log-ins-by-account-and-ip".into(),
                 requests: self.log_in_tries,
@@ -224,15 +242,18 @@ impl Limits {
                 unsettled_ms: UNSETTLED_MS,
             },
         };
-        self.enabled.then(|| LimitSettings {
-            limiter,
-            rules: self.rules.iter().map(Rule::group_rule).collect(),
-            log_ins: (self.log_in_tries > 0).then_some(log_ins),
+        self.enabled.then(|| LogInRules {
+            tries: (self.log_in_tries > 0).then_some(tries),
+            sign_ups: (self.sign_ups > 0).then_some(sign_ups),
         })
     }
 
     fn check(&self) -> Result<(), String> {
-        for (key, value) in [("bookings", self.bookings), ("log_in_failures", self.log_in_failures)] {
+        for (key, value) in [
+            ("bookings", self.bookings),
+            ("log_in_failures", self.log_in_failures),
+            ("sign_ups", self.sign_ups),
+        ] {
             if value > ALLOWANCE_MAX {
                 return Err(format!("limits.{key}: must be at most {ALLOWANCE_MAX}"));
             }
@@ -241,6 +262,7 @@ impl Limits {
             ("bookings_seconds", self.bookings_seconds),
             ("log_in_failures", self.log_in_failures),
             ("log_in_seconds", self.log_in_seconds),
+            ("sign_up_seconds", self.sign_up_seconds),
             ("unpaid_min", self.unpaid_min),
             ("unpaid_lapses", self.unpaid_lapses),
             ("unpaid_seconds", self.unpaid_seconds),
@@ -301,6 +323,11 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// How often somebody may try a password, or sign up; `None` without limits.
+    pub(crate) fn log_in_rules(&self) -> Option<LogInRules> {
+        self.limits.log_in_rules()
     }
 
     /// Who is let in.

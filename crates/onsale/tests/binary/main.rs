@@ -17,3 +17,4 @@ mod rooms_rush;
 mod serve;
 mod support;
 mod surroundings;
+mod user;

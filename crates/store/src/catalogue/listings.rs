@@ -89,7 +89,7 @@ fn with_grams(grams: &[String]) -> SelectStatement {
 }
 
 /// A LIKE pattern for a text that may stand anywhere.
-fn anywhere(text: &str) -> LikeExpr {
+pub(crate) fn anywhere(text: &str) -> LikeExpr {
     let mut pattern = String::from("%");
     for c in text.chars() {
         if matches!(c, '%' | '_' | '!') {

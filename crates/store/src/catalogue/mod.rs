@@ -34,6 +34,7 @@ use crate::{
     replicas::ChangeNote,
 };
 
+pub(crate) use listings::anywhere;
 pub(crate) use performances::{performance_from_models, shows_of};
 pub(crate) use refold::refold;
 pub(crate) use seat_maps::SeatMapCache;

@@ -15,6 +15,7 @@ pub(crate) mod user {
         pub(crate) password_hash: String,
         pub(crate) created_at: i64,
         pub(crate) closed_at: Option<i64>,
+        pub(crate) disabled_at: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -34,6 +35,7 @@ pub(crate) mod identity {
         pub(crate) digest: Vec<u8>,
         pub(crate) user_id: i64,
         pub(crate) created_at: i64,
+        pub(crate) email_as_of: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -56,6 +58,8 @@ pub(crate) mod session {
         pub(crate) created_at: i64,
         pub(crate) expires_at: i64,
         pub(crate) ended_at: Option<i64>,
+        pub(crate) replaced_hash: Option<Vec<u8>>,
+        pub(crate) replaced_at: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -13,6 +13,7 @@ mod m0009_popularity;
 mod m0010_owners;
 mod m0011_identities;
 mod m0012_media;
+mod m0014_managed_accounts;
 mod m0016_audit;
 mod m0017_media_owners;
 mod m0018_texts;
@@ -79,6 +80,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "media-owners", kind: Kind::Expand, schema: m0017_media_owners::schema },
     Migration { name: "texts", kind: Kind::Expand, schema: m0018_texts::schema },
     Migration { name: "audit", kind: Kind::Expand, schema: m0016_audit::schema },
+    Migration { name: "managed accounts", kind: Kind::Expand, schema: m0014_managed_accounts::schema },
 ];
 
 /// What a migration makes, in order.

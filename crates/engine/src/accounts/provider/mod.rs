@@ -5,6 +5,7 @@
 //! working.
 
 mod keys;
+mod refusal;
 mod token;
 
 use std::{sync::Arc, time::Duration};
@@ -18,12 +19,13 @@ use uuid::Uuid;
 
 use self::{
     keys::KeySet,
+    refusal::{Refusal, Refusals},
     token::{Claims, Token},
 };
-use super::{AccountError, Caller, checked_email, checked_name};
+use super::{AccountError, Caller, checked_name, email::checked_email};
 use crate::{
     clock::Clock,
-    ports::{Identity, IdentityKey, IdentityKeys, NewIdentity, Store, StoreError, UserChange},
+    ports::{Identity, IdentityEmail, IdentityKey, IdentityKeys, NewIdentity, Store, StoreError, UserChange},
 };
 
 /// How often the keys are read, so that one that was withdrawn is not taken for ever, in milliseconds.
@@ -85,7 +87,13 @@ pub(super) struct Provider {
     clock: Arc<dyn Clock>,
     keys: Arc<Keys>,
     known: Cache<IdentityKey, Identity>,
+    refusals: Refusals,
     refresher: JoinHandle<()>,
+}
+
+/// Room for what is known of subjects. Whoever changes an account empties it.
+pub(super) fn subjects() -> Cache<IdentityKey, Identity> {
+    Cache::builder().max_capacity(KNOWN_MAX).time_to_live(KNOWN_FOR).build()
 }
 
 impl Drop for Provider {
@@ -100,6 +108,7 @@ impl Provider {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         keys: Arc<dyn IdentityKeys>,
+        known: Cache<IdentityKey, Identity>,
         settings: IdentitySettings,
     ) -> Self {
         let keys = Arc::new(Keys {
@@ -109,8 +118,12 @@ impl Provider {
             fetched: Mutex::default(),
         });
         let refresher = tokio::spawn(keys.clone().keep_fresh());
-        let known = Cache::builder().max_capacity(KNOWN_MAX).time_to_live(KNOWN_FOR).build();
-        Self { settings, store, clock, keys, known, refresher }
+        Self { settings, store, clock, keys, known, refusals: Refusals::default(), refresher }
+    }
+
+    /// Whether the provider's tokens say what somebody may do.
+    pub(super) fn says_roles(&self) -> bool {
+        self.settings.role_claim.is_some()
     }
 
     /// Who a token stands for. The first token of a subject makes an account.
@@ -122,32 +135,46 @@ impl Provider {
             None => self.account(key, &claims).await?,
         };
         if closed_for(&known, &claims) {
-            return Err(AccountError::InvalidToken);
+            return Err(self.refused(&Refusal::new(
+                "iat",
+                claims.issued_at().0,
+                "after the account was closed",
+            )));
+        }
+        if known.is_disabled {
+            return Err(self.refused(&Refusal::new("sub", known.user.0, "an account that is not disabled")));
         }
         let known = self.with_role_of(known, &claims).await?;
+        let known = self.with_email_of(known, key, &claims).await?;
+        let caller = Caller { user: known.user, role: known.role, session: SessionId(Uuid::nil()) };
         self.known.insert(key, known);
         // The provider's log-in is not ours to end.
-        Ok(Caller { user: known.user, role: known.role, session: SessionId(Uuid::nil()) })
+        Ok(caller)
     }
 
-    /// Forgets whose account is whose: one was changed.
-    pub(super) fn forget(&self) {
-        self.known.invalidate_all();
+    fn refused(&self, refusal: &Refusal) -> AccountError {
+        self.refusals.tell(refusal, self.clock.now());
+        AccountError::InvalidToken
     }
 
     /// What a token says, if all of it is as it must be.
     async fn verified(&self, token: &str) -> Result<Claims, AccountError> {
-        let token = Token::parse(token).ok_or(AccountError::InvalidToken)?;
+        let refused = |refusal: Refusal| self.refused(&refusal);
+        let token = Token::parse(token).map_err(refused)?;
         // First what costs nothing: only a token that would be good leads to the provider.
-        token.check(&self.settings, self.clock.now()).ok_or(AccountError::InvalidToken)?;
+        token.check(&self.settings, self.clock.now()).map_err(refused)?;
         let keys = self.keys.with(&token).await?;
-        let key = keys.find(&token).ok_or(AccountError::InvalidToken)?;
+        let Some(key) = keys.find(&token) else {
+            return Err(refused(Refusal::new("kid", token.key_id(), "one of the provider's keys")));
+        };
         let checks = |check| !self.settings.unchecked.contains(&check);
         if checks(TokenCheck::Algorithm) && token.algorithm() != key.algorithm() {
-            return Err(AccountError::InvalidToken);
+            let expected = format!("{:?}, which its key is for", key.algorithm());
+            return Err(refused(Refusal::new("alg", token.algorithm(), expected)));
         }
         if checks(TokenCheck::Signature) && !key.verifies(token.message(), token.signature()) {
-            return Err(AccountError::InvalidToken);
+            let key = token.key_id().unwrap_or("the only one");
+            return Err(refused(Refusal::new("signature", "another one", format!("one by the key {key:?}"))));
         }
         Ok(token.into_claims())
     }
@@ -156,14 +183,18 @@ impl Provider {
     async fn account(&self, key: IdentityKey, claims: &Claims) -> Result<Identity, AccountError> {
         for _ in 0..ADD_TRIES_MAX {
             let found = self.store.identity(&key).await?;
-            if let Some(found) = found.filter(|found| found.closed_at.is_none() || closed_for(found, claims))
-            {
-                return Ok(found);
-            }
+            let replaces = match found {
+                Some(closed) if closed.closed_at.is_some() && !closed_for(&closed, claims) => {
+                    Some(closed.user)
+                }
+                Some(found) => return Ok(found),
+                None => None,
+            };
+            let email = email_of(claims);
             let new = NewIdentity {
                 key,
-                replaces: found.map(|closed| closed.user),
-                email: claims.verified_email().and_then(|email| checked_email(email).ok()),
+                replaces,
+                email: email.clone(),
                 name: claims.names().find_map(|name| checked_name(name).ok()).unwrap_or(NO_NAME.to_owned()),
                 role: self.role(claims).unwrap_or(Role::User),
                 created_at: self.clock.now(),
@@ -171,7 +202,14 @@ impl Provider {
             match self.store.add_identity(new).await {
                 Ok(user) => {
                     tracing::info!(user = user.id.0, "the identity provider's token has made an account");
-                    return Ok(Identity { user: user.id, role: user.role, closed_at: None });
+                    return Ok(Identity {
+                        user: user.id,
+                        role: user.role,
+                        email: user.email,
+                        email_as_of: email.map(|email| email.as_of),
+                        is_disabled: false,
+                        closed_at: None,
+                    });
                 }
                 Err(StoreError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
@@ -190,11 +228,48 @@ impl Provider {
         Ok(Identity { role, ..known })
     }
 
+    /// The account with the e-mail address that the token says, if it is news. One that another account has
+    /// stays that one's.
+    async fn with_email_of(
+        &self,
+        known: Identity,
+        key: IdentityKey,
+        claims: &Claims,
+    ) -> Result<Identity, AccountError> {
+        let is_news = |email: &IdentityEmail| {
+            email.address != known.email && known.email_as_of.is_none_or(|before| before < email.as_of)
+        };
+        let Some(email) = email_of(claims).filter(is_news) else { return Ok(known) };
+        let IdentityEmail { address, as_of } = email.clone();
+        let is_taken_over = match self.store.take_email(&key, email).await {
+            Ok(is_taken_over) => is_taken_over,
+            // Somebody else is faster at this moment; the next request tells.
+            Err(StoreError::Conflict(_)) => return Ok(known),
+            Err(error) => return Err(error.into()),
+        };
+        let user = known.user.0;
+        if is_taken_over {
+            tracing::info!(user, "the identity provider's e-mail address was taken over");
+            return Ok(Identity { email: address, email_as_of: Some(as_of), ..known });
+        }
+        tracing::info!(
+            user,
+            "the identity provider's e-mail address was not taken over: another account has it"
+        );
+        Ok(Identity { email_as_of: Some(as_of), ..known })
+    }
+
     /// The role that a token says; `None` if tokens do not say it.
     fn role(&self, claims: &Claims) -> Option<Role> {
         let claim = self.settings.role_claim.as_deref()?;
         Some(claims.texts(claim).filter_map(|text| text.parse().ok()).max().unwrap_or(Role::User))
     }
+}
+
+/// The e-mail address that a token says, if the provider knows that it is the subject's.
+fn email_of(claims: &Claims) -> Option<IdentityEmail> {
+    let address = claims.verified_email().and_then(|email| checked_email(email).ok())?;
+    Some(IdentityEmail { address, as_of: claims.issued_at() })
 }
 
 /// Whether an account is closed and the token from before: only a new log-in makes a new account.

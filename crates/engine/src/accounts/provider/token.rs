@@ -5,7 +5,7 @@ use onsale_domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{IdentitySettings, TokenCheck};
+use super::{IdentitySettings, TokenCheck, refusal::Refusal};
 
 /// The longest token that is looked at. Providers put groups and roles in them.
 const BYTES_MAX: usize = 16_384;
@@ -58,44 +58,74 @@ enum Audience {
 }
 
 impl Token {
-    /// Reads a token in compact form. `None` if it is none.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    /// Reads a token in compact form, if it is one.
+    pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
+        let refusal = |part, found: &dyn std::fmt::Debug, expected: &str| Refusal::new(part, found, expected);
         if text.len() > BYTES_MAX {
-            return None;
+            return Err(refusal("length", &text.len(), &format!("at most {BYTES_MAX} bytes")));
         }
-        let (message, signature) = text.rsplit_once('.')?;
-        let (header, claims) = message.split_once('.')?;
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
-        Some(Self {
-            header: serde_json::from_slice(&decode(header)?).ok()?,
-            claims: serde_json::from_slice(&decode(claims)?).ok()?,
-            signature: decode(signature)?,
+        let parts = || {
+            let (message, signature) = text.rsplit_once('.')?;
+            let (header, claims) = message.split_once('.')?;
+            Some((message, header, claims, signature))
+        };
+        let Some((message, header, claims, signature)) = parts() else {
+            return Err(refusal("form", &"no two dots", "a JWT: header.claims.signature"));
+        };
+        let decode = |part, text: &str| {
+            URL_SAFE_NO_PAD.decode(text).map_err(|error| refusal(part, &error.to_string(), "base64url"))
+        };
+        let json =
+            |part| move |error: serde_json::Error| refusal(part, &error.to_string(), "valid JSON of a JWT");
+        Ok(Self {
+            header: serde_json::from_slice(&decode("header", header)?).map_err(json("header"))?,
+            claims: serde_json::from_slice(&decode("claims", claims)?).map_err(json("claims"))?,
+            signature: decode("signature", signature)?,
             message: message.as_bytes().to_vec(),
         })
     }
 
     /// Whether it would be good if its signature were.
-    pub(super) fn check(&self, settings: &IdentitySettings, now: Timestamp) -> Option<()> {
+    pub(super) fn check(&self, settings: &IdentitySettings, now: Timestamp) -> Result<(), Refusal> {
         let Self { header, claims, .. } = self;
         let now_s = now.0 as f64 / 1_000.0;
         let is_known_type = |typ: &String| TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ));
         let audience = &settings.audience;
-        let checks = [
-            (TokenCheck::Header, header.crit.is_none() && header.typ.as_ref().is_none_or(is_known_type)),
-            (TokenCheck::Issuer, claims.iss == settings.issuer),
-            (
-                TokenCheck::Audience,
-                match &claims.aud {
-                    Audience::One(one) => one == audience,
-                    Audience::Several(several) => several.contains(audience),
-                },
-            ),
-            (TokenCheck::Expiry, now_s < claims.exp + LEEWAY_S),
-            (TokenCheck::NotBefore, claims.nbf.is_none_or(|nbf| nbf - LEEWAY_S <= now_s)),
-        ];
-        let holds = checks.iter().all(|(check, holds)| *holds || settings.unchecked.contains(check));
-        let is_subject = (1..=SUBJECT_BYTES_MAX).contains(&claims.sub.len());
-        (holds && is_subject).then_some(())
+        let is_for_us = match &claims.aud {
+            Audience::One(one) => one == audience,
+            Audience::Several(several) => several.contains(audience),
+        };
+        let must = |check, holds: bool, refusal: &dyn Fn() -> Refusal| {
+            if holds || settings.unchecked.contains(&check) { Ok(()) } else { Err(refusal()) }
+        };
+        must(TokenCheck::Header, header.crit.is_none(), &|| Refusal::new("crit", &header.crit, "none"))?;
+        must(TokenCheck::Header, header.typ.as_ref().is_none_or(is_known_type), &|| {
+            Refusal::new("typ", &header.typ, format!("one of {TYPES:?}, or none"))
+        })?;
+        must(TokenCheck::Issuer, claims.iss == settings.issuer, &|| {
+            Refusal::new("iss", &claims.iss, format!("{:?} (identity.issuer)", settings.issuer))
+        })?;
+        must(TokenCheck::Audience, is_for_us, &|| {
+            Refusal::new("aud", &claims.aud, format!("{audience:?} (identity.audience)"))
+        })?;
+        must(TokenCheck::Expiry, now_s < claims.exp + LEEWAY_S, &|| {
+            Refusal::new(
+                "exp",
+                claims.exp,
+                format!("more than {:.0}, {LEEWAY_S} s before now", now_s - LEEWAY_S),
+            )
+        })?;
+        must(TokenCheck::NotBefore, claims.nbf.is_none_or(|nbf| nbf - LEEWAY_S <= now_s), &|| {
+            Refusal::new(
+                "nbf",
+                claims.nbf,
+                format!("at most {:.0}, {LEEWAY_S} s after now", now_s + LEEWAY_S),
+            )
+        })?;
+        if (1..=SUBJECT_BYTES_MAX).contains(&claims.sub.len()) {
+            return Ok(());
+        }
+        Err(Refusal::new("sub", claims.sub.len(), format!("1 to {SUBJECT_BYTES_MAX} bytes")))
     }
 
     /// What is signed.
@@ -184,6 +214,46 @@ mod tests {
         for nothing in ["", ".", "number", "role.x", "realm_access", "realm_access.x", "x.roles"] {
             assert_eq!(texts(nothing), [] as [&str; 0], "{nothing}");
         }
+    }
+
+    #[test]
+    fn a_refusal_names_the_claim_what_it_says_and_what_was_expected() {
+        let settings = IdentitySettings {
+            issuer: "https://id.example.com".to_owned(),
+            audience: "onsale".to_owned(),
+            role_claim: None,
+            unchecked: Vec::new(),
+        };
+        let good = json!({"iss": "https://id.example.com", "sub": "s", "aud": "onsale", "exp": 1_000});
+        let checked = |header: Value, more: Value| {
+            let mut claims = good.clone();
+            claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
+            let text = format!("{}.{}.c2lnbmF0dXJl", part(&header), part(&claims));
+            let refusal = Token::parse(&text).and_then(|token| token.check(&settings, Timestamp(900_000)));
+            refusal.map_err(|refusal| format!("{refusal:?}"))
+        };
+        let header = json!({"alg": "ES256"});
+        assert_eq!(checked(header.clone(), json!({})), Ok(()));
+        for (more, words) in [
+            (
+                json!({"iss": "https://id.example.com/"}),
+                ["iss", "https://id.example.com/", "https://id.example.com"],
+            ),
+            (json!({"aud": ["account", "other"]}), ["aud", "account", "onsale"]),
+            (json!({"exp": 839}), ["exp", "839", "840"]),
+            (json!({"nbf": 961}), ["nbf", "961", "960"]),
+            (json!({"sub": ""}), ["sub", "0", "1 to 255 bytes"]),
+            (json!({"aud": 7}), ["claims", "Audience", "JSON"]),
+            (json!({"exp": null}), ["claims", "f64", "JSON"]),
+        ] {
+            let refusal = checked(header.clone(), more.clone()).unwrap_err();
+            assert!(words.iter().all(|word| refusal.contains(word)), "{more}: {refusal}");
+            assert!(!refusal.contains("c2lnbmF0dXJl"), "never the token: {refusal}");
+        }
+        let typed = checked(json!({"alg": "ES256", "typ": "logout+jwt"}), json!({})).unwrap_err();
+        assert!(typed.contains("typ") && typed.contains("at+jwt"), "{typed}");
+        assert!(format!("{:?}", Token::parse("x").unwrap_err()).contains("header.claims.signature"));
     }
 
     #[test]
