@@ -7,6 +7,7 @@
 
 mod adaptive;
 mod adaptive_plot;
+mod bulk;
 mod cpu;
 mod database;
 mod http;
@@ -33,10 +34,11 @@ use std::{
 
 use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use onsale_engine::sales::SaleSettings;
 
 use database::Database;
 use progress::Progress;
-use stage::Failure;
+use stage::{Failure, Stage};
 use work::{Bench, Work};
 
 #[global_allocator]
@@ -74,6 +76,9 @@ struct Options {
     /// Measure overload instead, and draw the plot here
     #[arg(long, value_name = "FILE.svg", conflicts_with = "only")]
     overload: Option<PathBuf>,
+    /// Measure large changes of organisers instead, and the slowest hold at another performance beside them
+    #[arg(long, conflicts_with_all = ["only", "overload", "adaptive"])]
+    bulk: bool,
     /// Where to put the databases, on the disk to be measured [default: beside this program]
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -135,6 +140,13 @@ fn run() -> Result<bool, Failure> {
     let progress = Progress::new();
     if let Some(plot) = &options.overload {
         return overload::measure(&database.url, options.seconds, &metrics, &progress, plot);
+    }
+    if options.bulk {
+        let stage = Stage::open(&database.url, SaleSettings::default(), metrics)?;
+        let (table, all_reached) = stage.block_on(bulk::measure(stage.engine.clone(), options.quick))?;
+        progress.finish();
+        println!("{table}");
+        return Ok(all_reached);
     }
     let bench = Bench { options: &options, database, metrics, progress: &progress };
     if let Some(plot) = &options.adaptive {

@@ -34,6 +34,18 @@ macro_rules! store_contract {
                 terms_of_one_hall_share_its_seats,
                 a_hundred_thousand_seats,
             }
+            bulk {
+                others_write_while_a_large_hall_is_added,
+                a_hall_that_was_never_completed_is_removed,
+                nothing_is_added_to_a_hall_that_was_given_up,
+                others_write_while_a_large_hall_changes_its_categories,
+                categories_that_changed_half_way_change_when_asked_again,
+                portions_of_categories_do_what_one_change_does,
+                every_performance_of_a_hall_is_told_of,
+                a_long_import_is_complete,
+                what_is_told_at_once_is_bounded,
+                empty_lists_are_nothing_to_do,
+            }
             listings {
                 titles_are_found_by_any_part_in_any_script,
                 genres_are_found_whole,
@@ -195,6 +207,14 @@ macro_rules! sale_contract {
                 holds_are_released_after_a_restart,
                 a_hold_of_a_cancelled_performance_cannot_be_paid,
                 free_within_a_second,
+            }
+            seat_locks {
+                holds_get_in_between_the_portions_of_a_large_lock,
+                in_one_command_a_large_lock_lets_nobody_in,
+                portions_do_what_one_command_does,
+                a_lock_that_ended_half_way_is_finished_by_asking_again,
+                a_lock_goes_on_when_its_caller_hangs_up,
+                a_lock_of_a_seat_elsewhere_does_nothing,
             }
             unit_sales {
                 five_thousand_buyers_one_item,

@@ -1,6 +1,6 @@
 //! Halls and their seats.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ids::{HallId, SeatId};
 
@@ -68,6 +68,20 @@ impl SeatMap {
             _ => None,
         };
         Self { hall, rows, categories, seats, without_gaps }
+    }
+
+    /// The same seats in other categories: their names, and each seat's by ordinal. None if these are not as
+    /// many as there are seats.
+    #[must_use]
+    pub fn with_categories(&self, names: Vec<String>, of_seats: &[u16]) -> Option<Self> {
+        if of_seats.len() != self.seats.len() {
+            return None;
+        }
+        let mut map = Self { categories: names, ..self.clone() };
+        for (seat, category) in map.seats.iter_mut().zip(of_seats) {
+            seat.category = *category;
+        }
+        Some(map)
     }
 
     /// The hall.
@@ -188,9 +202,10 @@ impl Plan {
         }
         let mut plan = Self::default();
         let mut categories = HashMap::new();
+        let mut names = HashSet::with_capacity(sections.len());
         let mut y = 0.0_f32;
-        for (index, section) in sections.iter().enumerate() {
-            if sections[..index].iter().any(|other| other.name == section.name) {
+        for section in sections {
+            if !names.insert(&section.name) {
                 return Err(PlanError::SectionTwice(section.name.clone()));
             }
             let category = plan.category(&section.category, &mut categories)?;
@@ -281,6 +296,16 @@ mod tests {
         let found = [4, 5, 6, 7, 9, 10].map(|id| map.ordinal(SeatId(id)));
         assert_eq!(found, [None, Some(0), Some(1), None, Some(2), None]);
         assert_eq!(map.ordinal(SeatId(i64::MIN)), None);
+    }
+
+    #[test]
+    fn seats_change_their_categories_and_nothing_else() {
+        let map = SeatMap::new(HallId(1), vec![], vec!["A".into()], (5..8).map(seat).collect());
+        let changed = map.with_categories(vec!["A".into(), "B".into()], &[0, 1, 0]).unwrap();
+        assert_eq!(changed.categories(), ["A", "B"]);
+        assert_eq!(changed.seats()[1], Seat { category: 1, ..seat(6) });
+        assert_eq!((changed.seats()[0].clone(), changed.ordinal(SeatId(7))), (seat(5), Some(2)));
+        assert!(map.with_categories(vec![], &[0, 0]).is_none());
     }
 
     #[test]

@@ -2,10 +2,14 @@
 
 mod halls;
 mod items;
+mod unfinished;
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use onsale_domain::{
@@ -26,6 +30,8 @@ use crate::{
     },
     sales::Sales,
 };
+
+pub(crate) use unfinished::tidy_halls;
 
 /// Why the catalogue could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -195,6 +201,9 @@ impl Catalogue {
     /// differently from last time; see [`merged`](onsale_domain::catalogue::merged). New ones are `owner`'s, the
     /// others stay whose they are.
     ///
+    /// Many are imported in portions between which others buy; if the database fails half-way, the same call
+    /// again imports the rest.
+    ///
     /// # Errors
     /// If a field is not acceptable; then none of them is imported.
     pub async fn import_shows(
@@ -261,7 +270,8 @@ impl Catalogue {
         Ok(next.filter(|venue| venue.id == id).ok_or(StoreError::Missing("venue"))?)
     }
 
-    /// Adds a hall with all its seats.
+    /// Adds a hall with all its seats, in portions between which others buy. Nobody sees it before it is complete.
+    /// If this is dropped half-way, what there is of it is removed a while later.
     ///
     /// # Errors
     /// If a field is not acceptable or there is no such venue.
@@ -306,10 +316,11 @@ impl Catalogue {
     }
 
     /// Puts seats into a category; what the category costs is said per performance.
-    /// Returns how many seats changed.
+    /// Returns how many seats changed. Many are changed in portions between which others buy, also if whoever
+    /// asked hangs up; if it fails half-way, some have been changed, and the same call again changes the rest.
     ///
     /// # Errors
-    /// If there is no such hall, section, row or seat.
+    /// If no seat is named, or there is no such hall, section, row or seat.
     pub async fn set_category(
         &self,
         hall: HallId,
@@ -318,12 +329,28 @@ impl Catalogue {
     ) -> Result<u64, CatalogueError> {
         let category = accepted("category", category, 100)?;
         let seats = seats.clone().composed();
-        let (changed, performances) = self.store.set_category(hall, &seats, &category).await?;
-        for performance in performances {
-            self.terms_changed(performance.into()).await;
+        let names_none = match &seats {
+            SeatSelector::All | SeatSelector::Section(_) => false,
+            SeatSelector::Rows { rows, .. } => rows.is_empty(),
+            SeatSelector::Seats(seats) => seats.is_empty(),
+        };
+        if names_none {
+            return Err(invalid("seats", "must name at least one seat or row"));
         }
+        let (store, sales) = (self.store.clone(), self.sales.clone());
+        let changed = to_its_end(async move {
+            let (changed, performances) = store.set_category(hall, &seats, &category).await?;
+            for performance in performances {
+                if let Some(sales) = &sales {
+                    sales.terms_changed(performance.into()).await;
+                }
+            }
+            Ok::<_, StoreError>(changed)
+        });
+        let changed = changed.await;
+        // Also if it failed: part of it may have been done.
         self.changed();
-        Ok(changed)
+        Ok(changed?)
     }
 
     /// Adds a performance.
@@ -436,20 +463,33 @@ impl Catalogue {
 
     async fn accept_prices(&self, hall: HallId, prices: &mut [PriceLevel]) -> Result<(), CatalogueError> {
         let hall = self.hall(hall).await?;
-        for index in 0..prices.len() {
-            let (before, level) = (&prices[..index], &prices[index]);
+        let mut priced = HashSet::with_capacity(prices.len());
+        for level in prices {
             if usize::from(level.category) >= hall.categories.len() {
                 return Err(invalid("prices", format!("the hall has no category {}", level.category)));
             }
             if !(0..=AMOUNT_MAX / 1_000).contains(&level.price) {
                 return Err(invalid("prices", "a price is not below 0 and not above 10^12"));
             }
-            if before.iter().any(|other| other.category == level.category) {
+            if !priced.insert(level.category) {
                 return Err(invalid("prices", format!("category {} is priced twice", level.category)));
             }
-            accept("grade", &mut prices[index].grade, 50)?;
+            accept("grade", &mut level.grade, 50)?;
         }
         Ok(())
+    }
+}
+
+/// Does something to its end, also if whoever waits for it goes away.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::Unavailable("the server is stopping".to_owned())),
+        },
     }
 }
 

@@ -10,7 +10,7 @@ use onsale_domain::{
 use crate::{
     accounts::{AccountSettings, Accounts, IdentitySettings, LogInRules},
     background::Background,
-    catalogue::Catalogue,
+    catalogue::{Catalogue, tidy_halls},
     clock::Clock,
     ids::Ids,
     line::{LineError, WaitingRooms},
@@ -90,6 +90,7 @@ pub struct Engine {
     pub media: Option<Media>,
     media_quota: MediaQuota,
     tidy: Background,
+    halls: Background,
     keeper: Background,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -162,6 +163,8 @@ impl Engine {
             let sales = sales.clone();
             rooms.clone().keep(move || sales.health())
         });
+        let halls = Background::default();
+        halls.start(tidy_halls(store.clone(), clock.clone()));
         Ok(Self {
             sales,
             accounts,
@@ -173,6 +176,7 @@ impl Engine {
             media: None,
             media_quota: settings.media,
             tidy: Background::default(),
+            halls,
             keeper,
             store,
             clock,
@@ -278,6 +282,7 @@ impl Engine {
         self.keeper.end().await;
         self.rankings.stop().await;
         self.tidy.end().await;
+        self.halls.end().await;
         self.sales.stop().await;
         self.rooms.retire().await;
     }

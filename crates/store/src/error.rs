@@ -11,12 +11,15 @@ const SQLITE_NOT_NOW: [i32; 6] = [5, 6, 7, 10, 13, 14];
 
 /// PostgreSQL's states for "not now": a lock that was not granted in time, too many connections,
 /// a server that is stopping, starting or recovering, and one that only reads. Its class 08 is a lost
-/// connection.
+/// connection, but for one.
 const POSTGRES_NOT_NOW: [&str; 8] =
     ["55P03", "53300", "57P01", "57P02", "57P03", "57P05", "25P03", POSTGRES_READ_ONLY];
 
 /// PostgreSQL's state for a statement that writes where only reading is allowed, as on a standby.
 const POSTGRES_READ_ONLY: &str = "25006";
+
+/// PostgreSQL's state for a message that it does not understand: our mistake, and it goes on.
+const POSTGRES_PROTOCOL_VIOLATION: &str = "08P01";
 
 /// PostgreSQL's states for a transaction that was ended in favour of another: a serialisation
 /// failure and a deadlock.
@@ -219,7 +222,10 @@ impl Code {
     fn is_not_now(&self) -> bool {
         match self {
             Self::Sqlite(code) => SQLITE_NOT_NOW.contains(code),
-            Self::Postgres(state) => state.starts_with("08") || POSTGRES_NOT_NOW.contains(&state.as_str()),
+            Self::Postgres(state) => {
+                POSTGRES_NOT_NOW.contains(&state.as_str())
+                    || (state.starts_with("08") && state != POSTGRES_PROTOCOL_VIOLATION)
+            }
             Self::MySql(number) => MYSQL_NOT_NOW.contains(number) || MYSQL_READ_ONLY.contains(number),
         }
     }
@@ -237,4 +243,16 @@ fn code(error: &DbErr) -> Option<Code> {
     // The low byte of the extended result code.
     let extended: i32 = code.parse().ok()?;
     Some(Code::Sqlite(extended & 0xFF))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_not_understood_is_no_lost_connection() {
+        let is_not_now = |state: &str| Code::Postgres(state.to_owned()).is_not_now();
+        assert!(is_not_now("08006") && is_not_now("57P01"));
+        assert!(!is_not_now("08P01"), "it would come again and again");
+    }
 }

@@ -21,7 +21,8 @@ pub(super) async fn add_hall(
     JsonBody(mut body): AdminBody<HallInput>,
 ) -> Result<(StatusCode, Json<HallBody>), Problem> {
     let name = std::mem::take(&mut body.name);
-    let plan = body.plan()?;
+    // A million seats take a while to lay out, and other requests share this thread.
+    let plan = tokio::task::spawn_blocking(move || body.plan()).await.expect("a plan does not panic")?;
     let id = api.engine.catalogue.add_hall(venue, &name, &plan).await?;
     Ok((StatusCode::CREATED, Json(api.engine.catalogue.hall(id).await?.into())))
 }

@@ -31,7 +31,9 @@ pub(super) struct SeatsLocked {
 
 /// Take seats off sale
 ///
-/// Seats that buyers have stay theirs and are named in `taken`.
+/// Seats that buyers have stay theirs and are named in `taken`. Many seats change in portions, between which others
+/// buy. If this ends with an error, some may have changed: the same request again changes the rest, and counts
+/// these as `unchanged`.
 #[utoipa::path(post, path = "/api/v1/admin/performances/{id}/seats/lock", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The performance's id", minimum = 1)),
     request_body = SeatsInput, responses((status = 200, description = "What was done", body = SeatsLocked)))]

@@ -1,5 +1,7 @@
 //! Which seats an organiser means.
 
+use std::collections::HashSet;
+
 use onsale_domain::{hall::SeatMap, ids::SeatId};
 use onsale_engine::ports::SeatSelector;
 use serde::Deserialize;
@@ -57,6 +59,7 @@ pub(super) fn resolve(selector: SeatSelector, map: &SeatMap) -> Result<Vec<SeatI
         SeatSelector::All => in_rows(&|_| true),
         SeatSelector::Section(section) => in_rows(&|row| rows[row].section == section),
         SeatSelector::Rows { section, rows: labels } => {
+            let labels: HashSet<String> = labels.into_iter().collect();
             let wanted: Vec<bool> =
                 rows.iter().map(|row| row.section == section && labels.contains(&row.label)).collect();
             in_rows(&|row| wanted[row])

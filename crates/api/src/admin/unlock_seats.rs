@@ -15,6 +15,8 @@ use crate::{
 };
 
 /// Put seats back on sale
+///
+/// In portions, as they are taken off sale.
 #[utoipa::path(post, path = "/api/v1/admin/performances/{id}/seats/unlock", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The performance's id", minimum = 1)),
     request_body = SeatsInput, responses((status = 200, description = "What was done", body = SeatsLocked)))]

@@ -24,6 +24,9 @@ pub(super) const PROBLEMS: &[Kind] = &[Kind::Overloaded];
 /// How often a comment is sent when nothing happens, so that proxies keep the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// The most seats that one event names. Of more, `availability` tells in fewer bytes.
+const SEATS_PER_EVENT_MAX: usize = 10_000;
+
 /// Where to go on.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -39,7 +42,7 @@ pub(super) struct From {
 ///
 /// Server-sent events, one per version: `id` is the version, `data` is
 /// `{"version": 18, "seats": [[ordinal, "held"], ...]}`. An event named `reset` with
-/// `{"version": 40}` means that changes were missed: read `availability` again. A comment is sent
+/// `{"version": 40}` means that changes were missed, or were too many to name: read `availability` again. A comment is sent
 /// every 15 seconds.
 #[utoipa::path(get, path = "/api/v1/performances/{id}/events", tag = "performances",
     params(("id" = i64, Path, description = "The performance's id", minimum = 1),
@@ -136,6 +139,9 @@ impl Watcher {
     fn tell(&mut self, changes: &SeatChanges) {
         if changes.version <= self.version {
             return;
+        }
+        if changes.seats.len() > SEATS_PER_EVENT_MAX {
+            return self.reset();
         }
         self.version = changes.version;
         self.ready.push_back(self.api.live.frame(self.performance, changes, frame));

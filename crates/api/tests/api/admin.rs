@@ -51,6 +51,22 @@ async fn seats_are_priced_locked_and_unlocked() {
 }
 
 #[tokio::test]
+async fn lists_without_members_are_refused() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    walk.forget();
+    let (organiser, buyer) = (walk.organiser.clone(), walk.buyer.clone());
+    for none in [json!({"seatIds": []}), json!({"section": "Stalls", "rows": []})] {
+        let vip = json!({"seats": none, "category": "VIP"});
+        walk.call(Method::PATCH, "/api/v1/admin/halls/1/seats", Some(&organiser), Some(vip)).await;
+        walk.post(&organiser, "/api/v1/admin/performances/1/seats/lock", none).await;
+    }
+    walk.post(&organiser, "/api/v1/admin/venues/1/halls", json!({"name": "2관", "sections": []})).await;
+    walk.post(&buyer, "/api/v1/reservations", json!({"performanceId": 1, "seatIds": []})).await;
+    insta::assert_snapshot!(walk.text());
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_refused() {
     let mut walk = Server::start().await.walk().await;
     walk.set_up().await;

@@ -3,5 +3,6 @@
 pub mod deadlines;
 pub mod idempotency;
 pub mod races;
+pub mod seat_locks;
 pub mod stage;
 pub mod unit_sales;

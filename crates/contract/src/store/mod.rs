@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod audits;
+pub mod bulk;
 pub mod catalogue;
 pub mod deliveries;
 pub mod identities;

@@ -36,8 +36,9 @@ pub trait CatalogueStore: Send + Sync + 'static {
     async fn shows(&self, ids: &[ShowId]) -> Result<Vec<Show>, StoreError>;
 
     /// Adds shows that have a `source_key`, and changes those already there as
-    /// [`merged`](onsale_domain::catalogue::merged) says; all in one transaction. New ones are `owner`'s, the
-    /// others stay whose they are. One outcome per show, in order.
+    /// [`merged`](onsale_domain::catalogue::merged) says; many in portions that let others write in between. New
+    /// ones are `owner`'s, the others stay whose they are. One outcome per show, in order.
+    /// [`StoreError::Rejected`] if one has no `source_key`; then none is imported.
     async fn import_shows(
         &self,
         shows: &[ShowDetails],
@@ -80,8 +81,13 @@ pub trait CatalogueStore: Send + Sync + 'static {
     /// All venues, by id, at most `limit` after `after`.
     async fn venues(&self, after: Option<VenueId>, limit: usize) -> Result<Vec<Venue>, StoreError>;
 
-    /// Adds a hall with all its seats. [`StoreError::Missing`] if there is no such venue.
+    /// Adds a hall with all its seats, a large one in portions that let others write in between. Nobody can see
+    /// it before it is complete. [`StoreError::Missing`] if there is no such venue.
     async fn add_hall(&self, venue: VenueId, name: &str, plan: &Plan) -> Result<HallId, StoreError>;
+
+    /// Removes a portion of what is left of a hall that was never completed, because its caller hung up or its
+    /// node crashed, and to which nothing has been added since `before`. Whether there may be more.
+    async fn tidy_halls(&self, before: Timestamp) -> Result<bool, StoreError>;
 
     /// A hall without its seats.
     async fn hall(&self, id: HallId) -> Result<Option<Hall>, StoreError>;
@@ -93,7 +99,8 @@ pub trait CatalogueStore: Send + Sync + 'static {
     async fn seat_map(&self, hall: HallId) -> Result<Option<Arc<SeatMap>>, StoreError>;
 
     /// Puts seats of a hall into a category, which is added if the hall has none of that name.
-    /// Returns how many seats changed and which performances are affected. Their revisions rise.
+    /// Returns how many seats changed and which performances are affected. Their revisions rise. Many seats are
+    /// changed in portions that let others write in between; if it fails half-way, doing it again does the rest.
     async fn set_category(
         &self,
         hall: HallId,

@@ -110,7 +110,7 @@ pub trait SaleWriter: Send {
     /// only to be committed. How much of it is sent by then is the database's choice, so that it is few
     /// trips. The changes are refused with [`TransactionError::Conflict`], now or at the commit, unless
     /// every offer in them is of the version and the terms that they rest on; with [`Guard::None`]
-    /// nothing proves them. Beside changing offers they may only add rows.
+    /// nothing proves them. Beside changing offers they may only add rows, and remove locks of seats.
     async fn write(
         &mut self,
         guard: Guard,

@@ -28,8 +28,12 @@ const LEFT_TO_ITS_NODE_MS: i64 = 250;
 /// How long to wait before a release that failed is tried again.
 const AGAIN_AFTER_MS: i64 = 200;
 
-/// How many holds are read or released at once.
+/// How many holds are read at once.
 const CHUNK: usize = 1_024;
+
+/// How many holds are released at once. When very many end in the same second, a hold that comes then waits for
+/// so many and no more.
+const RELEASED_AT_ONCE: usize = 256;
 
 /// The deadlines of all holds that this node knows of.
 #[derive(Default)]
@@ -67,11 +71,11 @@ impl Deadlines {
         self.holds.lock().first().map(|hold| hold.expires_at)
     }
 
-    /// Takes out holds that are due, at most [`CHUNK`].
+    /// Takes out holds that are due, at most [`RELEASED_AT_ONCE`].
     fn take_due(&self, now: Timestamp) -> Vec<DueHold> {
         let mut holds = self.holds.lock();
         let mut due = Vec::new();
-        while due.len() < CHUNK
+        while due.len() < RELEASED_AT_ONCE
             && let Some(first) = holds.first().copied()
             && first.expires_at <= now
         {
@@ -151,5 +155,38 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
             Err(error) => tracing::warn!(%error, "cannot look for holds that have ended"),
         }
         shared.clock.sleep_until(now.plus_ms(every_ms)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onsale_domain::{
+        ids::{OrderId, PerformanceId},
+        offer::Offer,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn holds_that_end_in_the_same_second_are_released_a_few_at_a_time() {
+        let deadlines = Deadlines::default();
+        let hold = |number: u128| DueHold {
+            expires_at: Timestamp(1_000),
+            order: OrderId(Uuid::from_u128(number)),
+            offer: Offer::Performance(PerformanceId(1)),
+        };
+        deadlines.add((0..1_000).map(hold));
+        assert_eq!(deadlines.take_due(Timestamp(999)), []);
+        let mut released = Vec::new();
+        loop {
+            let due = deadlines.take_due(Timestamp(1_000));
+            assert!(due.len() <= RELEASED_AT_ONCE);
+            if due.is_empty() {
+                break;
+            }
+            released.extend(due);
+        }
+        assert_eq!(released, (0..1_000).map(hold).collect::<Vec<_>>());
     }
 }

@@ -9,14 +9,14 @@ use arc_swap::ArcSwap;
 use hashbrown::HashSet;
 use onsale_domain::{
     decide::{Refusal, StockChange},
-    ids::{OrderId, UserId},
+    ids::{ItemId, OrderId, UserId},
     item::{ItemTerms, Stock},
     time::Timestamp,
 };
 use parking_lot::RwLock;
 
-use super::views::InMemory;
-use crate::ports::ItemSale;
+use super::{SaleError, views::InMemory};
+use crate::ports::{ItemSale, Store};
 
 /// How far apart the clocks of nodes may be, and how long a commit may take, without an order being
 /// overlooked when only the latest ones are read, in milliseconds.
@@ -42,6 +42,13 @@ struct Versioned {
 }
 
 impl ItemView {
+    /// Reads an item from the database, with everybody who has ever ordered it.
+    pub(super) async fn read(store: &dyn Store, item: ItemId, now: Timestamp) -> Result<Self, SaleError> {
+        let all = OrderId::first_at(Timestamp(0));
+        let sale = store.item_sale(item, all).await?.ok_or(Refusal::NoSuchItem(item))?;
+        Ok(Self::new(sale, now))
+    }
+
     /// `read_at` is a moment before the sale was read.
     pub(super) fn new(sale: ItemSale, read_at: Timestamp) -> Self {
         let ItemSale { terms, stock, version, buyers } = sale;

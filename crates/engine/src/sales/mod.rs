@@ -10,6 +10,7 @@ mod item_view;
 mod lane;
 mod metrics;
 mod other_nodes;
+mod seat_locks;
 mod unpaid;
 mod view;
 mod views;
@@ -23,8 +24,8 @@ use std::{
 
 use onsale_domain::{
     decide::{
-        Cancel, Charge, ClaimCheck, Command, FactKeys, Hold, HoldUnits, IdempotencyKey, LockSeats, Outcome,
-        Pay, Refusal, Release, Request, SetStock,
+        Cancel, Charge, ClaimCheck, Command, FactKeys, Hold, HoldUnits, IdempotencyKey, Outcome, Pay,
+        Refusal, Release, Request, SetStock,
     },
     ids::{ItemId, OrderId, PaymentId, PerformanceId, SeatId, TransferId, UserId},
     item::Stock,
@@ -80,6 +81,9 @@ const HELD_AT_MOST_MS: i64 = SaleRules::HOLD_MS_BOUNDS.1;
 /// How many orders of an account are read at once.
 const ORDERS_AT_ONCE: usize = 100;
 
+/// The seats of one portion of a large lock: about ten milliseconds of work, and one flush.
+const SEATS_PER_PORTION: usize = 2_000;
+
 /// The settings of the sale pipeline.
 #[derive(Clone, Copy, Debug)]
 pub struct SaleSettings {
@@ -88,6 +92,9 @@ pub struct SaleSettings {
     pub batch_max: usize,
     /// The most commands that wait in one lane; more are refused with [`SaleError::Overloaded`].
     pub queue_max: usize,
+    /// The most seats that an organiser locks or unlocks in one command. More are changed in portions, so
+    /// that holds get in between.
+    pub seats_per_portion: usize,
     /// Whether what is in memory spares the database work: the gate refuses what is certainly gone, and
     /// a batch leaves out look-ups that memory knows to find nothing.
     pub gate: bool,
@@ -106,6 +113,7 @@ impl Default for SaleSettings {
         Self {
             batch_max: 1_024,
             queue_max: 8_192,
+            seats_per_portion: SEATS_PER_PORTION,
             gate: true,
             keep_connection: true,
             guard: Guard::default(),
@@ -199,7 +207,7 @@ pub struct Charged {
 }
 
 /// Seats locked or unlocked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeatsLocked {
     /// How many changed.
     pub changed: u32,
@@ -235,6 +243,8 @@ struct Shared {
     points_from: PointsFrom,
     /// How many bookings an account may make, if that is limited.
     bookings: OnceLock<Bookings>,
+    /// The turn of a portion of a large change; see `seat_locks.rs`. Whoever waits longest is next.
+    portions: tokio::sync::Mutex<()>,
     /// What nodes share, if they do.
     locks: OnceLock<Arc<dyn Locks>>,
     /// How nodes tell each other what they change, if they do.
@@ -302,6 +312,7 @@ impl Sales {
             unpaid: Arc::new(UnpaidHolds::new(settings.unpaid.clone())),
             points_from: settings.points_from,
             bookings: OnceLock::new(),
+            portions: tokio::sync::Mutex::default(),
             locks: OnceLock::new(),
             broadcast: OnceLock::new(),
         });
@@ -640,27 +651,6 @@ impl Sales {
         Ok(page)
     }
 
-    /// Takes seats off sale (`lock`) or puts them back. Seats that buyers have stay as they are.
-    /// `caller` is the organiser.
-    ///
-    /// # Errors
-    /// See [`SaleError`].
-    pub async fn lock_seats(
-        &self,
-        caller: UserId,
-        performance: PerformanceId,
-        seats: Vec<SeatId>,
-        lock: bool,
-    ) -> Result<SeatsLocked, SaleError> {
-        let command = Command::LockSeats(LockSeats { performance, seats, lock });
-        match self.shared.ask(caller, None, command).await? {
-            Outcome::SeatsLocked { changed, unchanged, taken } => {
-                Ok(SeatsLocked { changed, unchanged, taken })
-            }
-            other => unreachable!("a lock was answered {other:?}"),
-        }
-    }
-
     /// Changes how many units an item has in all, those in orders included. `caller` is the organiser.
     ///
     /// # Errors
@@ -734,11 +724,11 @@ impl Sales {
 
     /// Reads an offer's terms again after an organiser has changed them.
     pub(crate) async fn terms_changed(&self, offer: Offer) {
-        let (done, read) = oneshot::channel();
-        // Should it not get through, the next batch notices the new revision by itself.
-        if self.shared.lane(offer.code()).send(Message::TermsChanged(offer, done)).await.is_ok() {
-            let _ = read.await;
+        if let Err(error) = other_nodes::read_anew(&self.shared, offer).await {
+            // The next batch notices the new revision by itself.
+            tracing::warn!(%error, %offer, "cannot read changed terms; a later batch will");
         }
+        self.shared.tell(offer);
     }
 
     /// Answers what has been accepted, then ends.

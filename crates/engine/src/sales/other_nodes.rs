@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::Shared;
+use super::{Shared, view::PerformanceView};
 use crate::ports::StoreError;
 
 /// While nodes tell each other what they change, the database is asked so many times more rarely.
@@ -184,10 +184,8 @@ fn is_later(stored: Option<&(i64, i64)>, known: (i64, i64)) -> bool {
 pub(super) async fn read_anew(shared: &Shared, offer: Offer) -> Result<(), StoreError> {
     match offer {
         Offer::Performance(performance) => {
-            if let Some(view) = shared.performances.get(performance)
-                && let Some(terms) = shared.store.sale_terms(performance).await?
-            {
-                view.reload(terms, &shared.store.claims(performance).await?);
+            if let Some(view) = shared.performances.get(performance) {
+                read_performance(shared, performance, &view).await?;
             }
         }
         Offer::Item(item) => {
@@ -199,5 +197,24 @@ pub(super) async fn read_anew(shared: &Shared, offer: Offer) -> Result<(), Store
             }
         }
     }
+    Ok(())
+}
+
+async fn read_performance(
+    shared: &Shared,
+    performance: PerformanceId,
+    view: &PerformanceView,
+) -> Result<(), StoreError> {
+    // Before the terms, so that these are not older.
+    let stored = shared.store.versions(&[performance]).await?;
+    let Some(terms) = shared.store.sale_terms(performance).await? else { return Ok(()) };
+    let terms = match stored.get(&performance) {
+        Some(stored) => match view.take_terms(terms, *stored) {
+            Ok(()) => return Ok(()),
+            Err(terms) => terms,
+        },
+        None => terms,
+    };
+    view.reload(terms, &shared.store.claims(performance).await?);
     Ok(())
 }

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use hashbrown::HashSet;
 use onsale_domain::{
     decide::Refusal,
-    ids::{SeatId, UserId},
+    ids::{PerformanceId, SeatId, UserId},
     order::SeatStatus,
     sale::SaleTerms,
     time::Timestamp,
@@ -17,11 +17,14 @@ use onsale_domain::{
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
-use super::views::InMemory;
-use crate::ports::ClaimsSnapshot;
+use super::{SaleError, views::InMemory};
+use crate::ports::{ClaimsSnapshot, Store};
 
 /// How many of the latest changes a view remembers for those who come back.
 const REMEMBERED_MAX: usize = 1_024;
+
+/// How many seats these changes name at the most: whoever has missed more had better read all seats.
+const REMEMBERED_SEATS_MAX: usize = 65_536;
 
 /// How many changes a watcher may be behind before it has to start over.
 const WATCHER_LAG_MAX: usize = 256;
@@ -82,14 +85,26 @@ struct Seats {
     /// The revision of the terms that the statuses were made with.
     revision: i64,
     statuses: Vec<SeatStatus>,
+    /// The statuses that the claims alone make, whatever has a price.
+    claimed: Vec<SeatStatus>,
     counts: SeatCounts,
     taken: Vec<u8>,
     remembered: VecDeque<Arc<SeatChanges>>,
+    /// How many seats they name.
+    remembered_seats: usize,
     /// The version before the oldest remembered change.
     remembered_after: i64,
 }
 
 impl PerformanceView {
+    /// Reads a performance from the database.
+    pub(super) async fn read(store: &dyn Store, performance: PerformanceId) -> Result<Self, SaleError> {
+        let terms = store.sale_terms(performance).await?;
+        let terms = terms.ok_or(Refusal::NoSuchPerformance(performance))?;
+        // After the terms, as everything that is made of both.
+        Ok(Self::new(terms, store.claims(performance).await?))
+    }
+
     pub(super) fn new(terms: SaleTerms, claims: ClaimsSnapshot) -> Self {
         let seats = Seats::new(&terms, &claims);
         Self {
@@ -182,6 +197,13 @@ impl PerformanceView {
         ordinal.is_some_and(|ordinal| self.status(ordinal) != SeatStatus::Held)
     }
 
+    /// A seat's status as its claim alone makes it: `Available` without one, whatever has a price. None if it
+    /// is not a seat of this hall.
+    pub(super) fn claimed(&self, seat: SeatId) -> Option<SeatStatus> {
+        let ordinal = self.terms.load().seats.ordinal(seat)?;
+        self.seats.read().claimed.get(ordinal as usize).copied()
+    }
+
     fn refusal(&self, wanted: &[SeatId], now: Timestamp) -> Option<Refusal> {
         let terms = self.terms.load();
         if now < terms.on_sale_at {
@@ -206,13 +228,39 @@ impl PerformanceView {
         if version != seats.version + 1 {
             return version <= seats.version;
         }
-        let changed = changed
-            .iter()
-            .filter_map(|(seat, status)| Some((terms.seats.ordinal(*seat)?, *status)))
-            .map(|(ordinal, status)| (ordinal, visible(&terms, ordinal, status)))
-            .collect();
-        self.announce(&mut seats, version, changed);
+        let mut visibly = Vec::with_capacity(changed.len());
+        for (seat, status) in changed {
+            if let Some(ordinal) = terms.seats.ordinal(*seat) {
+                seats.claimed[ordinal as usize] = *status;
+                visibly.push((ordinal, visible(&terms, ordinal, *status)));
+            }
+        }
+        self.announce(&mut seats, version, visibly);
         true
+    }
+
+    /// Takes over new terms alone, if no claim has changed since what is known: `stored` is (revision, version)
+    /// as the database had them before it gave the terms, and an organiser's change raises both by one. So the
+    /// claims, of which a large hall has many, need not be read again. Otherwise the terms are given back.
+    pub(super) fn take_terms(&self, terms: SaleTerms, stored: (i64, i64)) -> Result<(), SaleTerms> {
+        let mut seats = self.seats.write();
+        let (changes, versions) = (stored.0 - seats.revision, stored.1 - seats.version);
+        if terms.revision != stored.0 || changes != versions || changes < 0 {
+            return Err(terms);
+        }
+        let ordinals = 0..count(seats.claimed.len());
+        let changed = ordinals.filter_map(|ordinal| {
+            let status = visible(&terms, ordinal, seats.claimed[ordinal as usize]);
+            (status != seats.statuses[ordinal as usize]).then_some((ordinal, status))
+        });
+        let changed: Vec<_> = changed.collect();
+        // Inside the lock, so that nobody sees new terms beside old seats.
+        self.terms.store(Arc::new(terms));
+        seats.revision = stored.0;
+        if versions > 0 {
+            self.announce(&mut seats, stored.1, changed);
+        }
+        Ok(())
     }
 
     /// Takes over everything anew: after a gap, when the outcome of a commit was unknown, or when
@@ -229,6 +277,7 @@ impl PerformanceView {
         self.terms.store(Arc::new(terms));
         seats.revision = fresh.revision;
         let changed = seats.differences(&fresh);
+        seats.claimed = fresh.claimed;
         if !changed.is_empty() || claims.version != seats.version {
             self.announce(&mut seats, claims.version, changed);
         }
@@ -265,18 +314,20 @@ impl Seats {
             version: claims.version,
             revision: terms.revision,
             statuses: vec![SeatStatus::Available; total],
+            claimed: vec![SeatStatus::Available; total],
             counts: SeatCounts { total: count(total), available: count(total), ..SeatCounts::default() },
             taken: vec![0; total.div_ceil(8)],
             remembered: VecDeque::new(),
+            remembered_seats: 0,
             remembered_after: claims.version,
         };
-        for ordinal in 0..count(total) {
-            seats.set(ordinal, visible(terms, ordinal, SeatStatus::Available));
-        }
         for taken in &claims.taken {
             if let Some(ordinal) = terms.seats.ordinal(taken.seat) {
-                seats.set(ordinal, taken.status);
+                seats.claimed[ordinal as usize] = taken.status;
             }
+        }
+        for ordinal in 0..count(total) {
+            seats.set(ordinal, visible(terms, ordinal, seats.claimed[ordinal as usize]));
         }
         seats
     }
@@ -295,10 +346,12 @@ impl Seats {
     }
 
     fn remember(&mut self, change: Arc<SeatChanges>) {
+        self.remembered_seats += change.seats.len();
         self.remembered.push_back(change);
-        if self.remembered.len() > REMEMBERED_MAX
+        while (self.remembered.len() > REMEMBERED_MAX || self.remembered_seats > REMEMBERED_SEATS_MAX)
             && let Some(forgotten) = self.remembered.pop_front()
         {
+            self.remembered_seats -= forgotten.seats.len();
             self.remembered_after = forgotten.version;
         }
     }
@@ -338,7 +391,7 @@ fn count(seats: usize) -> u32 {
 mod tests {
     use onsale_domain::{
         hall::{Row, Seat, SeatMap},
-        ids::{HallId, PerformanceId, ShowId},
+        ids::{HallId, ShowId},
         money::Currency,
         sale::{Price, SaleRules},
     };
@@ -424,6 +477,51 @@ mod tests {
         view.reload(terms(), &read);
         assert_eq!((view.status(0), view.version()), (SeatStatus::Held, 6));
         assert_eq!(view.refuses(UserId(8), &[SeatId(100)], Timestamp(2_000)), None, "but a buyer is one");
+    }
+
+    #[test]
+    fn terms_alone_are_taken_over_if_no_claim_has_changed() {
+        let view = PerformanceView::new(terms(), claims(5, &[(100, SeatStatus::Locked)], &[]));
+        let dearer = || SaleTerms { revision: 2, prices: vec![None, None], ..terms() };
+        view.take_terms(dearer(), (2, 7)).expect_err("somebody has claimed a seat meanwhile");
+        view.take_terms(dearer(), (3, 7)).expect_err("these terms are not the latest");
+        assert_eq!((view.tag(), view.status(1)), ((1, 5), SeatStatus::Available));
+
+        view.take_terms(dearer(), (2, 6)).unwrap();
+
+        assert_eq!((view.tag(), view.status(1)), ((2, 6), SeatStatus::Locked));
+        let (missed, _) = view.watch(5);
+        assert_eq!(missed.unwrap()[0].seats.len(), 8, "a watcher learns which have gone off sale");
+        view.take_terms(SaleTerms { revision: 3, ..terms() }, (3, 7)).unwrap();
+        assert_eq!((view.status(0), view.status(1)), (SeatStatus::Locked, SeatStatus::Available));
+        view.take_terms(dearer(), (2, 6)).expect_err("it is older");
+    }
+
+    #[test]
+    fn what_a_claim_makes_of_a_seat_is_known_beside_its_price() {
+        let view = PerformanceView::new(terms(), claims(5, &[(100, SeatStatus::Locked)], &[]));
+        let known = [100, 101, 109, 110].map(|seat| view.claimed(SeatId(seat)));
+        let free = Some(SeatStatus::Available);
+        assert_eq!(known, [Some(SeatStatus::Locked), free, free, None]);
+        view.apply(6, &[(SeatId(100), SeatStatus::Available), (SeatId(109), SeatStatus::Locked)]);
+        assert_eq!(view.claimed(SeatId(100)), free);
+        assert_eq!(view.claimed(SeatId(109)), Some(SeatStatus::Locked));
+        view.reload(terms(), &claims(7, &[(100, SeatStatus::Held)], &[]));
+        assert_eq!((view.claimed(SeatId(100)), view.claimed(SeatId(109))), (Some(SeatStatus::Held), free));
+    }
+
+    #[test]
+    fn what_is_remembered_of_large_changes_is_bounded() {
+        let view = PerformanceView::new(terms(), claims(0, &[], &[]));
+        let all: Vec<_> = (0..10).map(|seat| (SeatId(100 + seat), SeatStatus::Held)).collect();
+        let many = i64::try_from(REMEMBERED_SEATS_MAX / all.len()).unwrap();
+        for version in 1..=many + 5 {
+            view.apply(version, &all[..if version % 2 == 0 { 10 } else { 9 }]);
+        }
+        let seats = view.seats.read();
+        let named: usize = seats.remembered.iter().map(|change| change.seats.len()).sum();
+        assert_eq!(seats.remembered_seats, named);
+        assert!(named <= REMEMBERED_SEATS_MAX && seats.remembered.len() <= REMEMBERED_MAX);
     }
 
     #[test]

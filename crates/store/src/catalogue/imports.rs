@@ -26,11 +26,8 @@ pub(super) async fn import(
     said: &ShowDetails,
     owner: Option<UserId>,
 ) -> Result<Imported, StoreError> {
-    let Some(source_key) = &said.source_key else {
-        return Err(StoreError::Rejected("an imported show must name the record it came from".to_owned()));
-    };
     let known = show::Entity::find()
-        .filter(show::Column::SourceKey.eq(source_key.as_str()))
+        .filter(show::Column::SourceKey.eq(source_key(said)?))
         .one(write)
         .await
         .map_err(store_error)?;
@@ -49,6 +46,12 @@ pub(super) async fn import(
     }
     change(write, dialect, known.id, &details).await?;
     Ok(Imported { id: known.id, outcome: ImportOutcome::Changed, kept })
+}
+
+/// The record that an imported show came from.
+pub(super) fn source_key(details: &ShowDetails) -> Result<&str, StoreError> {
+    let missing = || StoreError::Rejected("an imported show must name the record it came from".to_owned());
+    details.source_key.as_deref().ok_or_else(missing)
 }
 
 /// What a source said, as JSON. Its key is the show's.

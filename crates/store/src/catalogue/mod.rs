@@ -1,11 +1,13 @@
 //! The port under the catalogue.
 
+mod add_hall;
 mod halls;
 mod imports;
 mod listings;
 mod performances;
 mod refold;
 mod seat_maps;
+mod set_category;
 mod shows;
 
 use std::sync::Arc;
@@ -39,6 +41,9 @@ pub(crate) use performances::{performance_from_models, shows_of};
 pub(crate) use refold::refold;
 pub(crate) use seat_maps::SeatMapCache;
 pub(crate) use shows::show_from_model;
+
+/// Shows that are imported in one transaction, each with some fifty grams of its title.
+const SHOWS_PER_PORTION: usize = 16;
 
 const SHOW_ADDED: &str = "show.added";
 const SHOW_CHANGED: &str = "show.changed";
@@ -100,21 +105,24 @@ impl CatalogueStore for SqlStore {
         shows: &[ShowDetails],
         owner: Option<UserId>,
     ) -> Result<Vec<Imported>, StoreError> {
-        let write = self.begin_change().await?;
+        shows.iter().try_for_each(|show| imports::source_key(show).map(drop))?;
         let mut outcomes = Vec::with_capacity(shows.len());
-        for show in shows {
-            let imported = imports::import(&write.transaction, self.dialect, show, owner).await?;
-            let told = match imported.outcome {
-                ImportOutcome::Added => Some(SHOW_ADDED),
-                ImportOutcome::Changed => Some(SHOW_CHANGED),
-                ImportOutcome::Unchanged => None,
-            };
-            if let Some(kind) = told {
-                show_told(&write.transaction, &self.options, kind, imported.id).await?;
+        for portion in shows.chunks(SHOWS_PER_PORTION) {
+            let write = self.begin_change().await?;
+            for show in portion {
+                let imported = imports::import(&write.transaction, self.dialect, show, owner).await?;
+                let told = match imported.outcome {
+                    ImportOutcome::Added => Some(SHOW_ADDED),
+                    ImportOutcome::Changed => Some(SHOW_CHANGED),
+                    ImportOutcome::Unchanged => None,
+                };
+                if let Some(kind) = told {
+                    show_told(&write.transaction, &self.options, kind, imported.id).await?;
+                }
+                outcomes.push(imported);
             }
-            outcomes.push(imported);
+            write.commit().await?;
         }
-        write.commit().await?;
         Ok(outcomes)
     }
 
@@ -187,10 +195,11 @@ impl CatalogueStore for SqlStore {
     }
 
     async fn add_hall(&self, venue: VenueId, name: &str, plan: &Plan) -> Result<HallId, StoreError> {
-        let write = self.begin_change().await?;
-        let id = halls::add(&write.transaction, self.dialect, venue, name, plan).await?;
-        write.commit().await?;
-        Ok(id)
+        add_hall::add(self, venue, name, plan).await
+    }
+
+    async fn tidy_halls(&self, before: Timestamp) -> Result<bool, StoreError> {
+        add_hall::tidy(self, before).await
     }
 
     async fn hall(&self, id: HallId) -> Result<Option<Hall>, StoreError> {
@@ -214,13 +223,7 @@ impl CatalogueStore for SqlStore {
         seats: &SeatSelector,
         category: &str,
     ) -> Result<(u64, Vec<PerformanceId>), StoreError> {
-        let write = self.begin_change().await?;
-        let changed = halls::set_category(&write.transaction, self.dialect, hall, seats, category).await?;
-        for performance in &changed.1 {
-            performance_told(&write.transaction, &self.options, PERFORMANCE_CHANGED, *performance).await?;
-        }
-        write.commit().await?;
-        Ok(changed)
+        set_category::set_category(self, hall, seats, category).await
     }
 
     async fn add_performance(&self, details: &PerformanceDetails) -> Result<PerformanceId, StoreError> {

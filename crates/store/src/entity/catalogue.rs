@@ -110,6 +110,26 @@ pub(crate) mod hall {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// A hall that is being added and cannot be seen yet.
+pub(crate) mod hall_draft {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "hall_drafts")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) hall_id: i64,
+        pub(crate) first_seat_id: i64,
+        pub(crate) seat_count: i64,
+        pub(crate) kept_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// A hall's seat category.
 pub(crate) mod hall_category {
     use sea_orm::entity::prelude::*;

@@ -14,8 +14,8 @@ mod webhooks;
 
 pub(crate) use accounts::{identity, session, user};
 pub(crate) use catalogue::{
-    hall, hall_category, hall_row, id_run, performance, price_level, seat, show, show_gram, show_import,
-    venue,
+    hall, hall_category, hall_draft, hall_row, id_run, performance, price_level, seat, show, show_gram,
+    show_import, venue,
 };
 pub(crate) use events::{event_log, event_task, outbox};
 pub(crate) use items::{item, stock};

@@ -17,6 +17,15 @@ macro_rules! order_columns {
     };
 }
 
+/// The groups in an array of groups as a table `p` of (id, members). Its limit, which is none, has each group
+/// taken apart once: joined as it is, a group would be copied for each of its members, and a large one would
+/// cost the square of its size.
+macro_rules! groups {
+    () => {
+        "(SELECT value ->> 0 AS id, jsonb_extract(value, '$[1]') AS members FROM jsonb_each(?) LIMIT -1) p"
+    };
+}
+
 pub(crate) static SQLITE: HotStatements = HotStatements {
     encoding: Encoding::Json,
     insert_encoding: Encoding::Json,
@@ -36,17 +45,21 @@ pub(crate) static SQLITE: HotStatements = HotStatements {
     load_claims: concat!(
         "SELECT 1, c.performance_id, c.seat_id, c.order_id, ",
         order_columns!(),
-        " FROM jsonb_each(?) p CROSS JOIN jsonb_each(p.value, '$[1]') s
-        CROSS JOIN claims c ON c.performance_id = (p.value ->> 0) AND c.seat_id = s.value
+        " FROM ",
+        groups!(),
+        " CROSS JOIN jsonb_each(p.members) s
+        CROSS JOIN claims c ON c.performance_id = p.id AND c.seat_id = s.value
         LEFT JOIN orders o ON o.id = c.order_id"
     ),
 
     load_buyers: concat!(
         "SELECT 2, NULL, NULL, NULL, ",
         order_columns!(),
-        " FROM jsonb_each(?) p CROSS JOIN jsonb_each(p.value, '$[1]') u
+        " FROM ",
+        groups!(),
+        " CROSS JOIN jsonb_each(p.members) u
         CROSS JOIN orders o INDEXED BY orders_by_buyer
-            ON o.user_id = u.value AND o.performance_id = (p.value ->> 0) AND o.status IN (0, 1)"
+            ON o.user_id = u.value AND o.performance_id = p.id AND o.status IN (0, 1)"
     ),
 
     load_orders: concat!(

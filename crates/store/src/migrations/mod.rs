@@ -14,6 +14,7 @@ mod m0010_owners;
 mod m0011_identities;
 mod m0012_media;
 mod m0014_managed_accounts;
+mod m0015_hall_drafts;
 mod m0016_audit;
 mod m0017_media_owners;
 mod m0018_texts;
@@ -81,6 +82,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "texts", kind: Kind::Expand, schema: m0018_texts::schema },
     Migration { name: "audit", kind: Kind::Expand, schema: m0016_audit::schema },
     Migration { name: "managed accounts", kind: Kind::Expand, schema: m0014_managed_accounts::schema },
+    Migration { name: "hall drafts", kind: Kind::Expand, schema: m0015_hall_drafts::schema },
 ];
 
 /// What a migration makes, in order.

@@ -18,7 +18,7 @@ use onsale_engine::ports::{Backlog, OutboxEvent, OutboxOrder, OutboxStore, Outbo
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-pub(crate) use self::notes::{item_told, performance_told, show_told};
+pub(crate) use self::notes::{item_told, performance_told, performances_told, show_told};
 use crate::{
     SqlStore,
     catalogue::shows_of,
@@ -86,9 +86,13 @@ enum About {
     Other { subject: String, data: String },
 }
 
-/// What the first rows tell; no further row once that is `limit` events.
+/// Bytes that are told at once, about: whoever publishes them may write them in one transaction. A lock of
+/// many seats is told in rows of many kilobytes.
+const BYTES_AT_ONCE: usize = 256 * 1_024;
+
+/// What the first rows tell; no further row once that is `limit` events or [`BYTES_AT_ONCE`].
 async fn first_told(read: &impl ConnectionTrait, limit: usize) -> Result<Vec<Told>, StoreError> {
-    let mut told = Vec::new();
+    let (mut told, mut bytes) = (Vec::new(), 0);
     let mut after = i64::MIN;
     // Rows may tell of one order or of many. Few are read at first, since much that is read in vain
     // would be read in vain again and again while a rush goes on.
@@ -103,10 +107,11 @@ async fn first_told(read: &impl ConnectionTrait, limit: usize) -> Result<Vec<Tol
             .map_err(store_error)?;
         let is_all = models.len() < rows_max;
         for model in models {
-            if told.len() >= limit {
+            if told.len() >= limit || bytes >= BYTES_AT_ONCE {
                 return Ok(told);
             }
             after = model.seq;
+            bytes += model.subject.as_ref().and(model.data.as_ref()).map_or(0, String::len);
             told.extend(all_told(model)?);
         }
         if is_all || told.len() >= limit {

@@ -1,5 +1,7 @@
 //! Outbox rows of changes that organisers make, written in the transaction that makes the change.
 
+use std::collections::HashMap;
+
 use onsale_domain::{
     catalogue::Show,
     ids::{PerformanceId, ShowId},
@@ -11,7 +13,7 @@ use onsale_engine::{
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -31,14 +33,38 @@ pub(crate) async fn performance_told(
     kind: &str,
     id: PerformanceId,
 ) -> Result<(), StoreError> {
-    let model = performance::Entity::find_by_id(id.0).one(write).await.map_err(store_error)?;
-    let model = model.ok_or(StoreError::Missing("performance"))?;
-    let levels = price_level::Entity::find().filter(price_level::Column::PerformanceId.eq(id.0));
-    let levels = levels.all(write).await.map_err(store_error)?;
-    let told = performance_from_models(&model, levels)?;
-    Terms::of_performance(&told).keep(write, options, model.revision).await?;
-    let data = performance_data(&told, model.revision, options.currency);
-    note(write, options, kind, format!("performances/{id}"), model.revision, &data).await
+    performances_told(write, options, kind, &[id.0]).await
+}
+
+/// The same of several, a few hundred at the most.
+pub(crate) async fn performances_told(
+    write: &impl ConnectionTrait,
+    options: &StoreOptions,
+    kind: &str,
+    ids: &[i64],
+) -> Result<(), StoreError> {
+    let models = performance::Entity::find().filter(performance::Column::Id.is_in(ids.iter().copied()));
+    let models = models.order_by_asc(performance::Column::Id).all(write).await.map_err(store_error)?;
+    if models.len() < ids.len() {
+        return Err(StoreError::Missing("performance"));
+    }
+    let levels = price_level::Entity::find();
+    let levels = levels.filter(price_level::Column::PerformanceId.is_in(ids.iter().copied()));
+    let mut levels_of: HashMap<i64, Vec<price_level::Model>> = HashMap::new();
+    for level in levels.all(write).await.map_err(store_error)? {
+        levels_of.entry(level.performance_id).or_default().push(level);
+    }
+    let mut rows = Vec::with_capacity(models.len());
+    for model in &models {
+        let told = performance_from_models(model, levels_of.remove(&model.id).unwrap_or_default())?;
+        Terms::of_performance(&told).keep(write, options, model.revision).await?;
+        let data = performance_data(&told, model.revision, options.currency);
+        rows.push(row(options, kind, format!("performances/{}", model.id), model.revision, &data));
+    }
+    if !rows.is_empty() {
+        outbox::Entity::insert_many(rows).exec_without_returning(write).await.map_err(store_error)?;
+    }
+    Ok(())
 }
 
 /// Tells of a film or a concert as it is now in this transaction.
@@ -76,7 +102,19 @@ async fn note(
     version: i64,
     data: &Value,
 ) -> Result<(), StoreError> {
-    let row = outbox::ActiveModel {
+    let row = row(options, kind, subject, version, data);
+    outbox::Entity::insert(row).exec_without_returning(write).await.map_err(store_error)?;
+    Ok(())
+}
+
+fn row(
+    options: &StoreOptions,
+    kind: &str,
+    subject: String,
+    version: i64,
+    data: &Value,
+) -> outbox::ActiveModel {
+    outbox::ActiveModel {
         seq: NotSet,
         kind: Set(kind.to_owned()),
         order_id: Set(Uuid::nil()),
@@ -84,7 +122,5 @@ async fn note(
         created_at: Set(options.clock.now().0),
         subject: Set(Some(subject)),
         data: Set(Some(data.to_string())),
-    };
-    outbox::Entity::insert(row).exec_without_returning(write).await.map_err(store_error)?;
-    Ok(())
+    }
 }

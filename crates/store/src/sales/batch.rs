@@ -37,6 +37,13 @@ impl From<Encoded> for Batch {
     }
 }
 
+/// One column, which is there also if it is empty.
+impl From<Column> for Batch {
+    fn from(column: Column) -> Self {
+        Encoded::Arrays(vec![column]).into()
+    }
+}
+
 enum Encoded {
     Json(String),
     Arrays(Vec<Column>),
@@ -62,7 +69,8 @@ pub(crate) enum Column {
 }
 
 impl Batch {
-    /// Rows, each written by `row`. JSON: `[[value, ...], ...]`.
+    /// Rows, each written by `row`. JSON: `[[value, ...], ...]`. There must be some where they travel as arrays:
+    /// without rows nobody knows how many columns there are.
     pub(crate) fn rows<T>(
         encoding: Encoding,
         rows: impl IntoIterator<Item = T>,
@@ -115,7 +123,8 @@ impl Batch {
     pub(crate) fn integers(encoding: Encoding, values: impl IntoIterator<Item = i64>) -> Self {
         match encoding {
             Encoding::Json => Self::json(values, push),
-            _ => Self::rows(encoding, values, |row, value| row.integer(value)),
+            Encoding::Arrays => Column::Integers(values.into_iter().collect()).into(),
+            Encoding::Literals => Self::rows(encoding, values, |row, value| row.integer(value)),
         }
     }
 
@@ -123,7 +132,8 @@ impl Batch {
     pub(crate) fn uuids(encoding: Encoding, values: impl IntoIterator<Item = Uuid>) -> Self {
         match encoding {
             Encoding::Json => Self::json(values, push_uuid),
-            _ => Self::rows(encoding, values, |row, value| row.uuid(value)),
+            Encoding::Arrays => Column::Uuids(values.into_iter().collect()).into(),
+            Encoding::Literals => Self::rows(encoding, values, |row, value| row.uuid(value)),
         }
     }
 
@@ -131,7 +141,8 @@ impl Batch {
     pub(crate) fn texts<'a>(encoding: Encoding, values: impl IntoIterator<Item = &'a str>) -> Self {
         match encoding {
             Encoding::Json => Self::json(values, push_text),
-            _ => Self::rows(encoding, values, |row, value| row.text(value)),
+            Encoding::Arrays => Column::Texts(values.into_iter().map(str::to_owned).collect()).into(),
+            Encoding::Literals => Self::rows(encoding, values, |row, value| row.text(value)),
         }
     }
 
@@ -564,6 +575,15 @@ mod tests {
         let mut text = String::new();
         batch.written_into(sql, &mut text);
         text
+    }
+
+    #[test]
+    fn an_empty_list_is_a_parameter_like_any_other() {
+        for (encoding, parameters) in [(Encoding::Json, 1), (Encoding::Arrays, 1), (Encoding::Literals, 0)] {
+            assert_eq!(Batch::integers(encoding, []).parameters(), parameters);
+            assert_eq!(Batch::uuids(encoding, []).parameters(), parameters);
+            assert_eq!(Batch::texts(encoding, []).parameters(), parameters);
+        }
     }
 
     #[test]

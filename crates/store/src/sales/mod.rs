@@ -43,6 +43,10 @@ pub(crate) use rows::{
 };
 pub(crate) use write::ORDERS_PER_OUTBOX_ROW;
 
+/// Claims that are read in one statement, so that those of a large hall take little memory on the way and do not
+/// keep a thread from other work.
+const CLAIMS_AT_ONCE: usize = 10_000;
+
 /// A transaction of the pipeline on a SQL database.
 struct SqlSaleTransaction {
     under_way: UnderWay,
@@ -253,23 +257,31 @@ async fn claims_snapshot(
         .one(read)
         .await
         .map_err(store_error)?;
-    let rows: Vec<(i64, Option<uuid::Uuid>, Option<i16>)> = claim::Entity::find()
-        .select_only()
-        .column(claim::Column::SeatId)
-        .column(claim::Column::OrderId)
-        .column(order::Column::Status)
-        .left_join(order::Entity)
-        .filter(claim::Column::PerformanceId.eq(performance.0))
-        .into_tuple()
-        .all(read)
-        .await
-        .map_err(store_error)?;
-    let taken = rows
-        .into_iter()
-        .map(|(seat, order, status)| {
-            Ok(TakenSeat { seat: SeatId(seat), status: seat_status(order.is_some(), status)? })
-        })
-        .collect::<Result<_, StoreError>>()?;
+    let mut taken: Vec<TakenSeat> = Vec::new();
+    loop {
+        let after = taken.last().map_or(i64::MIN, |taken| taken.seat.0);
+        let rows: Vec<(i64, Option<uuid::Uuid>, Option<i16>)> = claim::Entity::find()
+            .select_only()
+            .column(claim::Column::SeatId)
+            .column(claim::Column::OrderId)
+            .column(order::Column::Status)
+            .left_join(order::Entity)
+            .filter(claim::Column::PerformanceId.eq(performance.0))
+            .filter(claim::Column::SeatId.gt(after))
+            .order_by_asc(claim::Column::SeatId)
+            .limit(CLAIMS_AT_ONCE as u64)
+            .into_tuple()
+            .all(read)
+            .await
+            .map_err(store_error)?;
+        let is_last = rows.len() < CLAIMS_AT_ONCE;
+        for (seat, order, status) in rows {
+            taken.push(TakenSeat { seat: SeatId(seat), status: seat_status(order.is_some(), status)? });
+        }
+        if is_last {
+            break;
+        }
+    }
     let buyers: Vec<i64> = order::Entity::find()
         .select_only()
         .column(order::Column::UserId)

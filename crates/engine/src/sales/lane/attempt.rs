@@ -16,7 +16,7 @@ use crate::{
     ports::{
         CommitError, Guard, Held, LoadedFacts, LockError, SaleTransaction, StoreError, TransactionError,
     },
-    sales::{metrics::Stage, other_nodes},
+    sales::metrics::Stage,
 };
 
 /// How often a batch is decided because somebody else was first.
@@ -30,7 +30,7 @@ const OPTIMISTIC_ATTEMPTS_MAX: usize = 2;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long to wait before it is.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long one step of a transaction may take; more than the database's own limit for locks. One
 /// that has stopped answering without closing the connection must not hold everybody.
@@ -51,8 +51,10 @@ const COMPANY: Duration = Duration::from_secs(1);
 
 /// How an attempt ends without answers.
 pub(super) enum Failure {
-    /// Somebody else was first, or the terms in memory are old: decide again.
+    /// Somebody else was first: decide again.
     Again,
+    /// The terms of this offer in memory are old: decide again when they have been read.
+    OldTerms(Offer),
     /// It did not happen.
     Store(StoreError),
     /// It may or may not have happened.
@@ -115,7 +117,7 @@ impl Attempts {
                 sleep(PAUSE).await;
                 true
             }
-            Failure::Store(_) | Failure::Unknown => false,
+            Failure::OldTerms(_) | Failure::Store(_) | Failure::Unknown => false,
         }
     }
 }
@@ -177,9 +179,7 @@ impl Lane {
         let (loaded, unused) = self.load(&mut *transaction, keys, requests(batch), views).await?;
         let stage = self.shared.metrics.load_seconds(stage);
         if let Some(stale) = views.stale_terms(&loaded) {
-            drop(transaction);
-            other_nodes::read_anew(&self.shared, stale).await?;
-            return Err(Failure::Again);
+            return Err(Failure::OldTerms(stale));
         }
 
         let mut decider = self.decider(views.facts(loaded));
@@ -222,7 +222,7 @@ impl Lane {
         Decider::new(facts, self.last_decided_at, self.shared.claim_check)
     }
 
-    /// Loads the facts behind the keys, except those that memory knows to be absent. Idempotency keys that
+    /// Loads the facts behind the keys, except those that memory knows. Idempotency keys that
     /// have not been looked up are returned, too.
     async fn load(
         &mut self,
@@ -237,7 +237,7 @@ impl Lane {
         let unused = UnusedKeys::take(&mut keys, requests, views);
         let absent = KnownAbsent::take(&mut keys, views);
         let mut loaded = in_time(transaction.load(&keys)).await?;
-        if let Some(left_out) = absent.if_outdated_by(&loaded) {
+        if let Some(left_out) = absent.add_to(&mut loaded) {
             self.distrust_memory();
             loaded.add(in_time(transaction.load(&left_out)).await?);
         }

@@ -7,6 +7,7 @@ use onsale_domain::{
     decide::Facts,
     ids::{ItemId, PerformanceId, SeatId, UserId},
     offer::Offer,
+    order::{Claim, SeatStatus},
 };
 
 use crate::{
@@ -61,6 +62,15 @@ impl BatchViews {
     /// Whether nobody has a claim on a seat, for all that memory knows.
     pub(super) fn knows_free(&self, performance: PerformanceId, seat: SeatId) -> bool {
         self.performances.get(&performance).is_some_and(|view| view.is_free(seat))
+    }
+
+    /// The claim on a seat or its absence, if memory knows: of a claim of an order it does not know which.
+    pub(super) fn known_claim(&self, performance: PerformanceId, seat: SeatId) -> Option<Option<Claim>> {
+        match self.performances.get(&performance)?.claimed(seat)? {
+            SeatStatus::Available => Some(None),
+            SeatStatus::Locked => Some(Some(Claim::Locked)),
+            SeatStatus::Held | SeatStatus::Sold => None,
+        }
     }
 
     /// Remembers that somebody has an order.

@@ -1,10 +1,11 @@
-//! What need not be asked of the database, because memory knows that there is nothing to find.
+//! What need not be asked of the database, because memory knows that there is nothing to find, or a lock.
 //!
 //! Nearly every hold of a rush asks for free seats on behalf of somebody who has no order there:
 //! two look-ups in tables that grow with the sale, to find nothing. A view that is at the version
 //! which the transaction loads knows both as well as the database does, for no claim and no order
 //! comes to be without a new version. If it is at another version, somebody else has written, and
-//! the transaction loads what was left out.
+//! the transaction loads what was left out. The same goes for seats that an organiser has locked:
+//! unlike an order, a lock says nothing but that it is there.
 //!
 //! So the decision still rests on what the transaction has loaded under the batch's guard: on the
 //! version, instead of on the rows that the version stands for.
@@ -12,15 +13,21 @@
 use std::mem::take;
 
 use hashbrown::HashMap;
-use onsale_domain::{decide::FactKeys, offer::Offer};
+use onsale_domain::{
+    decide::FactKeys,
+    ids::{PerformanceId, SeatId},
+    offer::Offer,
+    order::Claim,
+};
 
 use super::batch_views::BatchViews;
 use crate::ports::LoadedFacts;
 
-/// Keys of facts that are absent, if the offers are at these versions.
+/// Keys of facts that are absent, or locks, if the offers are at these versions.
 #[derive(Debug)]
 pub(super) struct KnownAbsent {
     keys: FactKeys,
+    locked: Vec<(PerformanceId, SeatId)>,
     versions: HashMap<Offer, i64>,
 }
 
@@ -31,23 +38,36 @@ impl KnownAbsent {
         // version differ from the database's.
         let versions = views.versions();
         let mut absent = FactKeys::default();
-        (absent.seats, keys.seats) = take(&mut keys.seats)
-            .into_iter()
-            .partition(|(performance, seat)| views.knows_free(*performance, *seat));
+        let mut locked = Vec::new();
+        (absent.seats, keys.seats) = take(&mut keys.seats).into_iter().partition(|(performance, seat)| {
+            let known = views.known_claim(*performance, *seat);
+            if known == Some(Some(Claim::Locked)) {
+                locked.push((*performance, *seat));
+            }
+            known.is_some()
+        });
         (absent.buyers, keys.buyers) = take(&mut keys.buyers)
             .into_iter()
             .partition(|(user, offer)| views.knows_no_order_of(*user, *offer));
-        Self { keys: absent, versions }
+        Self { keys: absent, locked, versions }
     }
 
-    /// What must be loaded after all, because somebody else has changed one of the offers.
-    pub(super) fn if_outdated_by(self, loaded: &LoadedFacts) -> Option<FactKeys> {
+    /// Adds the locks to what was loaded. Otherwise gives what must be loaded after all, because somebody else
+    /// has changed one of the offers.
+    pub(super) fn add_to(self, loaded: &mut LoadedFacts) -> Option<FactKeys> {
+        if self.is_outdated_by(loaded) {
+            return Some(self.keys);
+        }
+        loaded.claims.extend(self.locked.into_iter().map(|seat| (seat, Claim::Locked)));
+        None
+    }
+
+    fn is_outdated_by(&self, loaded: &LoadedFacts) -> bool {
         let performances = loaded.performances.iter().map(|(id, (_, version))| (Offer::from(*id), version));
         let items = loaded.items.iter().map(|(id, item)| (Offer::from(*id), &item.version));
-        let outdated = performances
+        performances
             .chain(items)
-            .any(|(offer, version)| self.versions.get(&offer).is_some_and(|known| known != version));
-        outdated.then_some(self.keys)
+            .any(|(offer, version)| self.versions.get(&offer).is_some_and(|known| known != version))
     }
 }
 
@@ -103,13 +123,13 @@ pub(super) mod tests {
         let absent = KnownAbsent::take(&mut keys, &views());
         assert_eq!(keys.buyers, [(UserId(7), ITEM.into())].into());
         assert_eq!(keys.items, [ITEM].into());
-        assert_eq!(absent.if_outdated_by(&loaded_at(5)), None);
+        assert_eq!(absent.add_to(&mut loaded_at(5)), None);
     }
 
     #[test]
     fn what_was_left_out_is_loaded_if_somebody_else_has_written() {
         let absent = KnownAbsent::take(&mut asked(), &views());
-        let left_out = absent.if_outdated_by(&loaded_at(6)).expect("the item has moved on");
+        let left_out = absent.add_to(&mut loaded_at(6)).expect("the item has moved on");
         assert_eq!(left_out.buyers, [(UserId(8), ITEM.into())].into());
         assert!(left_out.items.is_empty(), "it has been loaded");
     }

@@ -9,17 +9,19 @@ mod batch_views;
 mod known_absent;
 mod on_memory;
 mod unused_keys;
+mod waiting;
 
 use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use onsale_domain::{
     decide::{Changes, Outcome, Refusal, Request},
-    ids::{ItemId, OrderId, PerformanceId, UserId},
+    ids::{ItemId, PerformanceId, UserId},
     offer::Offer,
     time::Timestamp,
 };
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot},
     time::Instant,
 };
@@ -27,10 +29,10 @@ use tokio::{
 use self::{
     attempt::{Attempts, Failure, PATIENCE},
     batch_views::BatchViews,
+    waiting::{Report, Waiting},
 };
 use super::{
-    SaleError, Shared, deadlines, item_view::ItemView, other_nodes, unpaid::Ticket, view::PerformanceView,
-    views::InMemory,
+    SaleError, Shared, deadlines, item_view::ItemView, unpaid::Ticket, view::PerformanceView, views::InMemory,
 };
 use crate::ports::{SaleWriter, StoreError};
 
@@ -45,8 +47,27 @@ pub(super) enum Message {
     View(PerformanceId, oneshot::Sender<Result<Arc<PerformanceView>, SaleError>>),
     /// Bring an item into memory.
     Item(ItemId, oneshot::Sender<Result<Arc<ItemView>, SaleError>>),
-    /// Read an offer's terms again.
-    TermsChanged(Offer, oneshot::Sender<()>),
+}
+
+impl Message {
+    /// The offer that it is about; a charge is about none.
+    fn offer(&self) -> Option<Offer> {
+        match self {
+            Self::Command(pending) => pending.request.command.offer(),
+            Self::View(performance, _) => Some((*performance).into()),
+            Self::Item(item, _) => Some((*item).into()),
+        }
+    }
+
+    /// Answers that it was not carried out.
+    fn refuse(self, error: SaleError) {
+        // Whoever asked may have gone; then nobody misses the answer.
+        match self {
+            Self::Command(pending) => drop(pending.answer.send(Err(error))),
+            Self::View(_, answer) => drop(answer.send(Err(error))),
+            Self::Item(_, answer) => drop(answer.send(Err(error))),
+        }
+    }
 }
 
 /// A command and where its answer goes.
@@ -72,12 +93,13 @@ impl LaneHandle {
 }
 
 /// Starts a lane on a thread of its own. On the threads that serve requests, the lane would wait
-/// behind hundreds of them at every step of a transaction, and everybody for it.
+/// behind hundreds of them at every step of a transaction, and everybody for it. Must be called inside a
+/// Tokio runtime: there the lane has large halls read.
 pub(super) fn spawn(shared: Arc<Shared>, queue: mpsc::Receiver<Message>) -> Result<LaneHandle, StoreError> {
     let failed = |error: std::io::Error| StoreError::Unavailable(format!("no thread for the sale: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let ((stop, stopped), (end, ended)) = (oneshot::channel(), oneshot::channel());
-    let lane = Lane::new(shared);
+    let lane = Lane::new(shared, Handle::current());
     let run = move || {
         runtime.block_on(lane.run(queue, stopped));
         // With it end the connections that were opened here. Whoever uses the store next must not
@@ -98,13 +120,20 @@ struct Lane {
     unlocked_until: Option<Instant>,
     /// Until then it leaves nothing out that memory knows.
     company_until: Option<Instant>,
+    /// What is about offers that are being read.
+    waiting: Waiting,
 }
 
 impl Lane {
-    fn new(shared: Arc<Shared>) -> Self {
-        let writer = shared.store.sale_writer();
-        let last_decided_at = Timestamp(i64::MIN);
-        Self { shared, writer, last_decided_at, unlocked_until: None, company_until: None }
+    fn new(shared: Arc<Shared>, runtime: Handle) -> Self {
+        Self {
+            writer: shared.store.sale_writer(),
+            shared,
+            last_decided_at: Timestamp(i64::MIN),
+            unlocked_until: None,
+            company_until: None,
+            waiting: Waiting::new(runtime),
+        }
     }
 
     /// Works until the queue is closed and empty, or until `stop` is told to; then what is already
@@ -112,22 +141,24 @@ impl Lane {
     async fn run(mut self, mut queue: mpsc::Receiver<Message>, mut stop: oneshot::Receiver<()>) {
         let batch_max = self.shared.settings.batch_max.max(1);
         let mut inbox = Vec::with_capacity(batch_max);
-        loop {
-            let received = tokio::select! {
+        let mut is_open = true;
+        while is_open || self.waiting.count() > 0 {
+            let report = tokio::select! {
                 biased;
-                received = queue.recv_many(&mut inbox, batch_max) => received,
+                report = self.waiting.report() => Some(report),
+                received = queue.recv_many(&mut inbox, batch_max), if is_open => {
+                    is_open = received > 0;
+                    None
+                }
                 _ = &mut stop, if !queue.is_closed() => {
                     queue.close();
-                    continue;
+                    None
                 }
             };
-            if received == 0 {
-                return;
-            }
             self.shared.metrics.queue_depth.set(queue.len() as f64);
             // A defect in one batch must not end the sale. Whoever is in that batch is told that
             // the outcome is unknown, which is true.
-            if AssertUnwindSafe(self.take(&mut inbox)).catch_unwind().await.is_err() {
+            if AssertUnwindSafe(self.take(report, &mut inbox)).catch_unwind().await.is_err() {
                 tracing::error!("a batch panicked");
                 inbox.clear();
             }
@@ -137,34 +168,106 @@ impl Lane {
         }
     }
 
-    async fn take(&mut self, inbox: &mut Vec<Message>) {
+    async fn take(&mut self, report: Option<Report>, inbox: &mut Vec<Message>) {
+        if let Some(report) = report {
+            self.go_on_with(report).await;
+        }
         let mut batch = Vec::with_capacity(inbox.len());
         for message in inbox.drain(..) {
             match message {
                 Message::Command(pending) => batch.push(pending),
-                // Whoever asked may have gone; then nobody misses the answer.
-                Message::View(performance, answer) => drop(answer.send(self.view(performance).await)),
-                Message::Item(item, answer) => drop(answer.send(self.item(item).await)),
-                Message::TermsChanged(offer, done) => {
-                    if let Err(error) = other_nodes::read_anew(&self.shared, offer).await {
-                        tracing::warn!(%error, %offer, "cannot read changed terms; a later batch will");
-                    }
-                    self.shared.tell(offer);
-                    let _ = done.send(());
-                }
+                other => self.show(other).await,
             }
+        }
+        let unread: Vec<Offer> = offers(&batch).into_iter().filter(|offer| !self.is_read(*offer)).collect();
+        for offer in unread {
+            batch = self.put_aside(offer, batch);
         }
         if !batch.is_empty() {
             self.carry_out(batch, Instant::now() + PATIENCE).await;
         }
     }
 
+    /// Whether an offer is in memory, and not just being read anew.
+    fn is_read(&self, offer: Offer) -> bool {
+        !self.waiting.is_reading(offer)
+            && match offer {
+                Offer::Performance(id) => self.shared.performances.get(id).is_some(),
+                Offer::Item(id) => self.shared.items.get(id).is_some(),
+            }
+    }
+
+    /// Answers a message that asks for a view, now or when it has been read.
+    async fn show(&mut self, message: Message) {
+        match message.offer() {
+            Some(offer) if !self.is_read(offer) => self.wait(offer, message),
+            _ => self.show_now(message).await,
+        }
+    }
+
+    async fn show_now(&mut self, message: Message) {
+        // Whoever asked may have gone; then nobody misses the answer.
+        match message {
+            Message::View(performance, answer) => drop(answer.send(self.view(performance).await)),
+            Message::Item(item, answer) => drop(answer.send(self.item(item).await)),
+            Message::Command(_) => {}
+        }
+    }
+
+    /// Has the commands about an offer wait until it has been read; the others.
+    fn put_aside(&mut self, offer: Offer, batch: Vec<Pending>) -> Vec<Pending> {
+        let is_about_it = |pending: &Pending| pending.request.command.offer() == Some(offer);
+        let (waiting, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_about_it);
+        for pending in waiting {
+            self.wait(offer, Message::Command(pending));
+        }
+        others
+    }
+
+    fn wait(&mut self, offer: Offer, message: Message) {
+        if self.waiting.count() < self.shared.settings.queue_max {
+            self.waiting.add(&self.shared, offer, message);
+        } else {
+            self.shared.metrics.overloaded.increment(1);
+            message.refuse(SaleError::Overloaded);
+        }
+    }
+
+    /// Goes on with what has waited for an offer.
+    async fn go_on_with(&mut self, report: Report) {
+        let messages = self.waiting.take(report.offer);
+        if let Some(reason) = report.failed {
+            tracing::error!(reason, offer = %report.offer, "an offer cannot be read");
+            let unavailable = || SaleError::Unavailable(StoreError::Unavailable(reason.clone()));
+            return messages.into_iter().for_each(|message| message.refuse(unavailable()));
+        }
+        let mut batch = Vec::with_capacity(messages.len());
+        for message in messages {
+            match message {
+                Message::Command(pending) => batch.push(pending),
+                other => self.show_now(other).await,
+            }
+        }
+        let batch_max = self.shared.settings.batch_max.max(1);
+        while !batch.is_empty() {
+            let later = batch.split_off(batch.len().min(batch_max));
+            self.carry_out(batch, Instant::now() + PATIENCE).await;
+            batch = later;
+        }
+    }
+
     /// Carries out a batch and answers it. Until `until`, a database that is not there is waited for.
-    async fn carry_out(&mut self, batch: Vec<Pending>, until: Instant) {
+    async fn carry_out(&mut self, mut batch: Vec<Pending>, until: Instant) {
         let mut attempts = Attempts::new(self.shared.settings.guard, until);
         let failure = loop {
             match self.attempt(&batch, attempts.guard).await {
                 Ok(answers) => return self.answer(batch, answers),
+                Err(Failure::OldTerms(offer)) => {
+                    batch = self.put_aside(offer, batch);
+                    if batch.is_empty() {
+                        return;
+                    }
+                }
                 Err(failure) if attempts.again(&failure).await => {
                     if matches!(failure, Failure::Again) {
                         self.shared.metrics.retries.increment(1);
@@ -179,7 +282,7 @@ impl Lane {
             Failure::Again | Failure::Store(StoreError::Broken(_)) if batch.len() > 1 => {
                 self.carry_out_singly(batch, until).await;
             }
-            Failure::Again => {
+            Failure::Again | Failure::OldTerms(_) => {
                 let reason = || StoreError::Unavailable("other writers were first, again and again".into());
                 refuse(batch, || SaleError::Unavailable(reason()));
             }
@@ -261,18 +364,16 @@ impl Lane {
         Ok(views)
     }
 
-    /// A performance from memory, or brought there. Only the lane that changes a performance brings
-    /// it there, so no change can slip in between reading and keeping it.
+    /// A performance from memory, or brought there if it is missing or has just been dropped. Only the lane that
+    /// changes a performance has it brought there, so no change can slip in between reading and keeping it.
     async fn view(&self, performance: PerformanceId) -> Result<Arc<PerformanceView>, SaleError> {
         let now = self.shared.clock.now();
         if let Some(view) = self.shared.performances.get(performance) {
             view.touch(now);
             return Ok(view);
         }
-        let terms = self.shared.store.sale_terms(performance).await?;
-        let terms = terms.ok_or(Refusal::NoSuchPerformance(performance))?;
-        let claims = self.shared.store.claims(performance).await?;
-        Ok(self.shared.performances.insert(performance, PerformanceView::new(terms, claims), now))
+        let view = PerformanceView::read(&*self.shared.store, performance).await?;
+        Ok(self.shared.performances.insert(performance, view, now))
     }
 
     /// An item from memory, or brought there; see [`Lane::view`].
@@ -282,9 +383,8 @@ impl Lane {
             view.touch(now);
             return Ok(view);
         }
-        let all = OrderId::first_at(Timestamp(0));
-        let sale = self.shared.store.item_sale(item, all).await?.ok_or(Refusal::NoSuchItem(item))?;
-        Ok(self.shared.items.insert(item, ItemView::new(sale, now), now))
+        let view = ItemView::read(&*self.shared.store, item, now).await?;
+        Ok(self.shared.items.insert(item, view, now))
     }
 
     /// Has what may have been written read again. What cannot be read is found later: holds by the

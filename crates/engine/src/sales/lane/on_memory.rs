@@ -8,8 +8,11 @@
 //!
 //! A refusal writes nothing that could prove it. So a batch in which anybody is refused is decided again on
 //! what is loaded, too.
+//!
+//! A lock of seats that are free, or the end of one that memory knows, is decided likewise if it changes any
+//! seat: so large locks are a trip a portion, and do not take the holds beside them to the database.
 
-use onsale_domain::decide::{Command, Request};
+use onsale_domain::decide::{Command, LockSeats, Request};
 
 use super::{batch_views::BatchViews, unused_keys::is_first_hold};
 use crate::ports::{LoadedFacts, LoadedItem};
@@ -21,8 +24,8 @@ pub(super) fn facts<'a>(
 ) -> Option<LoadedFacts> {
     // Before anything else is asked of the views: one that moves on meanwhile only makes this version
     // differ from the database's.
-    let facts = facts_of_offers(views, requests.len());
-    requests.all(|request| is_known(request, views)).then_some(facts)
+    let mut facts = facts_of_offers(views, requests.len());
+    requests.all(|request| is_known(request, views, &mut facts)).then_some(facts)
 }
 
 fn facts_of_offers(views: &BatchViews, commands: usize) -> LoadedFacts {
@@ -42,13 +45,31 @@ fn facts_of_offers(views: &BatchViews, commands: usize) -> LoadedFacts {
     }
 }
 
-/// Whether it asks for free seats, or for units, on behalf of somebody who has never had an order there.
-fn is_known(request: &Request, views: &BatchViews) -> bool {
-    is_first_hold(request, views)
-        && match &request.command {
-            Command::Hold(hold) => hold.seats.iter().all(|seat| views.knows_free(hold.performance, *seat)),
-            _ => true,
+/// Whether it asks for free seats, or for units, on behalf of somebody who has never had an order there, or is
+/// a lock of seats that memory knows. Adds what there is to know.
+fn is_known(request: &Request, views: &BatchViews, facts: &mut LoadedFacts) -> bool {
+    match &request.command {
+        Command::LockSeats(lock) => is_known_lock(lock, views, facts),
+        Command::Hold(hold) => {
+            is_first_hold(request, views)
+                && hold.seats.iter().all(|seat| views.knows_free(hold.performance, *seat))
         }
+        _ => is_first_hold(request, views),
+    }
+}
+
+/// Whether memory knows all claims on the seats, and at least one changes: one that changes nothing writes
+/// nothing that could prove it.
+fn is_known_lock(lock: &LockSeats, views: &BatchViews, facts: &mut LoadedFacts) -> bool {
+    let mut changes = false;
+    for seat in &lock.seats {
+        let Some(claim) = views.known_claim(lock.performance, *seat) else { return false };
+        changes |= claim.is_none() == lock.lock;
+        if let Some(claim) = claim {
+            facts.claims.insert((lock.performance, *seat), claim);
+        }
+    }
+    changes
 }
 
 #[cfg(test)]
