@@ -470,6 +470,9 @@ impl From<LineError> for Problem {
             LineError::NotGuarded(_) => Self::new(Kind::NotPossible, text),
             LineError::AccountNeeded => Self::new(Kind::NotAuthenticated, text),
             LineError::Token(_) => Self::new(Kind::InvalidQueueToken, text),
+            LineError::Refused(line::Refusal::TooManyNumbers) => {
+                Self::new(Kind::TooManyRequests, text).retry_after(60)
+            }
             LineError::Refused(refusal) => Self::new(line_kind(refusal), text),
             LineError::Change(ChangeError::Settings(error)) => LineError::from(error).into(),
             LineError::Change(ChangeError::PublicRandomness) => Self::field("publicRandomness", &text),
@@ -487,6 +490,7 @@ fn line_kind(refusal: line::Refusal) -> Kind {
         line::Refusal::NotYourTurn => Kind::NotYourTurn,
         line::Refusal::UnknownTicket | line::Refusal::Over => Kind::InvalidQueueToken,
         line::Refusal::Full | line::Refusal::NumbersUsedUp => Kind::Overloaded,
+        line::Refusal::TooManyNumbers => Kind::TooManyRequests,
     }
 }
 

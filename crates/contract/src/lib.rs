@@ -122,6 +122,7 @@ macro_rules! store_contract {
             }
             rooms {
                 a_record_read_back_is_the_one_written,
+                a_log_is_read_back_in_order_and_written_by_one_node,
                 a_room_that_is_not_there_is_missing,
                 one_node_at_a_time_runs_a_room,
                 an_offer_is_behind_one_room_at_most,
@@ -258,6 +259,9 @@ macro_rules! coordination_contract {
                 a_theme_park_admits_exactly_its_setting,
                 who_left_is_stepped_over_and_who_comes_back_is_first,
                 settings_change_while_people_wait,
+                an_account_cannot_take_numbers_without_end,
+                a_guests_pass_becomes_that_of_the_first_account_that_uses_it,
+                an_account_among_guests_has_one_live_place,
             }
             bank {
                 a_pass_is_extended_used_up_and_runs_out,
@@ -270,6 +274,9 @@ macro_rules! coordination_contract {
                 nobody_moves_back,
                 passes_hold_and_the_window_is_not_overfilled,
                 an_account_still_has_one_live_place,
+                numbers_that_were_given_up_stay_so,
+                what_is_used_up_stays_so,
+                a_room_without_a_log_goes_on,
             }
         }
     };

@@ -10,6 +10,7 @@ mod cache;
 mod limiter;
 mod local;
 mod locks;
+mod log;
 mod recent;
 mod redis;
 mod room;

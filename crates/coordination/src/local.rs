@@ -14,7 +14,7 @@ use onsale_engine::{
 };
 use parking_lot::RwLock;
 
-use crate::room::LocalRoom;
+use crate::room::{LocalRoom, read_log};
 
 /// The coordination of a single node.
 pub struct LocalCoordination {
@@ -53,11 +53,12 @@ impl Coordination for LocalCoordination {
     ) -> Result<(), CoordinationError> {
         // Also a record that was just read: writing it shows that the journal takes it.
         self.journal.record(room, &record).await?;
+        let log = read_log(&*self.journal, room, self.clock.now()).await?;
         let mut rooms = self.rooms.write();
         if rooms.contains_key(&room) {
             return Err(CoordinationError::RoomExists(room));
         }
-        let added = LocalRoom::new(room, admits, record, self.journal.clone(), self.clock.clone());
+        let added = LocalRoom::new(room, admits, record, log, None, self.journal.clone(), self.clock.clone());
         rooms.insert(room, Arc::new(added));
         Ok(())
     }
@@ -71,7 +72,7 @@ impl Coordination for LocalCoordination {
     }
 
     async fn enter(&self, room: RoomId, holder: Holder) -> Result<Pass, CoordinationError> {
-        self.room(room)?.with(holder, |room, now| room.enter(holder.ticket, now))
+        self.room(room)?.enter(holder).await
     }
 
     async fn pass(&self, room: RoomId, holder: Holder) -> Result<Pass, CoordinationError> {
@@ -84,7 +85,7 @@ impl Coordination for LocalCoordination {
         holder: Holder,
         until: Timestamp,
     ) -> Result<Pass, CoordinationError> {
-        self.room(room)?.with(holder, |room, now| room.resume(holder.ticket, until, now))
+        self.room(room)?.resume(holder, until).await
     }
 
     async fn extend(
@@ -97,11 +98,11 @@ impl Coordination for LocalCoordination {
     }
 
     async fn use_up(&self, room: RoomId, holder: Holder) -> Result<(), CoordinationError> {
-        self.room(room)?.with(holder, |room, now| room.use_up(holder.ticket, now))
+        self.room(room)?.use_up(holder).await
     }
 
     async fn leave(&self, room: RoomId, holder: Holder) -> Result<(), CoordinationError> {
-        self.room(room)?.leave(holder)
+        self.room(room)?.leave(holder).await
     }
 
     async fn advance(&self, room: RoomId) -> Result<Tick, CoordinationError> {
@@ -121,5 +122,14 @@ impl Coordination for LocalCoordination {
 
     async fn document(&self, room: RoomId) -> Result<RoomDocument, CoordinationError> {
         Ok(self.room(room)?.document())
+    }
+
+    async fn retire(&self) {
+        let rooms: Vec<_> = self.rooms.read().iter().map(|(id, room)| (*id, room.clone())).collect();
+        for (id, room) in rooms {
+            if let Err(error) = room.log_all().await {
+                tracing::debug!(%error, room = %id, "the log of a waiting room lacks its last moment");
+            }
+        }
     }
 }

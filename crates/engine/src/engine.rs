@@ -8,12 +8,13 @@ use onsale_domain::{
 };
 
 use crate::{
+    FormerKey,
     accounts::{AccountSettings, Accounts, IdentitySettings, LogInRules},
     background::Background,
     catalogue::{Catalogue, tidy_halls},
     clock::Clock,
     ids::Ids,
-    line::{LineError, WaitingRooms},
+    line::{LineError, LineTokens, WaitingRooms},
     media::{Media, MediaError, MediaQuota},
     owners::{OwnerCheck, Owners},
     ports::{
@@ -40,6 +41,8 @@ pub struct Settings {
     pub media: MediaQuota,
     /// Accounts and tokens.
     pub accounts: AccountSettings,
+    /// Keys from before the one that signs tokens now.
+    pub former_keys: Vec<FormerKey>,
     /// What is popular.
     pub rankings: RankingSettings,
     /// Webhooks.
@@ -62,6 +65,7 @@ impl Settings {
             points_from: PointsFrom::default(),
             media: MediaQuota::default(),
             accounts,
+            former_keys: Vec::new(),
             rankings: RankingSettings::default(),
             webhooks: WebhookSettings::default(),
             claim_check: ClaimCheck::On,
@@ -136,16 +140,18 @@ impl Engine {
         settings: Settings,
         coordination: Option<impl FnOnce(Arc<dyn RoomJournal>) -> Arc<dyn Coordination>>,
     ) -> Result<Self, StoreError> {
-        let secret = &settings.accounts.signing_key;
+        let tokens = LineTokens::of(&settings.accounts.signing_key, &settings.former_keys);
         let serves = coordination.is_some();
-        let rooms = WaitingRooms::start(store.clone(), clock.clone(), secret, coordination);
+        let rooms = WaitingRooms::start(store.clone(), clock.clone(), ids.clone(), tokens, coordination);
         let rooms = rooms.await.map_err(|error| match error {
             LineError::Store(error) => error,
             other => StoreError::Broken(other.to_string()),
         })?;
         let owners = Owners::new(store.clone(), settings.owner_check);
         let sales = Sales::start(store.clone(), clock.clone(), ids.clone(), rooms.clone(), &settings).await?;
-        let accounts = Accounts::start(store.clone(), clock.clone(), ids.clone(), settings.accounts).await?;
+        let accounts = Accounts::start(store.clone(), clock.clone(), ids.clone(), settings.accounts);
+        let mut accounts = accounts.await?;
+        accounts.read_with(&settings.former_keys);
         let webhooks =
             Webhooks::new(store.clone(), clock.clone(), ids, settings.webhooks).with_owners(owners.clone());
         let catalogue = Catalogue::new(store.clone(), clock.clone(), sales.clone());

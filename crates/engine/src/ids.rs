@@ -1,4 +1,4 @@
-//! New ids as a port, so that tests can foretell them.
+//! New ids and secrets as a port, so that tests can foretell them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,6 +9,9 @@ use uuid::{Builder, Uuid};
 pub trait Ids: Send + Sync + 'static {
     /// A new UUIDv7 for this time.
     fn next(&self, now: Timestamp) -> Uuid;
+
+    /// 32 bytes that nobody can guess.
+    fn secret(&self) -> [u8; 32];
 }
 
 /// Ids from the operating system's randomness. Ids made by one process ascend, so that rows
@@ -34,12 +37,17 @@ impl Ids for RandomIds {
         random[1] = (counter & 0xFF) as u8;
         Builder::from_unix_timestamp_millis(counter >> 12, &random).into_uuid()
     }
+
+    fn secret(&self) -> [u8; 32] {
+        rand::random()
+    }
 }
 
 /// Ids that count up, for tests.
 #[derive(Debug, Default)]
 pub struct CountingIds {
     count: AtomicU64,
+    secrets: AtomicU64,
 }
 
 impl Ids for CountingIds {
@@ -48,6 +56,13 @@ impl Ids for CountingIds {
         let mut rest = [0_u8; 10];
         rest[2..].copy_from_slice(&count.to_be_bytes());
         Builder::from_unix_timestamp_millis(u64::try_from(now.0).unwrap_or(0), &rest).into_uuid()
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        let count = self.secrets.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut secret = [0x5E; 32];
+        secret[24..].copy_from_slice(&count.to_be_bytes());
+        secret
     }
 }
 

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod clock;
 mod engine;
 pub mod events;
+mod former_keys;
 pub mod ids;
 pub mod line;
 pub mod media;
@@ -21,3 +22,4 @@ pub mod secret;
 pub mod webhooks;
 
 pub use engine::{Engine, Settings};
+pub use former_keys::FormerKey;

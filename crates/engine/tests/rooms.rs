@@ -21,7 +21,7 @@ use onsale_engine::{
     accounts::AccountSettings,
     clock::ManualClock,
     ids::RandomIds,
-    line::{EntryRefusal, InLineStatus, LineError, RoomDetails, RoomEdit, Shopper, TokenError},
+    line::{EntryRefusal, InLineStatus, LineError, RoomDetails, RoomEdit, Shopper, TokenError, WaitingRooms},
     ports::{Admits, Store, StoreError},
     sales::SaleError,
 };
@@ -42,8 +42,12 @@ struct World {
 }
 
 fn settings() -> Settings {
+    settings_with_key(7)
+}
+
+fn settings_with_key(key: u8) -> Settings {
     let accounts = AccountSettings {
-        signing_key: vec![7; 32],
+        signing_key: vec![key; 32],
         access_s: 3_600,
         refresh_s: 86_400,
         refresh_grace_s: 10,
@@ -83,8 +87,12 @@ impl World {
 
     /// A node that runs rooms.
     async fn node(&self) -> Engine {
+        self.node_with(settings()).await
+    }
+
+    async fn node_with(&self, settings: Settings) -> Engine {
         let (clock, ids) = (self.clock.clone(), Arc::new(RandomIds::default()));
-        Engine::start_with_rooms(self.store.clone(), self.clock.clone(), ids, settings(), |journal| {
+        Engine::start_with_rooms(self.store.clone(), self.clock.clone(), ids, settings, |journal| {
             Arc::new(LocalCoordination::new(journal, clock))
         })
         .await
@@ -97,16 +105,25 @@ impl World {
         Engine::start(self.store.clone(), self.clock.clone(), ids, settings()).await.unwrap()
     }
 
+    /// A tool beside the nodes.
+    fn beside(&self) -> WaitingRooms {
+        WaitingRooms::beside(self.store.clone(), self.clock.clone(), Arc::new(RandomIds::default()))
+    }
+
     /// An open room in front of the performance.
     async fn room(&self, node: &Engine, mode: Mode) -> RoomId {
         self.room_for(node, self.performance.into(), mode).await
     }
 
     async fn room_for(&self, node: &Engine, offer: Offer, mode: Mode) -> RoomId {
+        self.room_that_admits(node, offer, mode, Admits::Accounts).await
+    }
+
+    async fn room_that_admits(&self, node: &Engine, offer: Offer, mode: Mode, admits: Admits) -> RoomId {
         let details = RoomDetails {
             owner: None,
             name: "Room".into(),
-            admits: Admits::Accounts,
+            admits,
             offers: vec![offer],
             settings: RoomSettings::new(mode),
             schedule: Schedule::default(),
@@ -131,7 +148,16 @@ impl World {
 
 /// Orders a unit of an item.
 async fn order(node: &Engine, item: ItemId, pass: Option<&str>) -> Result<OrderId, EntryRefusal> {
-    match node.sales.hold_units(Shopper { user: BUYER, pass, from: None }, None, item, 1).await {
+    order_as(node, BUYER, item, pass).await
+}
+
+async fn order_as(
+    node: &Engine,
+    user: UserId,
+    item: ItemId,
+    pass: Option<&str>,
+) -> Result<OrderId, EntryRefusal> {
+    match node.sales.hold_units(Shopper { user, pass, from: None }, None, item, 1).await {
         Ok(held) => Ok(held.order.id),
         Err(SaleError::NoEntry(refused)) => Err(refused.reason),
         Err(other) => panic!("{other}"),
@@ -190,6 +216,71 @@ async fn an_item_is_sold_to_those_inside(world: &World, one: &Engine, other: &En
     other.rooms.look().await.unwrap();
     order(other, item, None).await.unwrap();
     pay(one, early, None).await.unwrap();
+}
+
+const WINDOW_OF_ONE: Mode = Mode::BankWindow { inside_max: 1 };
+
+/// A guest's pass is used by ten accounts, at any node: it is the first one's, also after the nodes have
+/// changed.
+async fn a_guests_pass_is_used_by_one_account(
+    world: &World,
+    one: &Engine,
+    other: &Engine,
+) -> (ItemId, String) {
+    let item = one.catalogue.add_item(soup(ItemRules::default()), 100, None).await.unwrap().id;
+    let room = world.room_that_admits(one, item.into(), WINDOW_OF_ONE, Admits::Anybody).await;
+    other.rooms.look().await.unwrap();
+    let pass = one.rooms.join(room, None, None).await.unwrap().token;
+    order_as(other, UserId(20), item, Some(&pass)).await.expect("the first");
+    for account in 21..30 {
+        for node in [one, other] {
+            let refused = order_as(node, UserId(account), item, Some(&pass)).await;
+            let others = matches!(refused, Err(EntryRefusal::Token(TokenError::OtherVisitor)));
+            assert!(others, "{account}: {refused:?}");
+        }
+    }
+    order_as(one, UserId(20), item, Some(&pass)).await.expect("it is theirs");
+    (item, pass)
+}
+
+/// A pass that was used up at one node is used up at the other, and after both have crashed.
+async fn what_is_used_up_is_used_up(
+    world: &World,
+    one: &Engine,
+    other: &Engine,
+) -> (ItemId, RoomId, Vec<String>) {
+    let item = one.catalogue.add_item(soup(ItemRules::default()), 100, None).await.unwrap().id;
+    one.sales.charge(BUYER, None, 100_000).await.unwrap();
+    let room = world.room_for(one, item.into(), WINDOW_OF_ONE).await;
+    other.rooms.look().await.unwrap();
+    let mut used = Vec::new();
+    for turn in 0..3 {
+        // Buys, and joins anew.
+        let joined = one.rooms.join(room, Some(BUYER), None).await.unwrap();
+        assert!(matches!(joined.status, InLineStatus::Active { .. }), "{turn}: {joined:?}");
+        let held = order(other, item, Some(&joined.token)).await.unwrap();
+        pay(one, held, Some(&joined.token)).await.unwrap();
+        used.push(joined.token);
+        for node in [one, other] {
+            let refused = order(node, item, used.last().map(String::as_str)).await;
+            assert!(matches!(refused, Err(EntryRefusal::Over)), "{refused:?}");
+        }
+    }
+    (item, room, used)
+}
+
+/// Nobody gets in with what was used up before a crash, and one is inside at most.
+async fn the_window_holds_one(node: &Engine, item: ItemId, room: RoomId, used: &[String]) {
+    for pass in used {
+        let refused = order(node, item, Some(pass)).await;
+        assert!(matches!(refused, Err(EntryRefusal::Over)), "{refused:?}");
+    }
+    let mut inside = 0;
+    for visitor in 50..60 {
+        let joined = node.rooms.join(room, Some(UserId(visitor)), None).await.unwrap();
+        inside += u32::from(matches!(joined.status, InLineStatus::Active { .. }));
+    }
+    assert_eq!(inside, 1, "the next one, at once, and no more");
 }
 
 fn change(change: RoomChange) -> RoomEdit {
@@ -258,6 +349,101 @@ async fn a_pass_lasts_as_long_as_a_hold_of_an_item() {
     assert!(matches!(refused, Err(LineError::Store(StoreError::Missing("item")))), "{refused:?}");
     assert!(node.rooms.list().await.unwrap().is_empty(), "what is refused leaves nothing");
     node.rooms.add(room(vec![quick.into()])).await.unwrap();
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_guests_pass_is_used_by_one_account_on_one_node() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let (item, pass) = a_guests_pass_is_used_by_one_account(&world, &node, &node).await;
+    // Not stopped, as after a crash.
+    let next = world.node().await;
+    let refused = order_as(&next, UserId(21), item, Some(&pass)).await;
+    assert!(matches!(refused, Err(EntryRefusal::Token(TokenError::OtherVisitor))), "{refused:?}");
+    order_as(&next, UserId(20), item, Some(&pass)).await.expect("it is theirs");
+    node.stop().await;
+    next.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_used_up_is_used_up_also_after_a_crash_and_a_restart() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let (item, room, used) = what_is_used_up_is_used_up(&world, &node, &node).await;
+    let crashed = world.node().await;
+    the_window_holds_one(&crashed, item, room, &used).await;
+    crashed.stop().await;
+    let restarted = world.node().await;
+    for pass in &used {
+        assert!(matches!(order(&restarted, item, Some(pass)).await, Err(EntryRefusal::Over)));
+    }
+    node.stop().await;
+    restarted.stop().await;
+}
+
+#[tokio::test]
+async fn a_pass_lasts_as_long_as_a_hold_that_was_made_longer_since() {
+    let world = World::new().await;
+    let mut node = world.node().await;
+    let mut details = soup(ItemRules { hold_ms: 300_000, ..ItemRules::default() });
+    let item = node.catalogue.add_item(details.clone(), 10, None).await.unwrap().id;
+    node.sales.charge(BUYER, None, 100_000).await.unwrap();
+    let room = world.room_for(&node, item.into(), WINDOW_OF_ONE).await;
+    details.rules.hold_ms = 900_000;
+    node.catalogue.change_item(item, details).await.unwrap();
+    // What is behind the room is no reason not to run it.
+    for edit in [RoomChange::Pause, RoomChange::Open] {
+        node.rooms.edit(room, change(edit)).await.unwrap();
+    }
+    for crashes in [false, true] {
+        let pass = node.rooms.join(room, Some(BUYER), None).await.unwrap().token;
+        world.clock.advance_ms(290_000);
+        let held = order(&node, item, Some(&pass)).await.unwrap();
+        if crashes {
+            node = world.node().await;
+        }
+        world.clock.advance_ms(899_000);
+        node.rooms.advance().await;
+        assert!(node.rooms.join(room, Some(OTHER), None).await.is_ok());
+        pay(&node, held, Some(&pass)).await.expect("the seat is held, so it can be paid");
+        let next = node.rooms.join(room, Some(OTHER), None).await.unwrap();
+        assert!(matches!(next.status, InLineStatus::Active { .. }), "{next:?}");
+        node.rooms.leave(&next.token, Some(OTHER)).await.unwrap();
+    }
+    node.stop().await;
+}
+
+/// A new key: places, passes and log-ins go on, and what is shown is signed anew.
+#[tokio::test]
+async fn places_and_passes_outlive_their_key() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let room = world.room(&node, WINDOW_OF_ONE).await;
+    let pass = node.rooms.join(room, Some(BUYER), None).await.unwrap().token;
+    let place = node.rooms.join(room, Some(OTHER), None).await.unwrap();
+    node.stop().await;
+
+    let until = START.plus_ms(600_000);
+    let former = onsale_engine::FormerKey { key: vec![7; 32], until: Some(until) };
+    let rotated = Settings { former_keys: vec![former], ..settings_with_key(8) };
+    let node = world.node_with(rotated.clone()).await;
+    world.hold(&node, BUYER, Some(&pass)).await.expect("the pass is read");
+    let again = node.rooms.ask(&place.token, Some(OTHER)).await.unwrap();
+    assert_eq!((again.number, again.status), (place.number, place.status));
+    assert_ne!(again.token, place.token, "signed anew");
+    assert_eq!(node.rooms.join(room, Some(OTHER), Some(&place.token)).await.unwrap().number, place.number);
+    world.clock.set(until);
+    let retired = node.rooms.ask(&place.token, Some(OTHER)).await;
+    assert!(matches!(retired, Err(LineError::Token(TokenError::RetiredKey))), "{retired:?}");
+    assert!(node.rooms.ask(&again.token, Some(OTHER)).await.is_ok());
+    node.stop().await;
+
+    // The control: without the former key the place is lost.
+    world.clock.set(START);
+    let node = world.node_with(settings_with_key(9)).await;
+    let lost = node.rooms.ask(&again.token, Some(OTHER)).await;
+    assert!(matches!(lost, Err(LineError::Token(TokenError::RetiredKey | TokenError::NotOurs))), "{lost:?}");
     node.stop().await;
 }
 
@@ -358,7 +544,7 @@ async fn what_is_asked_for_beside_the_node_is_done_and_answered() {
     let world = World::new().await;
     let node = world.node().await;
     let room = world.room(&node, Mode::BankWindow { inside_max: 2 }).await;
-    let beside = onsale_engine::line::WaitingRooms::beside(world.store.clone(), world.clock.clone());
+    let beside = world.beside();
     let asked = beside.ask_for(room, change(RoomChange::Pause)).await.unwrap()[0];
     let again = beside.ask_for(room, change(RoomChange::Pause)).await.unwrap()[0];
     assert_eq!(beside.answer(asked).await.unwrap(), None);
@@ -412,6 +598,36 @@ mod redis {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_guests_pass_is_used_by_one_account_at_all_nodes() {
+        let world = World::new().await;
+        let (one, other) = (world.sharing_node().await, world.sharing_node().await);
+        let (item, pass) = a_guests_pass_is_used_by_one_account(&world, &one, &other).await;
+        let room = one.rooms.room_of(item).unwrap();
+        let nodes = [one, other];
+        let running = until_one_runs(&[&nodes[0], &nodes[1]], room).await;
+        nodes[running].stop().await;
+        let left = &nodes[1 - running];
+        until_one_runs(&[left], room).await;
+        let refused = order_as(left, UserId(21), item, Some(&pass)).await;
+        assert!(matches!(refused, Err(EntryRefusal::Token(TokenError::OtherVisitor))), "{refused:?}");
+        order_as(left, UserId(20), item, Some(&pass)).await.expect("it is theirs");
+        left.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_used_up_is_used_up_at_all_nodes_and_without_redis() {
+        let world = World::new().await;
+        let (one, other) = (world.sharing_node().await, world.sharing_node().await);
+        let (item, room, used) = what_is_used_up_is_used_up(&world, &one, &other).await;
+        // Both nodes and their Redis are gone: what is left is in the database.
+        let alone = world.node().await;
+        the_window_holds_one(&alone, item, room, &used).await;
+        for node in [one, other, alone] {
+            node.stop().await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn every_node_serves_every_room_and_others_go_on_when_one_stops() {
         let world = World::new().await;
         let (first, second, third) =
@@ -435,7 +651,7 @@ mod redis {
             ));
         }
 
-        let beside = onsale_engine::line::WaitingRooms::beside(world.store.clone(), world.clock.clone());
+        let beside = world.beside();
         let asked = beside.ask_for(room, change(RoomChange::Pause)).await.unwrap()[0];
         for node in nodes {
             node.rooms.look().await.unwrap();

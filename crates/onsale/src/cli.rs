@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Waiting rooms in front of sales
     #[command(subcommand)]
     Room(Room),
+    /// Look after the key that signs access tokens, places in line and passes
+    #[command(subcommand)]
+    Key(Key),
     /// Check that seats, orders, payments, ledger and keys agree, on a live or stopped database
     Audit,
     /// Back up what the embedded default keeps, also while it sells: database, pictures and signing key
@@ -59,6 +62,20 @@ pub(crate) enum Command {
     Openapi,
     /// Print the effective configuration as TOML, secrets hidden
     Config,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a new key in the data folder for the next start; what the one before has signed is still read
+    /// for a while, so nobody has to log in again and nobody loses their place in line
+    Rotate(RotateKey),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateKey {
+    /// For how many days what the old key has signed is read; a place in line is good for 30
+    #[arg(long, value_name = "DAYS", default_value_t = 31, value_parser = clap::value_parser!(i64).range(0..=3_650))]
+    pub(crate) read_days: i64,
 }
 
 #[derive(Debug, Args)]

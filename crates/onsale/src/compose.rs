@@ -114,7 +114,7 @@ impl Base {
 
     async fn engine_of_one_node(&self) -> Result<Engine, Failure> {
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds::default()));
-        let settings = self.config.engine_settings(self.signing_key()?);
+        let settings = self.settings()?;
         let engine = Engine::start_with_rooms(self.store.clone(), clock.clone(), ids, settings, |journal| {
             Arc::new(LocalCoordination::new(journal, clock))
         });
@@ -124,7 +124,7 @@ impl Base {
     /// What nodes share is in Redis.
     async fn engine_of_many_nodes(&self, url: &str) -> Result<Engine, Failure> {
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds::default()));
-        let settings = self.config.engine_settings(self.signing_key()?);
+        let settings = self.settings()?;
         let options = RedisOptions::default();
         let not_understood = || rejected_or("coordination.url", "cannot use Redis");
         let cache = RedisCache::start(url, &options, clock.clone()).map_err(not_understood())?;
@@ -232,7 +232,7 @@ impl Base {
 
     /// Waiting rooms as organisers see them, beside a server that may be running.
     pub(crate) fn rooms(&self) -> WaitingRooms {
-        WaitingRooms::beside(self.store.clone(), Arc::new(SystemClock))
+        WaitingRooms::beside(self.store.clone(), Arc::new(SystemClock), Arc::new(RandomIds::default()))
     }
 
     /// Accounts alone, beside a server that may be running.
@@ -250,6 +250,12 @@ impl Base {
             Ok(store) => store.close().await.map_err(Failure::of("cannot close the database")),
             Err(_) => Ok(()),
         }
+    }
+
+    fn settings(&self) -> Result<Settings, Failure> {
+        let mut former_keys = self.config.former_keys().map_err(Failure::Usage)?;
+        former_keys.extend(self.folder.former_keys()?);
+        Ok(Settings { former_keys, ..self.config.engine_settings(self.signing_key()?) })
     }
 
     fn signing_key(&self) -> Result<Vec<u8>, Failure> {

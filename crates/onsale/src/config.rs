@@ -3,7 +3,6 @@
 
 use std::{ffi::OsString, fmt::Write as _, path::Path};
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::tz::TimeZone;
 use onsale_domain::money::Currency;
 use onsale_engine::{
@@ -22,6 +21,7 @@ use crate::failure::Failure;
 
 mod door;
 mod environment;
+mod keys;
 mod network;
 mod secret;
 mod sections;
@@ -87,6 +87,7 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         self.sales.currency.parse::<Currency>().map_err(|error| format!("sales.currency: {error}"))?;
         self.signing_key()?;
+        self.former_keys()?;
         self.ranking_zone()?;
         self.target_policy()?;
         let mail = &self.notifications;
@@ -133,24 +134,6 @@ impl Config {
             return Err("accounts.argon2_memory_kib: must be at least 8".to_owned());
         }
         Ok(())
-    }
-
-    /// The key that signs access tokens, if it is set.
-    pub(crate) fn signing_key(&self) -> Result<Option<Vec<u8>>, String> {
-        if self.accounts.signing_key.is_empty() {
-            return Ok(None);
-        }
-        match BASE64_STANDARD.decode(self.accounts.signing_key.expose()) {
-            Ok(key) if key.len() >= 32 && is_known(&key) => {
-                Err("accounts.signing_key: this is an example or a text, not random; make one with \
-                 `openssl rand -base64 32`"
-                    .to_owned())
-            }
-            Ok(key) if key.len() >= 32 => Ok(Some(key)),
-            Ok(key) => Err(format!("accounts.signing_key: {} bytes; at least 32 are needed", key.len())),
-            // The error would tell of a byte of the key.
-            Err(_) => Err("accounts.signing_key: not base64".to_owned()),
-        }
     }
 
     fn check_identity(&self) -> Result<(), String> {
@@ -242,6 +225,7 @@ impl Config {
                 bytes: u64::from(self.media.megabytes_max) << 20,
             },
             accounts: self.account_settings(signing_key),
+            former_keys: Vec::new(),
             rankings: RankingSettings::new(
                 self.ranking_zone().expect("checked when the configuration was read"),
             ),
@@ -272,13 +256,6 @@ pub(crate) fn aws_variables() -> impl Iterator<Item = (String, String)> {
     let texts =
         variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     texts.filter(|(name, _)| name.starts_with("AWS_"))
-}
-
-/// Whether a key is one that somebody may know: 32 random bytes have at least 16 different ones and
-/// are not all printable.
-fn is_known(key: &[u8]) -> bool {
-    let different = key.iter().collect::<std::collections::HashSet<_>>().len();
-    different < 16 || key.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
 /// Reads what was put together of a file and variables.
@@ -363,6 +340,8 @@ fn keys(defaults: &toml::Table) -> impl Iterator<Item = (&str, &str, &toml::Valu
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+
     use super::*;
 
     const EXAMPLE: &str = include_str!("../../../onsale.example.toml");

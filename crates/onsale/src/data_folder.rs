@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use onsale_domain::time::Timestamp;
+use onsale_engine::FormerKey;
 use onsale_files::{IfThere, create_folder, restrict, settle, write_whole};
 
 use crate::failure::Failure;
@@ -17,6 +19,8 @@ pub(crate) const MEDIA: &str = "media";
 /// The file of the key that signs access tokens.
 pub(crate) const SIGNING_KEY: &str = "signing.key";
 const SIGNING_KEY_BYTES: usize = 32;
+/// A former key's file; then the time until which it reads, in seconds since 1970.
+const FORMER_KEY: &str = "signing.key.former.";
 
 /// The data folder.
 #[derive(Debug)]
@@ -86,17 +90,62 @@ impl DataFolder {
         }
     }
 
+    /// The files of keys that signed before, and the times until which they read.
+    pub(crate) fn former_key_files(&self) -> Result<Vec<(PathBuf, Timestamp)>, Failure> {
+        let cannot = || Failure::of(format!("cannot read {}", self.path.display()));
+        let mut files = Vec::new();
+        for file in fs::read_dir(&self.path).map_err(cannot())? {
+            let file = file.map_err(cannot())?;
+            if let Some(until) = file.file_name().to_str().and_then(former_key_until) {
+                files.push((file.path(), until));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// Keys that signed before, with the times until which they read.
+    pub(crate) fn former_keys(&self) -> Result<Vec<FormerKey>, Failure> {
+        let files = self.former_key_files()?.into_iter();
+        let read = files.map(|(path, until)| {
+            let key = fs::read(&path).map_err(Failure::of(format!("cannot read {}", path.display())))?;
+            Ok(FormerKey { key, until: Some(until) })
+        });
+        read.collect()
+    }
+
+    /// Makes a new key for the next start; what the one before has signed is read until a time. A crash
+    /// in between leaves the old key in place.
+    pub(crate) fn rotate_key(&self, until: Timestamp) -> Result<(), Failure> {
+        let key = self.signing_key()?;
+        let cannot = |path: &Path| Failure::of(format!("cannot write {}", path.display()));
+        let former = self.path.join(format!("{FORMER_KEY}{}", until.0.div_euclid(1_000)));
+        write_whole(&former, &self.aside(), &key, IfThere::Replace).map_err(cannot(&former))?;
+        let path = self.signing_key_file();
+        let new: [u8; SIGNING_KEY_BYTES] = rand::random();
+        write_whole(&path, &self.aside(), &new, IfThere::Replace).map_err(cannot(&path))
+    }
+
+    fn aside(&self) -> PathBuf {
+        self.path.join(format!("{SIGNING_KEY}.{:016x}", rand::random::<u64>()))
+    }
+
     /// Written aside and linked into place whole, so that neither a crash nor a second process
     /// leaves half a key or two.
     fn make_signing_key(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         let key: [u8; SIGNING_KEY_BYTES] = rand::random();
-        let aside = self.path.join(format!("{SIGNING_KEY}.{:016x}", rand::random::<u64>()));
-        match write_whole(path, &aside, &key, IfThere::Keep) {
+        match write_whole(path, &self.aside(), &key, IfThere::Keep) {
             Ok(()) => Ok(key.to_vec()),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => self.signing_key(),
             Err(error) => Err(Failure::of(format!("cannot write {}", path.display()))(error)),
         }
     }
+}
+
+/// Until when the key in a file of this name reads, if it is a former one.
+pub(crate) fn former_key_until(name: &str) -> Option<Timestamp> {
+    let until_s: i64 = name.strip_prefix(FORMER_KEY)?.parse().ok()?;
+    Some(Timestamp(until_s.saturating_mul(1_000)))
 }
 
 /// Whoever may write to the folder may put their own signing key there.
@@ -146,5 +195,27 @@ mod tests {
         }
         fs::write(folder.path.join(SIGNING_KEY), b"cut").unwrap();
         assert!(folder.signing_key().unwrap_err().to_string().contains("3 bytes"));
+    }
+
+    #[test]
+    fn a_key_that_was_replaced_is_read_until_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(folder.path()).unwrap();
+        let first = folder.signing_key().unwrap();
+        assert!(folder.former_keys().unwrap().is_empty());
+        folder.rotate_key(Timestamp(5_000_999)).unwrap();
+        let second = folder.signing_key().unwrap();
+        assert_ne!(first, second);
+        folder.rotate_key(Timestamp(9_000_000)).unwrap();
+        let mut former = folder.former_keys().unwrap();
+        former.sort_by_key(|key| key.until);
+        let until: Vec<_> = former.iter().map(|key| (&key.key, key.until)).collect();
+        assert_eq!(until, [(&first, Some(Timestamp(5_000_000))), (&second, Some(Timestamp(9_000_000)))]);
+        assert!(former[0].reads(Timestamp(4_999_999)) && !former[0].reads(Timestamp(5_000_000)));
+        #[cfg(unix)]
+        for file in fs::read_dir(&folder.path).unwrap() {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
 }

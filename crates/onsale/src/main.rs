@@ -12,6 +12,7 @@ mod failure;
 mod file_size_limit;
 mod http;
 mod import;
+mod key;
 mod last_answers;
 mod progress;
 mod room;
@@ -25,7 +26,7 @@ mod user;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Bench, Cli, Command, Import};
+use cli::{Bench, Cli, Command, Import, Key};
 use config::Config;
 use data_folder::DataFolder;
 use failure::Failure;
@@ -117,6 +118,9 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
     if let Command::Bench(Bench::Guards(arguments)) = &cli.command {
         return Box::pin(bench::compare_guards(arguments, config, &folder)).await;
     }
+    if let Command::Key(Key::Rotate(arguments)) = &cli.command {
+        return key::rotate(arguments, &config, &folder);
+    }
     let base = compose::open(config, folder, create).await?;
     let done = match &cli.command {
         Command::Import(Import::Movies(arguments)) => {
@@ -139,6 +143,7 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
         | Command::Bench(_)
         | Command::Openapi
         | Command::Config
+        | Command::Key(_)
         | Command::Top(_) => Ok(()),
     };
     base.close().await.and(done)

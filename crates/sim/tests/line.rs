@@ -1,7 +1,7 @@
 //! A sale's crowd, small enough for every test run, and what happens without the guards.
 
 use onsale_domain::line::{Guards, Mode};
-use onsale_sim::line::{Report, Setup, error, run};
+use onsale_sim::line::{Hoppers, Lots, Report, Setup, error, hop, run};
 
 const VISITORS: u32 = 60_000;
 
@@ -62,6 +62,26 @@ fn with_credit_for_empty_time_the_setting_is_exceeded() {
     assert_eq!(simulate(fast, Guards::default(), None).over_setting, 0);
     let credited = simulate(fast, Guards { empty_time: false, ..Guards::default() }, None);
     assert!(credited.over_setting > 0);
+}
+
+fn hoppers(guards: Guards) -> Lots {
+    hop(Hoppers { honest: 20_000, hoppers: 100, numbers: 60, seed: 7, guards })
+}
+
+#[test]
+fn who_takes_sixty_numbers_before_the_draw_has_one_lot() {
+    let lots = hoppers(Guards::default());
+    assert_eq!(lots.live_max, 1);
+    assert!((lots.honest - 0.5).abs() < 0.01, "{lots:?}");
+    assert!((lots.hoppers - 0.5).abs() < 0.12, "a hundred are few, but not that few: {lots:?}");
+}
+
+/// The negative control: whoever can show any of sixty numbers stands in front of nearly everybody.
+#[test]
+fn without_the_guard_sixty_numbers_are_sixty_lots() {
+    let lots = hoppers(Guards { given_up: false, ..Guards::default() });
+    assert_eq!(lots.live_max, 60);
+    assert!(lots.hoppers < 0.03 && (lots.honest - 0.5).abs() < 0.01, "{lots:?}");
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct LimitSettings {
     pub limiter: Arc<dyn Limiter>,
     /// Rules by groups of routes.
     pub rules: Vec<GroupRule>,
+    /// How many numbers guests at one address may take in waiting rooms. `None`: any number.
+    pub guest_numbers: Option<CountRule>,
 }
 
 /// A rule for a group of routes.
@@ -98,6 +100,7 @@ static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy
 /// The rules by group, ready to be looked up.
 pub(crate) struct Limits {
     pub(crate) limiter: Arc<dyn Limiter>,
+    guest_numbers: Option<CountRule>,
     by_group: Vec<Vec<Counter>>,
 }
 
@@ -128,6 +131,7 @@ impl Limits {
         Self {
             by_group: Group::ALL.iter().map(|group| counters(*group)).collect(),
             limiter: settings.limiter,
+            guest_numbers: settings.guest_numbers,
         }
     }
 
@@ -138,8 +142,9 @@ impl Limits {
 
     /// Whether there may be blocks under this name.
     pub(crate) fn rule(&self, name: &str) -> Option<RuleName> {
-        let mut rules = self.by_group.iter().flatten().map(|counter| &counter.rule.name);
-        rules.find(|rule| &***rule == name).cloned()
+        let rules = self.by_group.iter().flatten().map(|counter| &counter.rule.name);
+        let guests = self.guest_numbers.iter().map(|rule| &rule.name);
+        rules.chain(guests).find(|rule| &***rule == name).cloned()
     }
 }
 
@@ -163,6 +168,18 @@ impl Api {
             }
         }
         Ok(counted)
+    }
+
+    /// Counts a number that a guest is about to take; refuses it if there were too many from their address.
+    pub(crate) async fn count_guest(&self, client: IpAddr) -> Result<(), Problem> {
+        let Some(limits) = &self.door.limits else { return Ok(()) };
+        let Some(rule) = &limits.guest_numbers else { return Ok(()) };
+        match limits.limiter.count(rule, Subject::ip(client)).await {
+            Verdict::Allowed { .. } => Ok(()),
+            Verdict::Refused { until, blocked } => {
+                Err(refused(rule, until, blocked, self.engine.clock().now()))
+            }
+        }
     }
 
     async fn subject(&self, by: By, parts: &Parts) -> Subject {

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::{QueueToken, token::TicketBody};
 use crate::{
     Api, Shared,
-    caller::MaybeLoggedIn,
+    caller::{Client, MaybeLoggedIn},
     json::JsonBody,
     problem::{Kind, Problem},
 };
@@ -29,6 +29,7 @@ pub(super) const PROBLEMS: &[Kind] = &[
     Kind::NotPossible,
     Kind::WaitingRoomNotOpen,
     Kind::WaitingRoomClosed,
+    Kind::TooManyRequests,
     Kind::Overloaded,
 ];
 
@@ -60,6 +61,7 @@ pub(super) struct Body {
 pub(super) async fn join(
     State(api): State<Shared>,
     MaybeLoggedIn(caller): MaybeLoggedIn,
+    Client(client): Client,
     token: QueueToken,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Response, Problem> {
@@ -73,7 +75,17 @@ pub(super) async fn join(
             return Err(Problem::field("roomId", reason));
         }
     };
-    let line = rooms.join(room, caller.map(|caller| caller.user), token.as_deref()).await?;
+    let user = caller.map(|caller| caller.user);
+    // Somebody who has a place gets it again, whatever else comes from their address.
+    let line = match rooms.live(room, user, token.as_deref()).await? {
+        Some(live) => live,
+        None => {
+            if user.is_none() && rooms.takes_guests(room) {
+                api.count_guest(client).await?;
+            }
+            rooms.join(room, user, None).await?
+        }
+    };
     let mut response = (StatusCode::CREATED, Json(TicketBody::from(line))).into_response();
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, HeaderValue::from_static("/api/v1/queue/tokens/me"));

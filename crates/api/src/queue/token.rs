@@ -79,6 +79,10 @@ pub(super) struct TicketBody {
     /// The room.
     #[schema(minimum = 1, example = 1)]
     room_id: i64,
+    /// The number, from 0. Among those who came before the opening, the draw makes a place of it; whoever
+    /// has it and the room's document can check that.
+    #[schema(minimum = 0, example = 51_200)]
+    number: u32,
     /// How it stands.
     status: Status,
     /// How many places are before it: `place` less the `cursor` of the room's document. None before
@@ -138,6 +142,7 @@ impl From<InLine> for TicketBody {
         Self {
             token: line.token,
             room_id: line.room.0,
+            number: line.number.0,
             status,
             position,
             place,

@@ -36,6 +36,7 @@ fn limits(clock: Arc<ManualClock>) -> LimitSettings {
     LimitSettings {
         limiter: Arc::new(LocalLimiter::new(clock)),
         rules: vec![GroupRule { group: Group::Lists, by: By::Ip, rule: lists }],
+        guest_numbers: Some(count("guest-numbers-by-ip", 20, 0, 0)),
     }
 }
 
@@ -535,4 +536,39 @@ async fn a_full_house_turns_away_with_503_and_recovers() {
     assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
     assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
     assert_eq!(server.request(Method::GET, "/api/v1/movies").send().await.unwrap().status(), 200);
+}
+
+/// Guests at one address: so many numbers in a minute, and no more; whoever has one, or an account, is let
+/// through.
+#[tokio::test]
+async fn guests_at_one_address_cannot_take_numbers_without_end() {
+    let mut walk = limited(&["127.0.0.0/8"]).await.walk().await;
+    let (organiser, buyer) = (walk.organiser.clone(), walk.buyer.clone());
+    let room = json!({"name": "Guests", "admits": "anybody", "mode": {"type": "bankWindow", "insideMax": 1}});
+    walk.post(&organiser, "/api/v1/admin/rooms", room).await;
+    let open = Some(json!({"phase": "open"}));
+    walk.call(Method::PATCH, "/api/v1/admin/rooms/1", Some(&organiser), open).await;
+    let join = async |from: &str, login: Option<&str>, token: Option<&str>| {
+        let request = walk.server.request(Method::POST, "/api/v1/queue/tokens").json(&json!({"roomId": 1}));
+        let mut request = request.header("X-Forwarded-For", from);
+        if let Some(login) = login {
+            request = request.bearer_auth(login);
+        }
+        if let Some(token) = token {
+            request = request.header("Queue-Token", token);
+        }
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let (_, first) = join("192.0.2.1", None, None).await;
+    for _ in 1..20 {
+        assert_eq!(join("192.0.2.1", None, None).await.0, 201);
+    }
+    let (status, refused) = join("192.0.2.1", None, None).await;
+    assert_eq!((status, &refused["rule"]), (429, &json!("guest-numbers-by-ip")), "{refused}");
+    assert_eq!(join("192.0.2.1", None, first["token"].as_str()).await.0, 201, "that is no new number");
+    assert_eq!(join("192.0.2.1", Some(&buyer), None).await.0, 201);
+    assert_eq!(join("192.0.2.2", None, None).await.0, 201);
+    walk.server.clock.advance_ms(60_000);
+    assert_eq!(join("192.0.2.1", None, None).await.0, 201);
 }

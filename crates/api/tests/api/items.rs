@@ -229,6 +229,7 @@ async fn every_refusal_at_the_items_addresses_is_in_the_envelope() {
             limits: Some(LimitSettings {
                 limiter: Arc::new(LocalLimiter::new(clock)),
                 rules: vec![rule(Group::Lists)],
+                guest_numbers: None,
             }),
             ..DoorSettings::default()
         },

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use onsale_domain::user::Role;
+use onsale_domain::{
+    line::{Draw, Ticket},
+    user::Role,
+};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 
@@ -476,6 +479,42 @@ async fn one_pass_pays_once_also_in_the_same_moment() {
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 403, 403, 403]);
+}
+
+#[tokio::test]
+async fn one_account_has_one_lot_and_is_told_its_number() {
+    let mut walk = Server::start().await.walk().await;
+    walk.set_up().await;
+    let (organiser, buyer) = (walk.organiser.clone(), walk.buyer.clone());
+    let mode = json!({"type": "bankWindow", "insideMax": 1});
+    walk.post(&organiser, ROOMS, json!({"name": "Draw", "performanceIds": [1], "mode": mode})).await;
+    patch(&mut walk, 1, json!({"phase": "preQueue"})).await;
+    let mut kept = Vec::new();
+    for number in 0..60 {
+        let joined = join(&mut walk, Some(&buyer)).await;
+        assert_eq!((joined.status.as_u16(), &joined.json["number"]), (201, &json!(number)));
+        kept.push(token(&joined));
+        if number < 59 {
+            let shown = [("Queue-Token", kept[number].as_str())];
+            let left = walk.call_with(Method::DELETE, ME, Some(&buyer), None, &shown).await;
+            assert_eq!(left.status, 204);
+        }
+    }
+    patch(&mut walk, 1, json!({"phase": "open"})).await;
+    seconds(&walk, 1).await;
+    for given_up in &kept[..59] {
+        assert_eq!(kind(&ask(&mut walk, given_up).await), "invalid-queue-token");
+        assert_eq!(reserve(&mut walk, &buyer, given_up, 1).await.status, 403);
+    }
+    let last = ask(&mut walk, &kept[59]).await;
+    assert_eq!(last.json["number"], 59, "{}", last.json);
+    // From the number and the room's document alone everybody computes their place.
+    let draw = walk.get("/api/v1/queue/rooms/1").await.json["draw"].clone();
+    let seed: [u8; 32] = hex::decode(draw["seed"].as_str().unwrap()).unwrap().try_into().unwrap();
+    let draw = Draw::new(&seed, b"", draw["cohort"].as_u64().unwrap().try_into().unwrap());
+    let place = draw.place(Ticket(59)).0;
+    let told = if last.json["status"] == "active" { json!(place) } else { last.json["place"].clone() };
+    assert_eq!(told, json!(place));
 }
 
 #[tokio::test]

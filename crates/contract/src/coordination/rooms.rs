@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use onsale_domain::{
-    ids::RoomId,
+    ids::{RoomId, UserId},
     line::{ChangeError, DrawNotice, Mode, Phase, Place, Refusal, RoomChange, Schedule, Standing, Ticket},
 };
 use onsale_engine::ports::{Admits, CoordinationError, Holder, Visitor};
@@ -49,7 +49,64 @@ pub async fn who_has_left_or_paid_joins_anew(adapter: Arc<dyn Adapter>) {
     assert_eq!(stage.enter(first).await, Err(Refusal::Over), "the old number is used up");
     stage.rooms.leave(stage.room, second).await.expect("it waits");
     assert_eq!(stage.join(account(2)).await.ticket, Ticket(3));
-    assert_eq!(stage.ask(second).await, Standing::Over);
+    assert_eq!(refusal(stage.rooms.ask(stage.room, second).await), Err(Refusal::Over));
+}
+
+pub async fn an_account_cannot_take_numbers_without_end(adapter: Arc<dyn Adapter>) {
+    let stage = Stage::scheduled(adapter, Admits::Accounts, PARK).await;
+    stage.change(RoomChange::PreQueue).await;
+    let mut taken = 0;
+    let refused = loop {
+        match refusal(stage.rooms.join(stage.room, account(1)).await) {
+            Ok(ticket) => {
+                taken += 1;
+                stage.rooms.leave(stage.room, Holder::new(ticket, account(1))).await.expect("it is known");
+            }
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!((taken, refused), (101, Refusal::TooManyNumbers));
+    stage.join(account(2)).await;
+    stage.clock.advance_ms(60_000);
+    stage.join(account(1)).await;
+}
+
+/// In a room for anybody: one guest's pass, shown by ten accounts.
+pub async fn a_guests_pass_becomes_that_of_the_first_account_that_uses_it(adapter: Arc<dyn Adapter>) {
+    let mut stage = Stage::open(adapter, Admits::Anybody, Mode::BankWindow { inside_max: 1 }).await;
+    let guest = stage.join(stage.visitor(0)).await;
+    let own = stage.join(account(5)).await;
+    let pass = stage.enter(guest).await.expect("straight through");
+    let shown = async |stage: &Stage, by| {
+        let holder = Holder { used_by: Some(UserId(by)), ..guest };
+        stage.rooms.resume(stage.room, holder, pass.until).await
+    };
+    assert!(stage.rooms.resume(stage.room, guest, pass.until).await.is_ok(), "to look is not to use");
+    assert_eq!(shown(&stage, 5).await.expect("the first"), pass);
+    assert_eq!(refusal(stage.rooms.ask(stage.room, own).await), Err(Refusal::Over), "one live number");
+    for round in 0..2 {
+        for other in 6..16 {
+            let refused = shown(&stage, other).await;
+            assert!(matches!(refused, Err(CoordinationError::OtherAccount)), "{round}: {refused:?}");
+        }
+        assert_eq!(shown(&stage, 5).await.expect("it is theirs"), pass);
+        assert_eq!(stage.join(account(5)).await.ticket, guest.ticket, "that is their place now");
+        stage.crash().await;
+    }
+    stage.rooms.use_up(stage.room, guest).await.expect("it is inside");
+    assert_eq!(refusal(shown(&stage, 5).await), Err(Refusal::Over));
+    assert_eq!(refusal(shown(&stage, 6).await), Err(Refusal::Over));
+}
+
+/// An account has one live number in a room for anybody, too.
+pub async fn an_account_among_guests_has_one_live_place(adapter: Arc<dyn Adapter>) {
+    let stage = Stage::open(adapter, Admits::Anybody, PARK).await;
+    let first = stage.join(account(1)).await;
+    assert_eq!(stage.join(account(1)).await, first);
+    stage.rooms.leave(stage.room, first).await.expect("it is known");
+    let second = stage.join(account(1)).await;
+    assert_ne!(second, first);
+    assert_eq!(refusal(stage.rooms.ask(stage.room, first).await), Err(Refusal::Over));
 }
 
 pub async fn guests_are_numbered_and_not_remembered(adapter: Arc<dyn Adapter>) {

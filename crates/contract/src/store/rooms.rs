@@ -8,7 +8,7 @@ use onsale_domain::{
     offer::Offer,
     time::Timestamp,
 };
-use onsale_engine::ports::{Admits, NewRoom, NodeId, Store, StoreError, StoredRoom};
+use onsale_engine::ports::{Admits, LOG_ROW_BYTES_MAX, NewRoom, NodeId, Store, StoreError, StoredRoom};
 
 use super::fixture::{Fixture, item};
 
@@ -51,6 +51,39 @@ fn new_room(offers: &[Offer]) -> NewRoom {
         offers: offers.to_vec(),
         record: records().remove(0),
     }
+}
+
+pub async fn a_log_is_read_back_in_order_and_written_by_one_node(store: Arc<dyn Store>) {
+    let (id, other) =
+        (store.add_room(&new_room(&[])).await.unwrap(), store.add_room(&new_room(&[])).await.unwrap());
+    let bytes = |number: usize| (0..LOG_ROW_BYTES_MAX).map(|at| (at * 7 + number) as u8).collect::<Vec<_>>();
+    assert_eq!(store.room_log(id, 0).await.unwrap(), []);
+    let refused = store.append_room_log(id, NODE, vec![bytes(0)]).await;
+    assert!(matches!(refused, Err(StoreError::Rejected(_))), "nobody runs it: {refused:?}");
+    store.run_room(id, NODE, false).await.unwrap();
+    store.run_room(other, NODE, false).await.unwrap();
+    for number in 0..15 {
+        store.append_room_log(other, NODE, vec![vec![number]]).await.unwrap();
+        let rows = (0..15).map(|row| bytes(usize::from(number) * 15 + row)).collect();
+        store.append_room_log(id, NODE, rows).await.unwrap();
+    }
+    let (mut after, mut rows) = (0, Vec::new());
+    loop {
+        let some = store.room_log(id, after).await.unwrap();
+        assert!(some.len() <= 100);
+        let Some((last, _)) = some.last() else { break };
+        after = *last;
+        rows.extend(some.into_iter().map(|(_, row)| row));
+    }
+    assert_eq!(rows.len(), 225);
+    assert!(rows.iter().enumerate().all(|(number, row)| *row == bytes(number)));
+    assert_eq!(store.room_log(other, 0).await.unwrap().len(), 15);
+    // Another node takes the room: the one before is not listened to any more.
+    store.run_room(id, OTHER_NODE, true).await.unwrap();
+    let refused = store.append_room_log(id, NODE, vec![vec![1]]).await;
+    assert!(matches!(refused, Err(StoreError::Rejected(_))), "{refused:?}");
+    store.append_room_log(id, OTHER_NODE, vec![vec![2]]).await.unwrap();
+    assert_eq!(store.room_log(id, after).await.unwrap().len(), 1);
 }
 
 pub async fn a_record_read_back_is_the_one_written(store: Arc<dyn Store>) {

@@ -51,6 +51,11 @@ impl RoomKeys {
         format!("{}:taken", self.base)
     }
 
+    /// A bit for each number that was given up before the opening.
+    pub(crate) fn given_up(&self) -> String {
+        format!("{}:given-up", self.base)
+    }
+
     /// Eight bytes for each number: whose it is.
     pub(crate) fn accounts(&self, page: u32) -> String {
         format!("{}:accounts:{page}", self.base)

@@ -50,7 +50,7 @@ use self::{
     runner::Runner,
     wire::{Answer, Failure, Request, unavailable},
 };
-use crate::room::LocalRoom;
+use crate::room::{LocalRoom, read_log};
 
 pub use broadcast::RedisBroadcast;
 pub use cache::RedisCache;
@@ -243,7 +243,7 @@ impl Shared {
         }
     }
 
-    /// The room as its record and its copy say, and the copy's version.
+    /// The room as its record, its log and its copy say, and the copy's version.
     async fn go_on(
         &self,
         id: RoomId,
@@ -251,9 +251,11 @@ impl Shared {
         copy: &RoomCopy,
     ) -> Result<(LocalRoom, Option<String>), StoreError> {
         let record = self.journal.take(id).await?;
+        let log = read_log(&*self.journal, id, self.clock.now()).await?;
         let (version, known) = copy.read(record.numbers).await?.unzip();
-        let room = LocalRoom::new(id, admits, record, self.journal.clone(), self.clock.clone());
-        Ok((room.copied(known), version))
+        let (journal, clock) = (self.journal.clone(), self.clock.clone());
+        let room = LocalRoom::new(id, admits, record, log, known, journal, clock);
+        Ok((room.copied(), version))
     }
 
     /// Does what other nodes ask, and answers.

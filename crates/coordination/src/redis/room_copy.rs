@@ -51,6 +51,14 @@ pub(super) struct RoomCopy {
     pub(super) fenced: bool,
 }
 
+/// Changes that are written in one go.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    places: &'a [(Place, PlaceState)],
+    given_up: &'a [Ticket],
+    accounts: &'a [(Ticket, Option<UserId>)],
+}
+
 /// What came of writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
@@ -83,14 +91,18 @@ impl RoomCopy {
     ) -> Result<Written, Away> {
         let mut places = changes.places.chunks(CHANGES_MAX).peekable();
         let mut accounts = changes.accounts.chunks(CHANGES_MAX).peekable();
+        let mut given_up = changes.given_up.chunks(CHANGES_MAX).peekable();
         let mut before = before.to_owned();
         let mut part = 0;
         loop {
-            let (some_places, some_accounts) =
-                (places.next().unwrap_or_default(), accounts.next().unwrap_or_default());
-            let last = places.peek().is_none() && accounts.peek().is_none();
+            let part_of_it = Part {
+                places: places.next().unwrap_or_default(),
+                given_up: given_up.next().unwrap_or_default(),
+                accounts: accounts.next().unwrap_or_default(),
+            };
+            let last = places.peek().is_none() && accounts.peek().is_none() && given_up.peek().is_none();
             let after = if last || after.is_empty() { after.to_owned() } else { format!("{after}.{part}") };
-            match self.write_part(&before, &after, some_places, some_accounts).await? {
+            match self.write_part(&before, &after, part_of_it).await? {
                 Written::Done if !last => {}
                 written => return Ok(written),
             }
@@ -103,8 +115,7 @@ impl RoomCopy {
         &self,
         before: &str,
         after: &str,
-        places: &[(Place, PlaceState)],
-        accounts: &[(Ticket, Option<UserId>)],
+        Part { places, given_up, accounts }: Part<'_>,
     ) -> Result<Written, Away> {
         let keys = &self.keys;
         let mut pages: BTreeMap<u32, usize> = BTreeMap::new();
@@ -112,18 +123,22 @@ impl RoomCopy {
             pages.entry(ticket.0 / PAGE).or_default();
         }
         let mut call = WRITE.key(keys.runner());
-        call.key(keys.version()).key(keys.turns()).key(keys.taken());
+        call.key(keys.version()).key(keys.turns()).key(keys.taken()).key(keys.given_up());
         for (position, (page, index)) in pages.iter_mut().enumerate() {
             *index = position + 1;
             call.key(keys.accounts(*page));
         }
         call.arg(&self.token).arg(u8::from(self.fenced)).arg(before).arg(after);
-        call.arg(self.lease_ms).arg(KEPT_S).arg(places.len()).arg(places.len()).arg(accounts.len());
+        call.arg(self.lease_ms).arg(KEPT_S).arg(places.len()).arg(places.len());
+        call.arg(given_up.len()).arg(accounts.len());
         for (place, state) in places {
             call.arg(place.0).arg(state.turn.map(turn_text).unwrap_or_default());
         }
         for (place, state) in places {
             call.arg(place.0).arg(u8::from(state.taken));
+        }
+        for ticket in given_up {
+            call.arg(ticket.0);
         }
         for (ticket, account) in accounts {
             call.arg(pages[&(ticket.0 / PAGE)]).arg(ticket.0 % PAGE * ACCOUNT_BYTES);
@@ -140,7 +155,7 @@ impl RoomCopy {
     pub(super) async fn clear(&self, numbers: u32) -> Result<Written, Away> {
         let keys = &self.keys;
         let mut call = CLEAR.key(keys.runner());
-        call.key(keys.version()).key(keys.turns()).key(keys.taken());
+        call.key(keys.version()).key(keys.turns()).key(keys.taken()).key(keys.given_up());
         for page in 0..=numbers / PAGE {
             call.key(keys.accounts(page));
         }
@@ -165,12 +180,14 @@ impl RoomCopy {
             let state = places.entry(Place(place)).or_insert(PlaceState { taken: false, turn: None });
             state.turn = turn_of(&turn);
         }
+        let given_up: Option<Vec<u8>> = self.get(&self.keys.given_up()).await?;
+        let given_up = set_bits(&given_up.unwrap_or_default()).map(Ticket).collect();
         let mut accounts = Vec::new();
         for page in 0..=numbers / PAGE {
             let bytes: Option<Vec<u8>> = self.get(&self.keys.accounts(page)).await?;
             accounts.extend(accounts_of(page, &bytes.unwrap_or_default()));
         }
-        Ok(Some((version, Knowledge { places: places.into_iter().collect(), accounts })))
+        Ok(Some((version, Knowledge { places: places.into_iter().collect(), given_up, accounts })))
     }
 
     async fn get<T: redis::FromRedisValue>(&self, key: &str) -> Result<T, Away> {

@@ -93,24 +93,20 @@ impl Runner {
             Request::Ask(holder) => {
                 Answer::Standing(room.with(holder, |room, now| room.ask(holder.ticket, now))?)
             }
-            Request::Enter(holder) => {
-                Answer::Pass(room.with(holder, |room, now| room.enter(holder.ticket, now))?)
-            }
+            Request::Enter(holder) => Answer::Pass(room.enter(holder).await?),
             Request::Pass(holder) => {
                 Answer::Pass(room.with(holder, |room, now| room.pass(holder.ticket, now))?)
             }
-            Request::Resume(holder, until) => {
-                Answer::Pass(room.with(holder, |room, now| room.resume(holder.ticket, until, now))?)
-            }
+            Request::Resume(holder, until) => Answer::Pass(room.resume(holder, until).await?),
             Request::Extend(holder, until) => {
                 Answer::Pass(room.with(holder, |room, now| room.extend(holder.ticket, until, now))?)
             }
             Request::UseUp(holder) => {
-                room.with(holder, |room, now| room.use_up(holder.ticket, now))?;
+                room.use_up(holder).await?;
                 Answer::Done
             }
             Request::Leave(holder) => {
-                room.leave(holder)?;
+                room.leave(holder).await?;
                 Answer::Done
             }
             Request::Observe(health) => {
@@ -215,6 +211,9 @@ impl Runner {
 
     /// Lets another node take the room at once.
     pub(super) async fn release(&self) {
+        if let Err(error) = self.room.log_all().await {
+            tracing::debug!(%error, "the log of a waiting room lacks its last moment");
+        }
         let _ = self.write().await;
         let mut state = self.state.lock().await;
         state.lost = true;

@@ -72,6 +72,7 @@ pub(super) enum Failure {
     /// The receiver does not run the room.
     NotRunHere,
     AccountNeeded,
+    OtherAccount,
     Refused(#[serde(with = "RefusalDef")] Refusal),
     WrongPhase(#[serde(with = "PhaseDef")] Phase),
     PublicRandomness,
@@ -83,6 +84,7 @@ impl From<CoordinationError> for Failure {
         match error {
             CoordinationError::NoSuchRoom(_) => Self::NotRunHere,
             CoordinationError::AccountNeeded => Self::AccountNeeded,
+            CoordinationError::OtherAccount => Self::OtherAccount,
             CoordinationError::Refused(refusal) => Self::Refused(refusal),
             CoordinationError::Change(ChangeError::Phase(phase)) => Self::WrongPhase(phase),
             CoordinationError::Change(ChangeError::PublicRandomness) => Self::PublicRandomness,
@@ -99,6 +101,7 @@ impl Failure {
         match self {
             Self::NotRunHere => unavailable(format!("the waiting room {room} is changing nodes")),
             Self::AccountNeeded => CoordinationError::AccountNeeded,
+            Self::OtherAccount => CoordinationError::OtherAccount,
             Self::Refused(refusal) => refusal.into(),
             Self::WrongPhase(phase) => ChangeError::Phase(phase).into(),
             Self::PublicRandomness => ChangeError::PublicRandomness.into(),

@@ -46,6 +46,9 @@ pub(super) struct HolderDef {
     pub ticket: Ticket,
     #[serde(with = "VisitorDef")]
     pub visitor: Visitor,
+    /// Nodes of earlier versions do not tell it.
+    #[serde(default, with = "optional_user")]
+    pub used_by: Option<UserId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,6 +99,7 @@ pub(super) enum RefusalDef {
     UnknownTicket,
     NotYourTurn,
     Over,
+    TooManyNumbers,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -227,6 +231,23 @@ mod optional_time {
         deserializer: D,
     ) -> Result<Option<Timestamp>, D::Error> {
         Ok(Option::deserialize(deserializer)?.map(Timestamp))
+    }
+}
+
+mod optional_user {
+    use super::{Deserialize, Serialize, UserId};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        user: &Option<UserId>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        user.map(|user| user.0).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<UserId>, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map(UserId))
     }
 }
 

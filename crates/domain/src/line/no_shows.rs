@@ -6,7 +6,7 @@
 //! place once in that time; nothing else depends on how many wait.
 
 use super::{
-    Draw, Place,
+    Draw, Place, Ticket,
     arrivals::Arrivals,
     bits::{Bits, WORD_BITS, words},
 };
@@ -15,6 +15,11 @@ use crate::time::Timestamp;
 /// How many places of a cohort that has not been seen since the opening are looked up in one
 /// go, so that a tick stays short: about 30 ms when all are gone.
 const LOOKUPS_MAX: u32 = 100_000;
+
+/// How many words of numbers given up before the opening are looked through in one go, and how many of
+/// these numbers get their places marked.
+const WORDS_MAX: u32 = 10_000;
+const GIVEN_UP_MAX: u32 = 20_000;
 
 /// From how many places on a share is measured.
 const MEASURED_MIN: u32 = 100;
@@ -45,14 +50,26 @@ pub(super) struct Presence {
     previous: Bits,
     /// Those of the cohort seen before the opening, by ticket: their generation is `previous`.
     cohort: Option<Bits>,
-    /// Places whose turn has come, or which were given up.
+    /// Places whose turn has come, or which were given up. Before the opening nobody has a place: these
+    /// are the numbers that were given up.
     taken: Bits,
+    /// Numbers given up before the opening whose places are not marked as taken yet.
+    given_up: Option<GivenUp>,
     rotated_at: Timestamp,
     unseen_ms: i64,
     /// How many places there were at the last rotations, the latest first.
     tails: [u32; 3],
     arrivals: Arrivals,
     survival: Option<Survival>,
+}
+
+/// Numbers given up before the opening. Their places are known since, and are marked a part at a time.
+#[derive(Clone, Debug)]
+struct GivenUp {
+    numbers: Bits,
+    /// Words below this one have been gone through.
+    word: u32,
+    words: u32,
 }
 
 /// Where a search for the next visitor ended.
@@ -71,6 +88,7 @@ impl Presence {
             previous: Bits::default(),
             cohort: None,
             taken: Bits::default(),
+            given_up: None,
             rotated_at: now,
             unseen_ms,
             tails: [0; 3],
@@ -103,6 +121,41 @@ impl Presence {
         self.taken.set(place.0);
     }
 
+    /// Before the opening: the number is given up for good, and its place will be stepped over.
+    pub(super) fn give_up(&mut self, ticket: Ticket) {
+        self.forget(Place(ticket.0));
+        self.taken.set(ticket.0);
+    }
+
+    /// Whether a number was given up before the opening. `before_opening` says whether this is before it.
+    pub(super) fn is_given_up(&self, ticket: Ticket, before_opening: bool) -> bool {
+        match &self.given_up {
+            Some(given_up) => given_up.numbers.get(ticket.0),
+            None => before_opening && self.taken.get(ticket.0),
+        }
+    }
+
+    /// Marks the places of some numbers that were given up before the opening, so that these take no
+    /// memory of their own any more.
+    pub(super) fn settle_given_up(&mut self, draw: &Draw) {
+        let Some(given_up) = &mut self.given_up else { return };
+        let mut marked = 0;
+        let end = given_up.words.min(given_up.word.saturating_add(WORDS_MAX));
+        while given_up.word < end && marked < GIVEN_UP_MAX {
+            let mut numbers = given_up.numbers.word(given_up.word);
+            while numbers != 0 {
+                let number = given_up.word * WORD_BITS + numbers.trailing_zeros();
+                self.taken.set(draw.place(Ticket(number)).0);
+                numbers &= numbers - 1;
+                marked += 1;
+            }
+            given_up.word += 1;
+        }
+        if given_up.word == given_up.words {
+            self.given_up = None;
+        }
+    }
+
     pub(super) fn give_back(&mut self, place: Place) {
         self.taken.clear(place.0);
     }
@@ -116,6 +169,8 @@ impl Presence {
     pub(super) fn open(&mut self, cohort_size: u32, tail: u32, now: Timestamp) {
         let mut cohort = std::mem::take(&mut self.current);
         cohort.union(&std::mem::take(&mut self.previous));
+        let numbers = std::mem::take(&mut self.taken);
+        self.given_up = Some(GivenUp { numbers, word: 0, words: tail.div_ceil(WORD_BITS) });
         self.cohort = Some(cohort);
         self.current.set_range(cohort_size, tail);
         self.rotated_at = now;
@@ -215,6 +270,12 @@ impl Presence {
 
     pub(super) fn bytes(&self) -> usize {
         let cohort = self.cohort.as_ref().map_or(0, Bits::bytes);
-        self.current.bytes() + self.previous.bytes() + self.taken.bytes() + cohort + self.arrivals.bytes()
+        let given_up = self.given_up.as_ref().map_or(0, |given_up| given_up.numbers.bytes());
+        given_up
+            + self.current.bytes()
+            + self.previous.bytes()
+            + self.taken.bytes()
+            + cohort
+            + self.arrivals.bytes()
     }
 }

@@ -10,8 +10,9 @@
 //! [`Room::due_record`] and [`Room::recorded`].
 
 use super::{
-    Draw, DrawNotice, DrawRecord, Guards, Phase, Place, RoomDocument, RoomRecord, SaleHealth, Ticket,
-    Traffic, WaitRange, WaitingTimes, commitment,
+    Draw, DrawNotice, DrawRecord, Guards, Phase, Place, RoomChanges, RoomDocument, RoomRecord, SaleHealth,
+    Ticket, Traffic, WaitRange, WaitingTimes, commitment,
+    copy::Restored,
     gate::Gate,
     no_shows::{Presence, Survival},
     slots::SlotTimes,
@@ -47,6 +48,8 @@ pub struct Room {
     pub(super) turns: Turns,
     pub(super) gate: Gate,
     pub(super) presumed: Presumed,
+    /// Passes that a restart has found.
+    pub(super) restored: Restored,
     pub(super) waits: WaitingTimes,
     pub(super) slots: SlotTimes,
     pub(super) calls: u64,
@@ -57,8 +60,8 @@ pub struct Room {
     /// How many have come out.
     pub(super) out: u64,
     pub(super) tick: Tick,
-    /// Places whose state changed, for a copy of the room. `None`: nobody keeps one.
-    pub(super) changed: Option<Vec<Place>>,
+    /// What has changed, for those who keep it beside the room. `None`: nobody does.
+    pub(super) changed: Option<RoomChanges>,
 }
 
 /// Who may be inside since before a restart.
@@ -155,6 +158,9 @@ pub enum Refusal {
     /// Left, used up or run out.
     #[error("this place in line has been used up; join again")]
     Over,
+    /// The account has given up number after number.
+    #[error("this account has given up too many places of this waiting room; try again later")]
+    TooManyNumbers,
 }
 
 impl Room {
@@ -186,6 +192,7 @@ impl Room {
                 count: record.cursor.min(settings.mode.inside_max()),
                 until: now.plus_ms(settings.pass_ms),
             },
+            restored: Restored::default(),
             waits: WaitingTimes::default(),
             slots: SlotTimes::new(settings.pass_ms, now),
             calls: 0,
@@ -234,6 +241,9 @@ impl Room {
         self.settle(now);
         if ticket.0 >= self.tail {
             return Err(Refusal::UnknownTicket);
+        }
+        if self.is_given_up(ticket) {
+            return Ok(Standing::Over);
         }
         if self.before_opening() {
             self.presence.seen(ticket.0);
@@ -284,18 +294,19 @@ impl Room {
         }
     }
 
-    /// Lets a pass last until `until`, but no longer than a new one would.
+    /// Lets a pass last until `until`, if it did not before: as long as what was held with it.
     ///
     /// # Errors
     /// If there is no pass.
     pub fn extend(&mut self, ticket: Ticket, until: Timestamp, now: Timestamp) -> Result<Pass, Refusal> {
         let Pass { place, until: before } = self.pass(ticket, now)?;
-        let until = until.min(self.now.plus_ms(self.record.settings.pass_ms)).max(before);
-        self.changes(place);
-        if until > before {
-            self.slots.extended(before, until, self.now);
+        if until <= before {
+            return Ok(Pass { place, until: before });
         }
-        Ok(Pass { place, until: self.turns.enter(place, until) })
+        self.slots.extended(before, until, self.now);
+        let until = self.turns.enter(place, until);
+        self.changes(place);
+        Ok(Pass { place, until })
     }
 
     /// Uses a pass up: it has been paid with.
@@ -305,13 +316,13 @@ impl Room {
     pub fn use_up(&mut self, ticket: Ticket, now: Timestamp) -> Result<(), Refusal> {
         let pass = self.pass(ticket, now)?;
         self.turns.end(pass.place);
-        self.changes(pass.place);
+        self.is_over(pass.place);
         self.came_out(pass.until);
         self.pass_on();
         Ok(())
     }
 
-    /// Gives up a place, a turn or a pass. Who does so twice is not refused.
+    /// Gives up a place, a turn or a pass, for good. Who does so twice is not refused.
     ///
     /// # Errors
     /// [`Refusal::UnknownTicket`].
@@ -322,7 +333,14 @@ impl Room {
         }
         if self.before_opening() {
             // Unseen, so stepped over; before the draw a ticket's place is not known.
-            self.presence.forget(Place(ticket.0));
+            if self.guards.given_up {
+                self.gives_up(ticket);
+            } else {
+                self.presence.forget(Place(ticket.0));
+            }
+            return Ok(());
+        }
+        if self.is_given_up(ticket) {
             return Ok(());
         }
         let place = self.draw.place(ticket);
@@ -332,7 +350,7 @@ impl Room {
             None => {}
         }
         self.presence.take(place);
-        self.changes(place);
+        self.is_over(place);
         self.pass_on();
         Ok(())
     }
@@ -346,6 +364,12 @@ impl Room {
         if ticket.0 >= self.tail {
             return Err(Refusal::UnknownTicket);
         }
+        if self.is_given_up(ticket) {
+            return Err(Refusal::Over);
+        }
+        if self.before_opening() {
+            return Err(Refusal::NotYourTurn);
+        }
         let place = self.draw.place(ticket);
         match self.turns.get(place) {
             Some(Turn::Inside(until)) => Ok(Pass { place, until }),
@@ -354,13 +378,21 @@ impl Room {
         }
     }
 
-    /// Takes back a pass that was given out before a restart, good until `until`.
+    /// Takes back a pass that was given out before a restart, good until `until`. One that a restart has
+    /// found as it was before it was extended lasts as long as it says.
     ///
     /// # Errors
     /// If there cannot be such a pass, or it has been used up since.
     pub fn resume(&mut self, ticket: Ticket, until: Timestamp, now: Timestamp) -> Result<Pass, Refusal> {
         let known = self.pass(ticket, now);
         let place = self.draw.place(ticket);
+        if matches!(known, Ok(_) | Err(Refusal::Over))
+            && let Some(until) = self.restored.extended(place, until)
+            && until > self.now
+        {
+            self.changes(place);
+            return Ok(Pass { place, until: self.turns.enter(place, until) });
+        }
         let unknown = known == Err(Refusal::NotYourTurn) && self.turns.get(place).is_none();
         if !unknown || place.0 >= self.presumed.below {
             return known;
@@ -377,6 +409,9 @@ impl Room {
     /// Calls whoever may be called now. To be done about ten times a second.
     pub fn advance(&mut self, now: Timestamp) -> Tick {
         self.settle(now);
+        if !self.before_opening() {
+            self.presence.settle_given_up(&self.draw);
+        }
         if self.presence.rotate(self.cursor, self.tail, self.now) {
             self.waits.forget_below(self.cursor, self.open_ms, self.record.settings.claim_ms);
         }

@@ -191,10 +191,12 @@ pub struct Guards {
     pub no_shows: bool,
     /// Whether admissions that nobody used are lost.
     pub empty_time: bool,
+    /// Whether a number that was given up before the opening stays given up.
+    pub given_up: bool,
 }
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { no_shows: true, empty_time: true }
+        Self { no_shows: true, empty_time: true, given_up: true }
     }
 }

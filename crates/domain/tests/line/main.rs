@@ -6,9 +6,8 @@ mod restart;
 mod stage;
 mod waits;
 
-use onsale_domain::{
-    line::{ChangeError, DrawNotice, Guards, Mode, Phase, Refusal, RoomChange, Standing, Ticket},
-    time::Timestamp,
+use onsale_domain::line::{
+    ChangeError, DrawNotice, Guards, Mode, Phase, Refusal, RoomChange, Standing, Ticket,
 };
 use stage::{Stage, settings};
 
@@ -86,6 +85,52 @@ fn the_pre_queue_is_drawn_and_those_after_it_stand_behind() {
     assert_eq!(stage.ask(late), Standing::Over);
 }
 
+/// Somebody takes sixty numbers before the opening and gives up all but the last; the numbers that are
+/// still good after the draw.
+fn good_of_sixty(guards: Guards) -> Vec<Ticket> {
+    let mut stage = Stage::scheduled(PARK, guards);
+    stage.change(RoomChange::PreQueue);
+    stage.crowd(20);
+    let mut kept = Vec::new();
+    for _ in 0..60 {
+        if let Some(before) = kept.last() {
+            stage.room.leave(*before, stage.now).expect("the number is known");
+        }
+        kept.push(stage.join());
+    }
+    stage.crowd(20);
+    if guards.given_up {
+        for given_up in &kept[..59] {
+            assert_eq!(stage.ask(*given_up), Standing::Over, "before the draw, too");
+            assert_eq!(stage.room.leave(*given_up, stage.now), Ok(()), "twice is as good as once");
+        }
+    }
+    stage.change(RoomChange::Open);
+    let good = |stage: &mut Stage| {
+        let good = |ticket: &Ticket| stage.ask(*ticket) != Standing::Over;
+        kept.iter().copied().filter(good).collect::<Vec<_>>()
+    };
+    let at_once = good(&mut stage);
+    stage.ticks(50);
+    assert_eq!(good(&mut stage), at_once, "also when their places are marked");
+    for given_up in kept.iter().filter(|ticket| !at_once.contains(ticket)) {
+        assert_eq!(stage.enter(*given_up), Err(Refusal::Over));
+        assert_eq!(stage.room.pass(*given_up, stage.now), Err(Refusal::Over));
+    }
+    at_once
+}
+
+#[test]
+fn a_number_given_up_before_the_opening_is_given_up_for_good() {
+    assert_eq!(good_of_sixty(Guards::default()), [Ticket(79)]);
+}
+
+/// The negative control: sixty lots for one.
+#[test]
+fn without_the_guard_every_number_is_a_lot() {
+    assert_eq!(good_of_sixty(Guards { given_up: false, ..Guards::default() }).len(), 60);
+}
+
 #[test]
 fn asking_again_changes_nothing() {
     let mut stage = Stage::open(PARK);
@@ -114,10 +159,11 @@ fn a_pass_ends_is_extended_used_up_and_given_back() {
     assert_eq!(stage.tick().called.len(), 1);
     assert!(stage.enter(crowd[3]).is_ok(), "the slot is reused within a tick");
 
-    // Extended, but no longer than a new pass.
+    // Extended, as long as a hold that lasts longer than a new pass.
     stage.ticks(500);
-    let extended = stage.room.extend(crowd[1], Timestamp(i64::MAX), stage.now).expect("it is inside");
-    assert_eq!(extended.until, stage.now.plus_ms(60_000));
+    let held_until = stage.now.plus_ms(120_000);
+    let extended = stage.room.extend(crowd[1], held_until, stage.now).expect("it is inside");
+    assert_eq!(extended.until, held_until);
     assert_eq!(stage.room.extend(crowd[1], stage.now, stage.now), Ok(extended), "never shorter");
     stage.now = pass.until.plus_ms(-1);
     assert!(stage.room.pass(crowd[2], stage.now).is_ok());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use onsale_domain::{
     ids::RoomId,
-    line::{Guards, Mode, Place, Refusal, Room, RoomChange, Standing},
+    line::{Guards, Mode, Place, PlaceState, Refusal, Room, RoomChange, Standing},
 };
 
 use crate::{PARK, stage::Stage};
@@ -91,6 +91,69 @@ fn passes_hold_and_a_bank_window_is_not_overfilled() {
         stage.all_ask(&crowd[50..]);
     }
     assert_eq!(stage.room.document().inside, 10);
+}
+
+/// A restart finds what was written down: numbers given up, passes used up and passes as they were before
+/// they were extended.
+#[test]
+fn what_was_written_down_is_known_again() {
+    let mut stage = Stage::scheduled(Mode::BankWindow { inside_max: 3 }, Guards::default());
+    stage.change(RoomChange::PreQueue);
+    stage.room.note_changes();
+    let crowd = stage.crowd(200);
+    for ticket in &crowd[50..150] {
+        stage.room.leave(*ticket, stage.now).unwrap();
+    }
+    let given_up = stage.room.take_changes().given_up;
+    assert_eq!(given_up, crowd[50..150]);
+    restart(&mut stage);
+    stage.room.restore(given_up.clone(), []);
+    stage.room.knows_all_passes();
+    assert!(crowd[50..150].iter().all(|ticket| stage.ask(*ticket) == Standing::Over));
+    stage.change(RoomChange::Open);
+    stage.room.note_changes();
+    let mut entered = Vec::new();
+    // Numbers that were never given out count as seen after a restart, for a while.
+    while entered.len() < 3 {
+        stage.tick();
+        entered.extend(stage.all_ask(&crowd));
+    }
+    let passes: Vec<_> = entered.iter().map(|ticket| stage.enter(*ticket).unwrap()).collect();
+    let written: Vec<_> = passes.iter().map(|pass| (pass.place, pass.until)).collect();
+    stage.room.use_up(entered[0], stage.now).unwrap();
+    let changes = stage.room.take_changes();
+    assert_eq!(changes.over, [passes[0].place]);
+    let held_until = passes[1].until.plus_ms(100_000);
+    assert_eq!(stage.room.extend(entered[1], held_until, stage.now).unwrap().until, held_until);
+
+    restart(&mut stage);
+    let over = PlaceState { taken: true, turn: None };
+    stage.room.restore(given_up, [(passes[0].place, over)]);
+    stage.room.restore_passes(written[1..].iter().copied(), 0);
+    stage.room.knows_all_passes();
+    assert!(crowd[50..150].iter().all(|ticket| stage.ask(*ticket) == Standing::Over));
+    assert_eq!(stage.room.resume(entered[0], passes[0].until, stage.now), Err(Refusal::Over), "used up");
+    assert_eq!(stage.room.resume(entered[2], passes[2].until, stage.now), Ok(passes[2]));
+    // Whoever had it extended shows so, also when it would have run out.
+    stage.now = passes[1].until.plus_ms(1_000);
+    assert_eq!(stage.room.resume(entered[2], passes[2].until, stage.now), Err(Refusal::Over), "run out");
+    assert_eq!(stage.room.resume(entered[1], held_until, stage.now).unwrap().until, held_until);
+    stage.room.use_up(entered[1], stage.now).unwrap();
+    assert_eq!(stage.room.resume(entered[1], held_until, stage.now), Err(Refusal::Over));
+}
+
+/// A node whose clock is behind goes on with passes that last as long as they would have.
+#[test]
+fn a_clock_that_was_set_back_prolongs_no_pass() {
+    let mut stage = Stage::open(Mode::BankWindow { inside_max: 1 });
+    let ticket = stage.join();
+    let pass = stage.enter(ticket).unwrap();
+    let hours = 7_200_000;
+    stage.now = stage.now.plus_ms(-hours);
+    restart(&mut stage);
+    stage.room.restore_passes([(pass.place, pass.until)], hours);
+    let again = stage.room.resume(ticket, pass.until, stage.now).unwrap();
+    assert_eq!(again.until, stage.now.plus_ms(60_000));
 }
 
 #[test]

@@ -44,6 +44,7 @@ use self::{
     tokens::{AccessTokens, RefreshTokens},
 };
 use crate::{
+    FormerKey,
     clock::Clock,
     ids::Ids,
     ports::{Broadcast, Identity, IdentityKey, IdentityKeys, Limiter, Store, StoreError, User},
@@ -191,6 +192,11 @@ impl Accounts {
             subjects: provider::subjects(),
             told: OnceLock::new(),
         })
+    }
+
+    /// Also reads access tokens that former keys signed.
+    pub(crate) fn read_with(&mut self, former: &[FormerKey]) {
+        self.access_tokens.read_with(former);
     }
 
     /// Takes the tokens of an OpenID provider, too.

@@ -19,6 +19,7 @@ use signature::{Signer, Verifier};
 use uuid::Uuid;
 
 use super::Caller;
+use crate::FormerKey;
 
 /// The longest text that is looked at as an access token; ours have about 300 bytes.
 const ACCESS_BYTES_MAX: usize = 1_024;
@@ -27,6 +28,8 @@ const ACCESS_BYTES_MAX: usize = 1_024;
 pub(super) struct AccessTokens {
     encoding_key: EncodingKey,
     verifier: Hs256,
+    /// Keys from before, which are tried if ours did not sign a token.
+    former: Vec<(Hs256, FormerKey)>,
     /// What every token of ours begins with, up to its claims.
     header: String,
     lifetime_s: i64,
@@ -52,9 +55,16 @@ impl AccessTokens {
         Self {
             encoding_key: EncodingKey::from_secret(signing_key),
             verifier: Hs256::new(Algorithm::HS256, signing_key).expect("HMAC takes any key"),
+            former: Vec::new(),
             header: format!("{}.", URL_SAFE_NO_PAD.encode(header)),
             lifetime_s,
         }
+    }
+
+    /// Also reads what former keys signed.
+    pub(super) fn read_with(&mut self, former: &[FormerKey]) {
+        let verifier = |key: &FormerKey| Hs256::new(Algorithm::HS256, &key.key).expect("HMAC takes any key");
+        self.former = former.iter().map(|key| (verifier(key), key.clone())).collect();
     }
 
     /// How long a token is good, in seconds.
@@ -92,7 +102,10 @@ impl AccessTokens {
         let (message, signature) = token.rsplit_once('.')?;
         let claims = message.strip_prefix(&self.header)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        self.verifier.verify(message.as_bytes(), &signature).ok()?;
+        if self.verifier.verify(message.as_bytes(), &signature).is_err() {
+            let mut former = self.former.iter().filter(|(_, key)| key.reads(now));
+            former.find(|(verifier, _)| verifier.verify(message.as_bytes(), &signature).is_ok())?;
+        }
         let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
         let claims: Claims<'_> = serde_json::from_slice(&claims).ok()?;
         if now.0.div_euclid(1_000) >= claims.exp {
@@ -239,6 +252,22 @@ mod tests {
         assert_eq!(tokens.caller(&token, NOW), Some(caller()));
         assert_eq!(tokens.caller(&token, NOW.plus_ms(3_599_499)), Some(caller()));
         assert_eq!(tokens.caller(&token, NOW.plus_ms(3_599_500)), None, "3,600 s, whole seconds");
+    }
+
+    #[test]
+    fn a_token_of_a_former_key_is_read_until_its_time_is_up() {
+        let token = AccessTokens::new(KEY, 3_600).issue(caller(), NOW);
+        let mut rotated = AccessTokens::new(&[9; 32], 3_600);
+        assert_eq!(rotated.caller(&token, NOW), None);
+        let former = |until| FormerKey { key: KEY.to_vec(), until };
+        rotated.read_with(&[FormerKey { key: vec![1; 32], until: None }, former(Some(NOW.plus_ms(1_000)))]);
+        assert_eq!(rotated.caller(&token, NOW), Some(caller()));
+        assert_eq!(rotated.caller(&token, NOW.plus_ms(1_000)), None);
+        let newer = rotated.issue(caller(), NOW);
+        assert_eq!(AccessTokens::new(KEY, 3_600).caller(&newer, NOW), None, "signed with the new key");
+        rotated.read_with(&[former(None)]);
+        assert_eq!(rotated.caller(&token, NOW.plus_ms(3_599_499)), Some(caller()));
+        assert_eq!(rotated.caller(&token, NOW.plus_ms(3_599_500)), None, "not for longer than it says");
     }
 
     #[test]

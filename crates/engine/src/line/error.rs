@@ -52,6 +52,7 @@ impl From<CoordinationError> for LineError {
                 StoreError::Broken(format!("the waiting room {room} was added twice")).into()
             }
             CoordinationError::AccountNeeded => Self::AccountNeeded,
+            CoordinationError::OtherAccount => Self::Token(TokenError::OtherVisitor),
             CoordinationError::Refused(refusal) => Self::Refused(refusal),
             CoordinationError::Change(error) => Self::Change(error),
             CoordinationError::Unavailable(error) => Self::Store(error),

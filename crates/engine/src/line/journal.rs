@@ -23,4 +23,12 @@ impl RoomJournal for NodeJournal {
     async fn record(&self, room: RoomId, record: &RoomRecord) -> Result<(), StoreError> {
         self.store.record_room(room, self.node, record).await
     }
+
+    async fn append(&self, room: RoomId, rows: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        self.store.append_room_log(room, self.node, rows).await
+    }
+
+    async fn log(&self, room: RoomId, after: i64) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        self.store.room_log(room, after).await
+    }
 }

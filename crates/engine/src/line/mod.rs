@@ -17,19 +17,21 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use hmac::{Hmac, KeyInit, Mac};
 use onsale_domain::{
     ids::{RoomId, UserId},
-    line::{Pass, Place, Refusal, RoomDocument, RoomSettings, Schedule, Standing, WaitRange, poll_after_ms},
+    line::{
+        Pass, Place, Refusal, RoomDocument, RoomSettings, Schedule, Standing, Ticket, WaitRange,
+        poll_after_ms,
+    },
     offer::Offer,
     time::Timestamp,
 };
 use parking_lot::RwLock;
-use sha2::Sha256;
 
 use self::{entry::check_owner, error::elsewhere, journal::NodeJournal};
 use crate::{
     clock::Clock,
+    ids::Ids,
     ports::{Admits, Coordination, Holder, NodeId, RoomJournal, Store, StoreError, StoredRoom, Visitor},
 };
 
@@ -55,6 +57,7 @@ pub struct WaitingRooms {
 struct Shared {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
     /// None where no rooms are run: in tools, and in tests of other things.
     coordination: Option<Arc<dyn Coordination>>,
     node: NodeId,
@@ -85,6 +88,8 @@ struct KnownRoom {
 pub struct InLine {
     /// The room.
     pub room: RoomId,
+    /// The number, from which the draw follows: see [`onsale_domain::line::Draw::place`].
+    pub number: Ticket,
     /// What to show from now on.
     pub token: String,
     /// How it stands.
@@ -116,40 +121,43 @@ pub enum InLineStatus {
 
 impl WaitingRooms {
     /// Rooms over a store. `coordination` makes what keeps them, if they are to be run here: then
-    /// all that are in the database are taken over. `secret` is what tokens are signed with.
+    /// all that are in the database are taken over.
     pub(crate) async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        secret: &[u8],
+        ids: Arc<dyn Ids>,
+        tokens: LineTokens,
         coordination: Option<impl FnOnce(Arc<dyn RoomJournal>) -> Arc<dyn Coordination>>,
     ) -> Result<Self, LineError> {
         let node = NodeId(rand::random_range(1..=i64::MAX));
         let coordination =
             coordination.map(|make| make(Arc::new(NodeJournal { store: store.clone(), node })));
-        let rooms = Self::new(store, clock, secret, coordination, node);
+        let rooms = Self::new(store, clock, ids, tokens, coordination, node);
         rooms.run_all().await?;
         Ok(rooms)
     }
 
     /// Rooms for tools that work beside the node that runs them: organisers' use cases only.
     #[must_use]
-    pub fn beside(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self::new(store, clock, &[], None, NodeId(0))
+    pub fn beside(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self::new(store, clock, ids, LineTokens::of(&[], &[]), None, NodeId(0))
     }
 
     fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        secret: &[u8],
+        ids: Arc<dyn Ids>,
+        tokens: LineTokens,
         coordination: Option<Arc<dyn Coordination>>,
         node: NodeId,
     ) -> Self {
         let shared = Shared {
             store,
             clock,
+            ids,
             coordination,
             node,
-            tokens: LineTokens::new(&line_key(secret), &[]),
+            tokens,
             known: ArcSwap::default(),
             served: RwLock::default(),
             taking: tokio::sync::Mutex::default(),
@@ -168,6 +176,29 @@ impl WaitingRooms {
         known.by_offer.get(&offer.into()).copied()
     }
 
+    /// The place of somebody who shows a token of this room, if it is live. `None`: they have to join.
+    ///
+    /// # Errors
+    /// [`LineError::NoSuchRoom`].
+    pub async fn live(
+        &self,
+        room: RoomId,
+        user: Option<UserId>,
+        token: Option<&str>,
+    ) -> Result<Option<InLine>, LineError> {
+        self.with_known(room, |_| ())?;
+        let Some(token) = token.filter(|token| self.room_of_token(token) == Some(room)) else {
+            return Ok(None);
+        };
+        Ok(self.ask(token, user).await.ok())
+    }
+
+    /// Whether a room lets people join who have not logged in.
+    #[must_use]
+    pub fn takes_guests(&self, room: RoomId) -> bool {
+        self.with_known(room, |known| known.admits == Admits::Anybody).unwrap_or(false)
+    }
+
     /// Gives somebody a place in line. Who has a live one gets it again: an account by itself, a
     /// guest who shows its token. A refused join burns no number.
     ///
@@ -180,19 +211,16 @@ impl WaitingRooms {
         token: Option<&str>,
     ) -> Result<InLine, LineError> {
         let admits = self.with_known(room, |known| known.admits)?;
-        if let Some(token) = token
-            && self.room_of_token(token) == Some(room)
-            && let Ok(live) = self.ask(token, user).await
-        {
+        if let Some(live) = self.live(room, user, token).await? {
             return Ok(live);
         }
         let visitor = match (admits, user) {
             (_, Some(user)) => Visitor::Account(user),
-            (Admits::Anybody, None) => Visitor::Guest(rand::random()),
+            (Admits::Anybody, None) => Visitor::Guest(self.new_guest()),
             (Admits::Accounts, None) => return Err(LineError::AccountNeeded),
         };
         let ticket = self.serving(room)?.join(room, visitor).await?;
-        let holder = Holder { ticket, visitor };
+        let holder = Holder::new(ticket, visitor);
         let until = self.shared.clock.now().plus_ms(PLACE_MS);
         let token = self.shared.tokens.place(PlaceToken { room, holder, until });
         self.stand(room, holder, &token).await
@@ -205,13 +233,19 @@ impl WaitingRooms {
     /// See [`LineError`].
     pub async fn ask(&self, token: &str, user: Option<UserId>) -> Result<InLine, LineError> {
         let tokens = &self.shared.tokens;
-        match tokens.read_place(token, self.shared.clock.now()) {
-            Ok(PlaceToken { room, holder, .. }) => {
+        let now = self.shared.clock.now();
+        match tokens.read_place_and_key(token, now) {
+            Ok((PlaceToken { room, holder, .. }, false)) => {
                 check_owner(holder, user)?;
                 self.stand(room, holder, token).await
             }
+            // What a former key signed is replaced, so that a place lives longer than its key.
+            Ok((place @ PlaceToken { room, holder, .. }, true)) => {
+                check_owner(holder, user)?;
+                self.stand(room, holder, &tokens.place(place)).await
+            }
             Err(TokenError::NotOurs) => {
-                let PassToken { room, holder, until } = tokens.read_pass(token)?;
+                let PassToken { room, holder, until } = tokens.read_pass(token, now)?;
                 check_owner(holder, user)?;
                 let pass = self.serving(room)?.resume(room, holder, until).await?;
                 Ok(self.active(room, holder, pass))
@@ -226,11 +260,12 @@ impl WaitingRooms {
     /// See [`LineError`].
     pub async fn leave(&self, token: &str, user: Option<UserId>) -> Result<(), LineError> {
         let tokens = &self.shared.tokens;
-        let place = tokens.read_place(token, self.shared.clock.now());
+        let now = self.shared.clock.now();
+        let place = tokens.read_place(token, now);
         let place = place.map(|PlaceToken { room, holder, .. }| (room, holder));
         let (room, holder) = match place {
             Err(TokenError::NotOurs) => {
-                tokens.read_pass(token).map(|PassToken { room, holder, .. }| (room, holder))?
+                tokens.read_pass(token, now).map(|PassToken { room, holder, .. }| (room, holder))?
             }
             place => place?,
         };
@@ -262,14 +297,14 @@ impl WaitingRooms {
             Standing::Over => return Err(Refusal::Over.into()),
         };
         let poll_after_ms = self.poll_after_ms(room, &status)?;
-        Ok(InLine { room, token: token.to_owned(), status, poll_after_ms })
+        Ok(InLine { room, number: holder.ticket, token: token.to_owned(), status, poll_after_ms })
     }
 
     fn active(&self, room: RoomId, holder: Holder, Pass { until, .. }: Pass) -> InLine {
         let token = self.shared.tokens.pass(PassToken { room, holder, until });
         // There is nothing to wait for; whoever asks learns that the pass is still good.
         let poll_after_ms = until.since_ms(self.shared.clock.now()).max(0);
-        InLine { room, token, status: InLineStatus::Active { until }, poll_after_ms }
+        InLine { room, number: holder.ticket, token, status: InLineStatus::Active { until }, poll_after_ms }
     }
 
     fn poll_after_ms(&self, room: RoomId, status: &InLineStatus) -> Result<i64, LineError> {
@@ -285,9 +320,14 @@ impl WaitingRooms {
     }
 
     fn room_of_token(&self, token: &str) -> Option<RoomId> {
-        let tokens = &self.shared.tokens;
-        let place = tokens.read_place(token, self.shared.clock.now()).map(|place| place.room);
-        place.or_else(|_| tokens.read_pass(token).map(|pass| pass.room)).ok()
+        let (tokens, now) = (&self.shared.tokens, self.shared.clock.now());
+        let place = tokens.read_place(token, now).map(|place| place.room);
+        place.or_else(|_| tokens.read_pass(token, now).map(|pass| pass.room)).ok()
+    }
+
+    /// A guest's secret.
+    fn new_guest(&self) -> u128 {
+        u128::from_be_bytes(*self.shared.ids.secret().first_chunk().expect("32 bytes have a first 16"))
     }
 
     fn with_known<T>(&self, room: RoomId, read: impl FnOnce(&KnownRoom) -> T) -> Result<T, LineError> {
@@ -324,13 +364,4 @@ impl Known {
         }
         known
     }
-}
-
-/// A key of its own from the installation's secret; its name, which tokens tell, follows from it, so
-/// that tokens of another secret are mostly recognised as such.
-fn line_key(secret: &[u8]) -> LineKey {
-    let mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-    let secret: [u8; 32] = mac.chain_update(b"onsale line key v1").finalize().into_bytes().into();
-    let mac = Hmac::<Sha256>::new_from_slice(&secret).expect("HMAC takes keys of any length");
-    LineKey { id: mac.chain_update(b"id").finalize().into_bytes()[0], secret }
 }

@@ -78,7 +78,7 @@ impl WaitingRooms {
         if self.shared.store.rooms().await?.len() >= ROOMS_MAX {
             return Err(StoreError::Rejected(format!("there are {ROOMS_MAX} waiting rooms already")).into());
         }
-        let record = RoomRecord::new(settings, schedule, rand::random());
+        let record = RoomRecord::new(settings, schedule, self.shared.ids.secret());
         let id = self.shared.store.add_room(&NewRoom { name, owner, admits, offers, record }).await?;
         let room = self.stored(id).await?;
         self.run(&room, false).await?;
@@ -141,6 +141,11 @@ impl WaitingRooms {
                 RoomChange::Schedule(schedule) => check_schedule(schedule)?,
                 _ => {}
             }
+        }
+        if edit.offers.is_none() && settings == stored.record.settings {
+            // What is behind it may have changed since, and its passes last as long as its holds: that is
+            // no reason not to pause it.
+            return Ok(());
         }
         self.check_offers(edit.offers.as_ref().unwrap_or(&stored.offers), &settings).await
     }

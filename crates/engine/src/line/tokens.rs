@@ -13,7 +13,10 @@ use onsale_domain::{
 };
 use sha2::Sha256;
 
-use crate::ports::{Holder, Visitor};
+use crate::{
+    FormerKey,
+    ports::{Holder, Visitor},
+};
 
 const VERSION: u8 = 1;
 
@@ -34,15 +37,28 @@ pub struct LineKey {
     pub secret: [u8; 32],
 }
 
+impl LineKey {
+    /// A key of its own from the installation's secret; its name, which tokens tell, follows from it, so
+    /// that tokens of another secret are mostly recognised as such.
+    #[must_use]
+    pub fn of(secret: &[u8]) -> Self {
+        let secret: [u8; 32] =
+            hmac(secret).chain_update(b"onsale line key v1").finalize().into_bytes().into();
+        Self { id: hmac(&secret).chain_update(b"id").finalize().into_bytes()[0], secret }
+    }
+}
+
 /// Signs and checks tokens.
 pub struct LineTokens {
-    /// The first signs, all are accepted.
-    keys: Vec<Keys>,
+    current: Keys,
+    former: Vec<Keys>,
 }
 
 /// The keys derived from one secret.
 struct Keys {
     id: u8,
+    /// From when on they read nothing any more.
+    until: Option<Timestamp>,
     place: Hmac<Sha256>,
     pass: Hmac<Sha256>,
     session: Hmac<Sha256>,
@@ -99,10 +115,18 @@ pub enum TokenError {
 }
 
 impl LineTokens {
-    /// Signs with `current` and also accepts the keys in `former`, until they are left out.
+    /// Signs with `current`, and also reads with the keys in `former`, each until its time is up.
     #[must_use]
-    pub fn new(current: &LineKey, former: &[LineKey]) -> Self {
-        Self { keys: std::iter::once(current).chain(former).map(Keys::derive).collect() }
+    pub fn new(current: &LineKey, former: &[(LineKey, Option<Timestamp>)]) -> Self {
+        let former = former.iter().map(|(key, until)| Keys::derive(key, *until)).collect();
+        Self { current: Keys::derive(current, None), former }
+    }
+
+    /// With keys that are derived from the installation's secret, and from those it had before.
+    #[must_use]
+    pub fn of(secret: &[u8], former: &[FormerKey]) -> Self {
+        let former: Vec<_> = former.iter().map(|key| (LineKey::of(&key.key), key.until)).collect();
+        Self::new(&LineKey::of(secret), &former)
     }
 
     /// The token of a place.
@@ -120,7 +144,7 @@ impl LineTokens {
     /// The token of a browser's session, which makes it the same guest in all rooms.
     #[must_use]
     pub fn session(&self, guest: u128, until: Timestamp) -> String {
-        let holder = Holder { ticket: Ticket(0), visitor: Visitor::Guest(guest) };
+        let holder = Holder::new(Ticket(0), Visitor::Guest(guest));
         self.sign(Kind::Session, Claims { room: RoomId(0), holder, until })
     }
 
@@ -135,7 +159,8 @@ impl LineTokens {
         visitor: Visitor,
         now: Timestamp,
     ) -> Result<PlaceToken, TokenError> {
-        let Claims { room, holder, until } = self.check(Kind::Place, text)?.of(room, visitor, now)?;
+        let (claims, _) = self.check(Kind::Place, text, now)?;
+        let Claims { room, holder, until } = claims.of(room, visitor, now)?;
         Ok(PlaceToken { room, holder, until })
     }
 
@@ -151,7 +176,8 @@ impl LineTokens {
         visitor: Visitor,
         now: Timestamp,
     ) -> Result<PassToken, TokenError> {
-        let Claims { room, holder, until } = self.check(Kind::Pass, text)?.of(room, visitor, now)?;
+        let (claims, _) = self.check(Kind::Pass, text, now)?;
+        let Claims { room, holder, until } = claims.of(room, visitor, now)?;
         Ok(PassToken { room, holder, until })
     }
 
@@ -160,9 +186,18 @@ impl LineTokens {
     /// # Errors
     /// Why it is refused.
     pub fn read_place(&self, text: &str, now: Timestamp) -> Result<PlaceToken, TokenError> {
-        let claims = self.check(Kind::Place, text)?;
+        self.read_place_and_key(text, now).map(|(place, _)| place)
+    }
+
+    /// As [`LineTokens::read_place`]; also whether it was a former key that signed it, so that it is to be
+    /// replaced.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn read_place_and_key(&self, text: &str, now: Timestamp) -> Result<(PlaceToken, bool), TokenError> {
+        let (claims, is_former) = self.check(Kind::Place, text, now)?;
         let Claims { room, holder, until } = claims.of(claims.room, claims.holder.visitor, now)?;
-        Ok(PlaceToken { room, holder, until })
+        Ok((PlaceToken { room, holder, until }, is_former))
     }
 
     /// The pass that a token stands for, of whatever room and whoever's. Its time may be up, or may
@@ -170,8 +205,8 @@ impl LineTokens {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn read_pass(&self, text: &str) -> Result<PassToken, TokenError> {
-        let Claims { room, holder, until } = self.check(Kind::Pass, text)?;
+    pub fn read_pass(&self, text: &str, now: Timestamp) -> Result<PassToken, TokenError> {
+        let (Claims { room, holder, until }, _) = self.check(Kind::Pass, text, now)?;
         Ok(PassToken { room, holder, until })
     }
 
@@ -180,7 +215,7 @@ impl LineTokens {
     /// # Errors
     /// Why it is refused.
     pub fn check_session(&self, text: &str, now: Timestamp) -> Result<u128, TokenError> {
-        let claims = self.check(Kind::Session, text)?;
+        let (claims, _) = self.check(Kind::Session, text, now)?;
         match claims.of(RoomId(0), claims.holder.visitor, now)?.holder.visitor {
             Visitor::Guest(guest) => Ok(guest),
             Visitor::Account(_) => Err(TokenError::NotOurs),
@@ -188,35 +223,44 @@ impl LineTokens {
     }
 
     fn sign(&self, kind: Kind, claims: Claims) -> String {
-        let keys = &self.keys[0];
+        let keys = &self.current;
         let bytes = claims.bytes(keys.id);
         let tag = keys.of(kind).clone().chain_update(bytes).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode([&bytes[..], &tag].concat())
     }
 
-    fn check(&self, kind: Kind, text: &str) -> Result<Claims, TokenError> {
+    /// What a token says, and whether a former key signed it.
+    fn check(&self, kind: Kind, text: &str, now: Timestamp) -> Result<(Claims, bool), TokenError> {
         let mut bytes = [0; TOKEN_BYTES];
         // The buffer's size is checked against the text's length before anything is decoded.
         if URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) != Ok(TOKEN_BYTES) {
             return Err(TokenError::NotOurs);
         }
         let (claims, tag) = bytes.split_first_chunk::<CLAIMS_BYTES>().expect("the token is longer");
-        let keys = self.keys.iter().find(|keys| keys.id == claims[1]).ok_or(TokenError::RetiredKey)?;
-        // Compares in constant time.
-        let verified = keys.of(kind).clone().chain_update(claims).verify_slice(tag);
-        verified.map_err(|_| TokenError::NotOurs)?;
-        Claims::parse(claims).ok_or(TokenError::NotOurs)
+        // Two keys may have the same name.
+        let former = self.former.iter().filter(|keys| keys.until.is_none_or(|until| now < until));
+        let keys = std::iter::once((&self.current, false)).chain(former.map(|keys| (keys, true)));
+        let mut refused = TokenError::RetiredKey;
+        for (keys, is_former) in keys.filter(|(keys, _)| keys.id == claims[1]) {
+            // Compares in constant time.
+            if keys.of(kind).clone().chain_update(claims).verify_slice(tag).is_ok() {
+                return Ok((Claims::parse(claims).ok_or(TokenError::NotOurs)?, is_former));
+            }
+            refused = TokenError::NotOurs;
+        }
+        Err(refused)
     }
 }
 
 impl Keys {
-    fn derive(key: &LineKey) -> Self {
+    fn derive(key: &LineKey, until: Option<Timestamp>) -> Self {
         let derived = |label: &[u8]| {
             let derived = hmac(&key.secret).chain_update(label).finalize().into_bytes();
             hmac(&derived)
         };
         Self {
             id: key.id,
+            until,
             place: derived(b"onsale line v1 place"),
             pass: derived(b"onsale line v1 pass"),
             session: derived(b"onsale line v1 session"),
@@ -274,7 +318,7 @@ impl Claims {
         };
         Some(Self {
             room: RoomId(i64::from_be_bytes(*room)),
-            holder: Holder { ticket: Ticket(u32::from_be_bytes(*ticket)), visitor },
+            holder: Holder::new(Ticket(u32::from_be_bytes(*ticket)), visitor),
             until: Timestamp(i64::from_be_bytes(rest.try_into().ok()?)),
         })
     }
@@ -312,7 +356,7 @@ mod tests {
     }
 
     fn place(visitor: Visitor) -> PlaceToken {
-        let holder = Holder { ticket: Ticket(1_000_000), visitor };
+        let holder = Holder::new(Ticket(1_000_000), visitor);
         PlaceToken { room: ROOM, holder, until: NOW.plus_ms(60_000) }
     }
 
@@ -334,12 +378,12 @@ mod tests {
             assert_eq!(after, Err(TokenError::Expired));
             let text = tokens.pass(pass(visitor));
             assert_eq!(tokens.check_pass(&text, ROOM, visitor, NOW), Ok(pass(visitor)));
-            assert_eq!(tokens.read_pass(&text), Ok(pass(visitor)));
+            assert_eq!(tokens.read_pass(&text, NOW), Ok(pass(visitor)));
             assert_eq!(tokens.read_place(&text, NOW), Err(TokenError::NotOurs));
             let text = tokens.place(place(visitor));
             assert_eq!(tokens.read_place(&text, last), Ok(place(visitor)));
             assert_eq!(tokens.read_place(&text, NOW.plus_ms(60_000)), Err(TokenError::Expired));
-            assert_eq!(tokens.read_pass(&text), Err(TokenError::NotOurs));
+            assert_eq!(tokens.read_pass(&text, NOW), Err(TokenError::NotOurs));
         }
         let session = tokens.session(5, NOW.plus_ms(1));
         assert_eq!(tokens.check_session(&session, NOW), Ok(5));
@@ -358,7 +402,7 @@ mod tests {
                         || tokens.check_pass(text, ROOM, visitor, NOW).is_ok()
                         || tokens.check_session(text, NOW).is_ok()
                         || tokens.read_place(text, NOW).is_ok()
-                        || tokens.read_pass(text).is_ok()
+                        || tokens.read_pass(text, NOW).is_ok()
                 };
                 assert!(accepted(&text), "the changed ones differ in one thing only");
                 let bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
@@ -405,12 +449,26 @@ mod tests {
     fn keys_are_rotated() {
         let text = tokens().place(place(ALICE));
         let check = |tokens: &LineTokens| tokens.check_place(&text, ROOM, ALICE, NOW);
-        let rotated = LineTokens::new(&key(2), &[key(1)]);
+        let rotated = LineTokens::new(&key(2), &[(key(1), None)]);
         assert!(check(&rotated).is_ok(), "tokens of the former key hold");
+        assert_eq!(rotated.read_place_and_key(&text, NOW), Ok((place(ALICE), true)));
         let newer = rotated.place(place(ALICE));
+        assert_eq!(rotated.read_place_and_key(&newer, NOW), Ok((place(ALICE), false)));
         assert_eq!(tokens().check_place(&newer, ROOM, ALICE, NOW), Err(TokenError::RetiredKey));
         assert_eq!(check(&LineTokens::new(&key(2), &[])), Err(TokenError::RetiredKey));
         let impostor = LineKey { id: 1, secret: [9; 32] };
         assert_eq!(check(&LineTokens::new(&impostor, &[])), Err(TokenError::NotOurs));
+        assert!(check(&LineTokens::new(&impostor, &[(key(1), None)])).is_ok(), "of the same name");
+    }
+
+    #[test]
+    fn a_former_key_reads_until_its_time_is_up() {
+        let (text, pass) = (tokens().place(place(ALICE)), tokens().pass(pass(ALICE)));
+        let rotated = LineTokens::new(&key(2), &[(key(1), Some(NOW.plus_ms(1_000)))]);
+        assert!(rotated.read_place(&text, NOW.plus_ms(999)).is_ok());
+        assert!(rotated.read_pass(&pass, NOW.plus_ms(999)).is_ok());
+        let late = NOW.plus_ms(1_000);
+        assert_eq!(rotated.read_place(&text, late), Err(TokenError::RetiredKey));
+        assert_eq!(rotated.read_pass(&pass, late), Err(TokenError::RetiredKey));
     }
 }

@@ -14,10 +14,10 @@ use super::error::StoreError;
 /// Keeps rooms. What joining, asking, entering, leaving and paying cost does not depend on how many
 /// wait.
 ///
-/// Rooms are losable: after a crash they are added again from their last [`RoomRecord`], and no
-/// number is given out twice, nobody is further back than before, and passes hold. Two things are
-/// forgotten: which accounts have joined, until they ask with their number again; and which places
-/// below the cursor have been used up, so that these may enter once more.
+/// Rooms are losable: after a crash they are added again from their last [`RoomRecord`] and their log. No
+/// number is given out twice, nobody is further back than before, passes hold, and what was given up or
+/// used up stays so: entering, paying and leaving are answered once the log has them. Who joined in the
+/// last moment before a crash is known again when they show their number, or takes another.
 #[async_trait]
 pub trait Coordination: Send + Sync + 'static {
     /// Whose rooms these are.
@@ -49,18 +49,19 @@ pub trait Coordination: Send + Sync + 'static {
     async fn pass(&self, room: RoomId, holder: Holder) -> Result<Pass, CoordinationError>;
 
     /// As [`Coordination::pass`], for somebody who shows a pass that is good until `until`: one that
-    /// was given out before a crash is taken back.
+    /// was given out before a crash is taken back. A guest's pass becomes that of the first account that
+    /// shows it; should the account have a number of its own, that one is given up.
     async fn resume(&self, room: RoomId, holder: Holder, until: Timestamp)
     -> Result<Pass, CoordinationError>;
 
-    /// Lets a pass last until `until`, but no longer than a new one would.
+    /// Lets a pass last until `until`, if it did not before.
     async fn extend(&self, room: RoomId, holder: Holder, until: Timestamp)
     -> Result<Pass, CoordinationError>;
 
     /// Uses a pass up: it has been paid with.
     async fn use_up(&self, room: RoomId, holder: Holder) -> Result<(), CoordinationError>;
 
-    /// Gives up a place, a turn or a pass.
+    /// Gives up a place, a turn or a pass, for good.
     async fn leave(&self, room: RoomId, holder: Holder) -> Result<(), CoordinationError>;
 
     /// Opens, closes and calls what is due. To be done about ten times a second.
@@ -97,14 +98,26 @@ pub trait RoomJournal: Send + Sync + 'static {
 
     /// Writes a room's record in the place of the one before. After `Ok` it survives a crash.
     async fn record(&self, room: RoomId, record: &RoomRecord) -> Result<(), StoreError>;
+
+    /// Adds rows to a room's log, each of at most [`LOG_ROW_BYTES_MAX`]. After `Ok` all of them survive a
+    /// crash; after an error none or all do.
+    async fn append(&self, room: RoomId, rows: Vec<Vec<u8>>) -> Result<(), StoreError>;
+
+    /// The rows of a room's log after the one with this number, 0 for all, in the order in which they were
+    /// added, each with its number; at most some hundred. None: there are no more.
+    async fn log(&self, room: RoomId, after: i64) -> Result<Vec<(i64, Vec<u8>)>, StoreError>;
 }
+
+/// The most bytes of a row in a room's log: what the smallest column of bytes holds.
+pub const LOG_ROW_BYTES_MAX: usize = 60_000;
 
 /// Whom a room lets join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admits {
     /// Accounts, each with one live place.
     Accounts,
-    /// Anybody. The signed number is the place; nobody is remembered.
+    /// Anybody. An account has one live place here, too; of guests nobody is remembered, the signed number
+    /// is the place.
     Anybody,
 }
 
@@ -124,6 +137,16 @@ pub struct Holder {
     pub ticket: Ticket,
     /// Whose it is.
     pub visitor: Visitor,
+    /// The account that wants to use a guest's pass, if it is for that that the number is shown.
+    pub used_by: Option<UserId>,
+}
+
+impl Holder {
+    /// Somebody who shows their number.
+    #[must_use]
+    pub const fn new(ticket: Ticket, visitor: Visitor) -> Self {
+        Self { ticket, visitor, used_by: None }
+    }
 }
 
 /// Why something was not done. Nothing has changed.
@@ -138,6 +161,9 @@ pub enum CoordinationError {
     /// The room is for accounts.
     #[error("this waiting room is for people who have logged in")]
     AccountNeeded,
+    /// The guest's pass has been used by another account.
+    #[error("this pass has been used by another account")]
+    OtherAccount,
     /// The room's rules forbid it.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -33,7 +33,9 @@ pub use catalogue::{
     CatalogueStore, ConcertPage, ImportOutcome, Imported, MovieQuery, PerformanceListing, PerformanceSummary,
     SeatSelector, ShowListing,
 };
-pub use coordination::{Admits, Coordination, CoordinationError, Holder, Reach, RoomJournal, Visitor};
+pub use coordination::{
+    Admits, Coordination, CoordinationError, Holder, LOG_ROW_BYTES_MAX, Reach, RoomJournal, Visitor,
+};
 pub use deliveries::{
     Again, Attempt, AttemptOutcome, Channel, Delivery, DeliveryBacklog, DeliveryState, DeliveryStore, Lease,
     NewDelivery,

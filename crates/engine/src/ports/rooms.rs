@@ -46,6 +46,14 @@ pub trait RoomStore: Send + Sync + 'static {
     /// with [`StoreError::Rejected`] if `node` does not run the room.
     async fn record_room(&self, id: RoomId, node: NodeId, record: &RoomRecord) -> Result<(), StoreError>;
 
+    /// Adds rows to a room's log, all or none. After `Ok` they survive a crash. Fails with
+    /// [`StoreError::Rejected`] if `node` does not run the room.
+    async fn append_room_log(&self, id: RoomId, node: NodeId, rows: Vec<Vec<u8>>) -> Result<(), StoreError>;
+
+    /// The rows of a room's log after the one with this number, 0 for all, in the order in which they were
+    /// added, each with its number; at most 100.
+    async fn room_log(&self, id: RoomId, after: i64) -> Result<Vec<(i64, Vec<u8>)>, StoreError>;
+
     /// Asks the node that runs a room to change it; the request's number.
     async fn ask_room_change(
         &self,

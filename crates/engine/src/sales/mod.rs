@@ -60,7 +60,7 @@ use crate::{
     clock::Clock,
     engine::Settings,
     ids::Ids,
-    line::{Entry, EntryError, Shopper, WaitingRooms},
+    line::{Entry, EntryError, LineError, Shopper, WaitingRooms},
     ports::{Broadcast, Guard, Limiter, Locks, OrderPage, Store, StoreError, TransactionError},
 };
 
@@ -761,10 +761,23 @@ impl Sales {
         self.shared.health()
     }
 
-    /// Lets a pass last as long as what was held with it; its new token.
+    /// Lets a pass last as long as what was held with it; its new token. If the room does not answer, it
+    /// is asked again beside: what is held would outlive its pass.
     async fn extended(&self, entry: Option<Entry>, order: &Order) -> Option<String> {
-        let extended = self.shared.rooms.extend(&entry?, order.expires_at).await;
-        extended.inspect_err(|error| tracing::debug!(%error, "a pass was not extended")).ok()
+        let (entry, until) = (entry?, order.expires_at);
+        match self.shared.rooms.extend(&entry, until).await {
+            Ok(token) => Some(token),
+            Err(LineError::Store(error)) => {
+                tracing::debug!(%error, "a pass is not extended yet");
+                let rooms = self.shared.rooms.clone();
+                tokio::spawn(async move { rooms.extend_in_the_end(&entry, until).await });
+                None
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a pass was not extended");
+                None
+            }
+        }
     }
 
     fn pass_gate(&self, caller: UserId, command: &Command) -> Result<(), SaleError> {

@@ -60,6 +60,10 @@ async fn write(
     if config.accounts.signing_key.is_empty() {
         contents.push((SIGNING_KEY.to_owned(), folder.signing_key_file()));
     }
+    for (path, _) in folder.former_key_files()? {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("it was read as text");
+        contents.push((name.to_owned(), path.clone()));
+    }
     if config.media.url.is_empty() {
         contents.extend(pictures(&folder.media())?);
     }

@@ -1,6 +1,6 @@
 //! `onsale backup` and `onsale restore`: everything that the embedded default keeps, in one file.
 //!
-//! A backup is a tar archive: the database as of one moment, the signing key, the pictures, and last a
+//! A backup is a tar archive: the database as of one moment, the signing keys, the pictures, and last a
 //! manifest with the digest of each. So a backup that was cut off has no manifest, and one that was
 //! changed does not agree with it.
 

@@ -13,7 +13,7 @@ use super::{
     sync_folder,
 };
 use crate::{
-    data_folder::{DATABASE, DataFolder, MEDIA, SIGNING_KEY},
+    data_folder::{DATABASE, DataFolder, MEDIA, SIGNING_KEY, former_key_until},
     failure::Failure,
     progress::Progress,
     serve_lock::ServeLock,
@@ -67,7 +67,8 @@ fn place_of(name: &str, folder: &Path) -> Option<PathBuf> {
         let picture = name.strip_prefix(MEDIA)?.strip_prefix('/')?;
         (!picture.contains('/') && !picture.starts_with('.')).then_some(())
     };
-    (name == DATABASE || name == SIGNING_KEY || is_picture().is_some()).then(|| folder.join(name))
+    let is_key = name == SIGNING_KEY || former_key_until(name).is_some();
+    (name == DATABASE || is_key || is_picture().is_some()).then(|| folder.join(name))
 }
 
 fn make_folder(path: &Path) -> Result<(), Failure> {
@@ -83,7 +84,10 @@ fn move_into_place(aside: &Path, folder: &Path) -> Result<(), Failure> {
         fs::rename(picture.path(), media.join(picture.file_name())).map_err(failed(&media))?;
     }
     sync_folder(&media)?;
-    for name in [SIGNING_KEY, DATABASE] {
+    let former = DataFolder::existing(aside)?.former_key_files()?;
+    let former = former.iter().filter_map(|(path, _)| path.file_name()?.to_str());
+    // The database comes last: a folder with one is whole.
+    for name in former.chain([SIGNING_KEY, DATABASE]) {
         let (from, to) = (aside.join(name), folder.join(name));
         if from.exists() {
             fs::rename(&from, &to).map_err(failed(&to))?;
@@ -102,8 +106,18 @@ mod tests {
         let place = |name| place_of(name, Path::new("d")).map(|path| path.display().to_string());
         assert_eq!(place("onsale.db").as_deref(), Some("d/onsale.db"));
         assert_eq!(place("signing.key").as_deref(), Some("d/signing.key"));
+        assert!(place("signing.key.former.1800000000").is_some());
         assert_eq!(place("media/ab.jpg").as_deref(), Some("d/media/ab.jpg"));
-        for other in ["onsale.db-wal", "serve.lock", "media/", "media/a/b", "media/.x", "mediaab.jpg", "x"] {
+        for other in [
+            "onsale.db-wal",
+            "serve.lock",
+            "media/",
+            "media/a/b",
+            "media/.x",
+            "mediaab.jpg",
+            "x",
+            "signing.key.1",
+        ] {
             assert_eq!(place(other), (other == "media/").then(|| "d/media/".to_owned()), "{other}");
         }
     }

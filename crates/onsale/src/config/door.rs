@@ -77,6 +77,8 @@ pub(crate) struct Limits {
     pub(crate) unpaid_lapses: u32,
     pub(crate) unpaid_seconds: u32,
     pub(crate) unpaid_free_networks: Vec<IpNet>,
+    pub(crate) guest_numbers: u32,
+    pub(crate) guest_numbers_seconds: u32,
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -157,6 +159,8 @@ impl Default for Limits {
             unpaid_lapses: 3,
             unpaid_seconds: 3_600,
             unpaid_free_networks: Vec::new(),
+            guest_numbers: 3_000,
+            guest_numbers_seconds: 600,
             rules: vec![lists],
         }
     }
@@ -213,8 +217,19 @@ impl Limits {
     }
 
     fn settings(&self, limiter: Arc<dyn Limiter>) -> Option<LimitSettings> {
-        self.enabled
-            .then(|| LimitSettings { limiter, rules: self.rules.iter().map(Rule::group_rule).collect() })
+        let guest_numbers = CountRule {
+            name: "guest-numbers-by-ip".into(),
+            requests: self.guest_numbers,
+            window_ms: i64::from(self.guest_numbers_seconds) * 1_000,
+            burst: self.guest_numbers,
+            block_ms: 0,
+            block_ms_max: 0,
+        };
+        self.enabled.then(|| LimitSettings {
+            limiter,
+            rules: self.rules.iter().map(Rule::group_rule).collect(),
+            guest_numbers: (self.guest_numbers > 0).then_some(guest_numbers),
+        })
     }
 
     /// How often somebody may try a password, or sign up.
@@ -266,6 +281,7 @@ impl Limits {
             ("unpaid_min", self.unpaid_min),
             ("unpaid_lapses", self.unpaid_lapses),
             ("unpaid_seconds", self.unpaid_seconds),
+            ("guest_numbers_seconds", self.guest_numbers_seconds),
         ] {
             if value == 0 {
                 return Err(format!("limits.{key}: must be at least 1"));

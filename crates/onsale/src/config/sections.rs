@@ -109,6 +109,7 @@ impl PointsFromName {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Accounts {
     pub(crate) signing_key: SecretText,
+    pub(crate) former_signing_keys: Vec<SecretText>,
     pub(crate) access_minutes: u32,
     pub(crate) refresh_days: u32,
     pub(crate) refresh_grace_seconds: u32,
@@ -282,6 +283,7 @@ impl Default for Accounts {
     fn default() -> Self {
         Self {
             signing_key: SecretText::default(),
+            former_signing_keys: Vec::new(),
             access_minutes: 60,
             refresh_days: 7,
             refresh_grace_seconds: 10,

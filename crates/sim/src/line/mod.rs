@@ -4,6 +4,7 @@
 //! the domain. An oracle that knows every visitor watches what the room does.
 
 mod crowd;
+mod hoppers;
 mod intervals;
 mod oracle;
 mod pipeline;
@@ -11,6 +12,7 @@ mod report;
 mod run;
 mod wheel;
 
+pub use hoppers::{Hoppers, Lots, hop};
 pub use report::{Prediction, Report, Second, bias, error, told_within, within_range};
 pub use run::{Setup, run};
 

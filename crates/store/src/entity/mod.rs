@@ -22,7 +22,7 @@ pub(crate) use items::{item, stock};
 pub(crate) use media::picture;
 pub(crate) use popularity::{chart, chart_run, counted_event, popularity_day, popularity_now};
 pub(crate) use replicas::replica_heartbeat;
-pub(crate) use rooms::{room, room_change, room_offer};
+pub(crate) use rooms::{room, room_change, room_log, room_offer};
 pub(crate) use sales::{claim, idempotency_key, ledger_entry, order, payment, wallet};
 pub(crate) use terms::offer_terms;
 pub(crate) use webhooks::{delivery, webhook};

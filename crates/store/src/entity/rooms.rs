@@ -66,3 +66,23 @@ pub(crate) mod room_change {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// A part of a room's log.
+pub(crate) mod room_log {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "room_log")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key)]
+        pub(crate) id: i64,
+        pub(crate) room_id: i64,
+        #[sea_orm(column_type = "Blob")]
+        pub(crate) entries: Vec<u8>,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -13,6 +13,7 @@ mod m0009_popularity;
 mod m0010_owners;
 mod m0011_identities;
 mod m0012_media;
+mod m0013_room_log;
 mod m0014_managed_accounts;
 mod m0015_hall_drafts;
 mod m0016_audit;
@@ -83,6 +84,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "audit", kind: Kind::Expand, schema: m0016_audit::schema },
     Migration { name: "managed accounts", kind: Kind::Expand, schema: m0014_managed_accounts::schema },
     Migration { name: "hall drafts", kind: Kind::Expand, schema: m0015_hall_drafts::schema },
+    Migration { name: "room-log", kind: Kind::Expand, schema: m0013_room_log::schema },
 ];
 
 /// What a migration makes, in order.

@@ -20,12 +20,16 @@ use sea_orm::{
 
 use crate::{
     SqlStore,
-    entity::{performance, room, room_change, room_offer, stock},
+    entity::{performance, room, room_change, room_log, room_offer, stock},
     error::{broken, conflict_on, store_error},
 };
 
 /// The most requests answered at once.
 const CHANGES_MAX: u64 = 100;
+
+/// The most rows of a log read at once, and written with one statement.
+const LOG_ROWS_MAX: u64 = 100;
+const LOG_ROWS_PER_INSERT: usize = 10;
 
 const ACCOUNTS: &str = "accounts";
 const ANYBODY: &str = "anybody";
@@ -134,6 +138,40 @@ impl RoomStore for SqlStore {
             0 => Err(StoreError::Rejected(format!("another node runs the waiting room {id}"))),
             _ => Ok(()),
         }
+    }
+
+    async fn append_room_log(&self, id: RoomId, node: NodeId, rows: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        let write = self.begin_write().await?;
+        // Whoever takes the room waits for this row, or has taken it before and is listened to alone.
+        let mine = room::Entity::update_many()
+            .col_expr(room::Column::RunBy, Expr::val(node.0))
+            .filter(room::Column::Id.eq(id.0))
+            .filter(room::Column::RunBy.eq(node.0))
+            .exec(&write)
+            .await
+            .map_err(store_error)?;
+        if mine.rows_affected == 0 {
+            return Err(StoreError::Rejected(format!("another node runs the waiting room {id}")));
+        }
+        let row = |entries| room_log::ActiveModel { id: NotSet, room_id: Set(id.0), entries: Set(entries) };
+        let mut rows = rows.into_iter().map(row).peekable();
+        while rows.peek().is_some() {
+            let some: Vec<_> = rows.by_ref().take(LOG_ROWS_PER_INSERT).collect();
+            room_log::Entity::insert_many(some).exec_without_returning(&write).await.map_err(store_error)?;
+        }
+        write.commit().await.map_err(store_error)
+    }
+
+    async fn room_log(&self, id: RoomId, after: i64) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        let rows = room_log::Entity::find()
+            .filter(room_log::Column::RoomId.eq(id.0))
+            .filter(room_log::Column::Id.gt(after))
+            .order_by_asc(room_log::Column::Id)
+            .limit(LOG_ROWS_MAX)
+            .all(&self.writer)
+            .await
+            .map_err(store_error)?;
+        Ok(rows.into_iter().map(|row| (row.id, row.entries)).collect())
     }
 
     async fn ask_room_change(

@@ -112,7 +112,7 @@ macro_rules! insist {
 
 async fn join(node: &Node, number: i64) -> Holder {
     let ticket = insist!(node.join(ROOM, account(number))).expect("the room is open");
-    Holder { ticket, visitor: account(number) }
+    Holder::new(ticket, account(number))
 }
 
 async fn enter(node: &Node, holder: Holder) -> Result<Pass, Refusal> {
@@ -180,21 +180,39 @@ async fn when_a_node_dies_another_goes_on_exactly_where_it_was() {
     assert!(new.ticket.0 >= numbers, "no number is given twice: {new:?}");
 }
 
-/// The negative control of the test above: without the copy it is as after any crash.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_copy_the_next_node_forgets_what_was_used_up() {
+/// A node dies and Redis forgets everything; whether what was used up may be shown again.
+async fn node_and_redis_are_gone(forgets_log: bool) -> Result<Pass, Refusal> {
     let world = World::new(Mode::BankWindow { inside_max: 10 }).await;
     let mut nodes = world.nodes(3).await;
     let (crowd, passes) = a_sale_under_way(&world, &nodes).await;
     let runner = run_by(&nodes).await;
     drop(nodes.remove(runner));
+    if forgets_log {
+        world.journal.forget_log();
+    }
     world.with_redis(RedisServer::flush).await;
     run_by(&nodes).await;
     let known = insist!(nodes[0].pass(ROOM, crowd[5]));
-    assert_eq!(known, Err(Refusal::NotYourTurn), "a pass must be shown");
+    let expected = if forgets_log { Err(Refusal::NotYourTurn) } else { Ok(passes[5]) };
+    assert_eq!(known, expected, "without the log a pass must be shown");
     let replayed = insist!(nodes[0].resume(ROOM, crowd[0], passes[0].until));
-    assert_eq!(replayed, Ok(passes[0]), "a used pass is good once more");
-    assert_eq!(world.tick(&nodes).await, 0, "but the window is not overfilled");
+    for holder in &crowd[12..] {
+        insist!(nodes[0].ask(ROOM, *holder)).expect("the number is known");
+    }
+    // Eight are inside; those two who had been called are called again when they ask.
+    assert_eq!(world.tick(&nodes).await, if forgets_log { 0 } else { 2 }, "the window is not overfilled");
+    replayed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_a_node_and_redis_are_gone_what_was_used_up_stays_so() {
+    assert_eq!(node_and_redis_are_gone(false).await, Err(Refusal::Over));
+}
+
+/// The negative control: without the log, too, it is good once more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_copy_and_log_the_next_node_forgets_what_was_used_up() {
+    assert!(node_and_redis_are_gone(true).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -333,7 +351,7 @@ async fn a_storm_of_faults_overfills_nothing_and_loses_nobody() {
                 let mut tickets = Vec::new();
                 for _ in 0..ROUNDS {
                     let ticket = insist!(node(&nodes, client).await.join(ROOM, account(client)));
-                    let holder = Holder { ticket: ticket.expect("open"), visitor: account(client) };
+                    let holder = Holder::new(ticket.expect("open"), account(client));
                     tickets.push(holder.ticket);
                     while insist!(node(&nodes, client).await.enter(ROOM, holder)).is_err() {
                         sleep(Duration::from_millis(10)).await;
