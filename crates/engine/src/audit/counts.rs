@@ -154,7 +154,7 @@ impl Look<'_> {
     fn heat(&mut self, row: &CountRow) {
         let Count::Now { count, as_of, heat } = row.count else { return };
         let expected = DecayingCount { count, as_of }.heat();
-        if expected.is_none_or(|expected| !((expected - heat).abs() < HEAT_ERROR_MAX)) {
+        if expected.is_none_or(|expected| heat.is_nan() || (expected - heat).abs() >= HEAT_ERROR_MAX) {
             self.report.add(Violation::CountWrong, || {
                 format!(
                     "{:?} {}: a count of {count} at {} sorted by {heat}",

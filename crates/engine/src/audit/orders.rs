@@ -16,7 +16,7 @@ use super::{
     keys::{key_text, status_told},
     pages,
     report::Violation,
-    spool::{Sorted, Spool},
+    spool::Sorted,
     stocks::Units,
 };
 use crate::ports::{OfferFacts, StoreError};
@@ -60,7 +60,7 @@ impl Whole<'_> {
 impl Look<'_> {
     /// Compares all orders with what is said of them, in the order of their ids.
     pub(super) async fn orders(&mut self) -> Result<Sold, StoreError> {
-        let mut facts = std::mem::replace(&mut self.of_orders, Spool::default()).sorted()?;
+        let mut facts = std::mem::take(&mut self.of_orders).sorted()?;
         let mut payments = Payments::default();
         let (mut sold, mut last) = (Sold::default(), None);
         pages!(self.orders, rows => {

@@ -8,7 +8,7 @@ use super::{
     keys::key_text,
     pages,
     report::Violation,
-    spool::{Sorted, Spool, from_halves, from_signed, halves, signed},
+    spool::{Sorted, from_halves, from_signed, halves, signed},
 };
 use crate::ports::{StoreError, WalletRow};
 
@@ -31,7 +31,7 @@ impl Look<'_> {
     /// Compares each wallet with the sum, the number and the order of its entries, and keys of charges with the
     /// charges.
     pub(super) async fn wallets(&mut self) -> Result<(), StoreError> {
-        let mut facts = std::mem::replace(&mut self.of_wallets, Spool::default()).sorted()?;
+        let mut facts = std::mem::take(&mut self.of_wallets).sorted()?;
         let mut last = None;
         pages!(self.wallets, rows => {
             for wallet in rows {
@@ -135,15 +135,15 @@ impl Look<'_> {
 
     /// A key of a charge and the charge were written at the same moment, with the same balance.
     fn charges(&mut self) -> Result<(), StoreError> {
-        let mut sorted = std::mem::replace(&mut self.charge_keys, Spool::default()).sorted()?;
+        let mut sorted = std::mem::take(&mut self.charge_keys).sorted()?;
         while let Some(first) = sorted.pop()? {
             let (mut charges, mut keys) = (Vec::new(), Vec::new());
             let mut record = first;
             loop {
                 if record[2] == 0 {
-                    charges.push(from_signed(record[3]))
+                    charges.push(from_signed(record[3]));
                 } else {
-                    keys.push(record)
+                    keys.push(record);
                 }
                 match sorted.pop_if(|next| next[..2] == first[..2])? {
                     Some(next) => record = next,

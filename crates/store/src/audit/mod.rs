@@ -259,13 +259,13 @@ fn after_all<C: ColumnTrait>(columns: &[C], values: &[i64]) -> sea_orm::Conditio
 fn key_text(row: &QueryResult) -> String {
     let columns = row.column_names();
     let one = |(index, name): (usize, &String)| {
-        let integer = row.try_get_by_index::<Option<i64>>(index).map(|value| shown(value));
+        let integer = row.try_get_by_index::<Option<i64>>(index).map(shown);
         let integer = integer
-            .or_else(|_| row.try_get_by_index::<Option<i32>>(index).map(|value| shown(value)))
-            .or_else(|_| row.try_get_by_index::<Option<i16>>(index).map(|value| shown(value)));
+            .or_else(|_| row.try_get_by_index::<Option<i32>>(index).map(shown))
+            .or_else(|_| row.try_get_by_index::<Option<i16>>(index).map(shown));
         let text = integer
-            .or_else(|_| row.try_get_by_index::<Option<uuid::Uuid>>(index).map(|value| shown(value)))
-            .or_else(|_| row.try_get_by_index::<Option<String>>(index).map(|value| shown(value)));
+            .or_else(|_| row.try_get_by_index::<Option<uuid::Uuid>>(index).map(shown))
+            .or_else(|_| row.try_get_by_index::<Option<String>>(index).map(shown));
         format!("{name} {}", text.unwrap_or_else(|_| "?".to_owned()))
     };
     columns.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")

@@ -222,13 +222,16 @@ pub(super) async fn outbox(
     Ok(Page { rows: rows.into_iter().flatten().collect(), unreadable, last })
 }
 
+/// A show's id, title and genre, and what they are folded to.
+type Titled = (i64, String, String, Option<String>, Option<String>);
+
 pub(super) async fn titles(
     read: &impl ConnectionTrait,
     after: Option<i64>,
 ) -> Result<Page<TitleRow, i64>, StoreError> {
     use show::Column;
     use show_gram::Column as Gram;
-    let shows: Vec<(i64, String, String, Option<String>, Option<String>)> = show::Entity::find()
+    let shows: Vec<Titled> = show::Entity::find()
         .select_only()
         .columns([Column::Id, Column::Title, Column::TitleFolded, Column::Genre, Column::GenreFolded])
         .filter(Column::Id.gt(after.unwrap_or(i64::MIN)))
