@@ -3,12 +3,11 @@
 
 use std::{
     fmt::Write as _,
-    future::Future,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use onsale_domain::{
@@ -52,7 +51,11 @@ struct Line {
 /// Measures all changes, the very large hall too unless `quick`. The table, and whether every bar was reached.
 pub(crate) async fn measure(engine: Arc<Engine>, quick: bool) -> Result<(String, bool), Failure> {
     let bulk = Bulk::new(engine).await?;
-    let mut lines = vec![bulk.beside("(calm)", false, async { Ok(tokio::time::sleep(CALM).await) }).await?.1];
+    let calm = async {
+        tokio::time::sleep(CALM).await;
+        Ok(())
+    };
+    let mut lines = vec![bulk.beside("(calm)", false, calm).await?.1];
     let catalogue = &bulk.engine.catalogue;
     let plan = plan(SEATS)?;
     let add = async { Ok(catalogue.add_hall(bulk.venue, "Field", &plan).await?) };
@@ -174,7 +177,7 @@ async fn hold_until(
         let index = next.fetch_add(1, Ordering::Relaxed);
         let seat =
             *seats.get(usize::try_from(index)?).ok_or("all seats are held; the machine is too fast")?;
-        let begun: Instant = cpu::now();
+        let begun = cpu::now();
         engine.sales.hold(UserId(100 + index), None, performance, vec![seat]).await?;
         times.push(begun.elapsed());
         tokio::time::sleep(BETWEEN_HOLDS).await;
