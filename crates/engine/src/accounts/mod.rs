@@ -1,7 +1,7 @@
 //! People, log-ins and tokens.
 //!
-//! Access tokens are checked without the database. So a session that ends must be known to each node:
-//! [`revocation`] says how soon. A change of an account that must count at once, its role or that it is
+//! Access tokens are checked without the database. So a session that ends must be known to each node;
+//! `revocation.rs` says how soon. A change of an account that must count at once, its role or that it is
 //! disabled, ends its sessions.
 
 mod email;

@@ -102,16 +102,18 @@ impl AccountSettings {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut AccountSettings);
+
     #[test]
     fn every_setting_of_hashing_has_both_bounds() {
-        let check = |change: fn(&mut AccountSettings)| {
+        let check = |change: Change| {
             let mut settings = AccountSettings::new(vec![0; 32]);
             change(&mut settings);
             settings.check()
         };
         check(|_| {}).unwrap();
         check(|settings| settings.hashing_threads = 256).unwrap();
-        let changes: [(fn(&mut AccountSettings), &str); 10] = [
+        let changes: [(Change, &str); 10] = [
             (|settings| settings.hashing_threads = 0, "hashing_threads: must be from 1 to 256"),
             (|settings| settings.hashing_threads = 1_000_000, "hashing_threads: must be from 1 to 256"),
             (|settings| settings.hashing_queue_max = 0, "hashing_queue_max"),

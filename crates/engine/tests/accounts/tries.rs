@@ -39,7 +39,6 @@ async fn limited() -> Nodes {
 }
 
 #[track_caller]
-#[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn assert_too_many<T: std::fmt::Debug>(result: Result<T, AccountError>, expected_ms: i64) {
     match result {
         Err(AccountError::TooMany { wait_ms, .. }) => assert_eq!(wait_ms, expected_ms),
