@@ -170,7 +170,7 @@ impl LocalRoom {
                 break;
             }
         }
-        if self.ticks.fetch_add(1, Ordering::Relaxed) % TICKS_PER_LOG == 0 {
+        if self.ticks.fetch_add(1, Ordering::Relaxed).is_multiple_of(TICKS_PER_LOG) {
             self.log_all().await?;
         }
         Ok(tick)
