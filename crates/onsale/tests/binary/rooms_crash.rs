@@ -88,7 +88,9 @@ mod mariadb {
 /// On a database server, or embedded if none is named.
 async fn killed(database: Option<String>, kills: usize) {
     let place = Place::new();
-    let mut variables = vec![("ONSALE_ACCOUNTS_ARGON2_MEMORY_KIB", "64")];
+    // All visitors are guests at one address.
+    let mut variables =
+        vec![("ONSALE_ACCOUNTS_ARGON2_MEMORY_KIB", "64"), ("ONSALE_LIMITS_GUEST_NUMBERS", "0")];
     variables.extend(database.as_deref().map(|url| ("ONSALE_DATABASE_URL", url)));
     let serve = || place.serve_with(&[], &variables);
     let mut server = serve();
