@@ -25,7 +25,7 @@ use onsale_engine::{
     ports::{NewRoom, RoomStore as _},
     sales::SaleSettings,
 };
-use onsale_store::{ScratchDatabase, SqlStore, StoreOptions};
+use onsale_store::{ScratchDatabase, SqlStore, StoreOptions, negative_control};
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -70,6 +70,11 @@ impl Stage {
         Self::open_with(url, sales, metrics, DoorSettings::default(), &[])
     }
 
+    /// As [`Stage::open`], on a database whose catalogue has no indexes.
+    pub(crate) fn open_without_indexes(url: &str, metrics: PrometheusHandle) -> Result<Self, Failure> {
+        Self::open_prepared(url, false, SaleSettings::default(), metrics, DoorSettings::default(), &[])
+    }
+
     /// As [`Stage::open`], with a door that may turn requests away, and with waiting rooms as a
     /// restart would find them.
     pub(crate) fn open_with(
@@ -79,9 +84,23 @@ impl Stage {
         door: DoorSettings,
         rooms: &[NewRoom],
     ) -> Result<Self, Failure> {
+        Self::open_prepared(url, true, sales, metrics, door, rooms)
+    }
+
+    fn open_prepared(
+        url: &str,
+        indexes: bool,
+        sales: SaleSettings,
+        metrics: PrometheusHandle,
+        door: DoorSettings,
+        rooms: &[NewRoom],
+    ) -> Result<Self, Failure> {
         let runtime = Server::runtime("onsale")?;
         let (database, engine) = runtime.block_on(async {
             let (database, store) = open_scratch(url).await?;
+            if !indexes {
+                negative_control::drop_catalogue_indexes(&store).await?;
+            }
             for room in rooms {
                 store.add_room(room).await?;
             }

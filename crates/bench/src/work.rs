@@ -28,6 +28,9 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// Seats of the halls that holds are made in: a large arena.
 const HOLD_SEATS: u32 = 20_000;
 
+/// Screenings of the films that are searched, as in the cinema that stages of a search were first measured for.
+const SCREENINGS: usize = 1_500;
+
 /// More holds a second than are to be expected, to have seats enough.
 const HOLDS_A_SECOND_MAX: f64 = 60_000.0;
 
@@ -42,6 +45,8 @@ const GROWTH_HOLDS: u64 = 10_000;
 pub(crate) enum Work {
     /// A cached catalogue read
     Catalogue,
+    /// A catalogue search over 1,500 screenings, plain, indexed and cached
+    CatalogueStages,
     /// Availability of a 100,000-seat hall
     Availability,
     /// A durable hold
@@ -64,8 +69,9 @@ pub(crate) enum Work {
 
 impl Work {
     /// All, in the order in which they are measured.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Catalogue,
+        Self::CatalogueStages,
         Self::Availability,
         Self::Hold,
         Self::Refused,
@@ -81,6 +87,7 @@ impl Work {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Catalogue => "catalogue",
+            Self::CatalogueStages => "search stages",
             Self::Availability => "availability",
             Self::Hold => "hold",
             Self::Refused => "refused",
@@ -174,6 +181,7 @@ impl Bench<'_> {
         self.progress.work(work.name());
         match work {
             Work::Catalogue => self.catalogue(),
+            Work::CatalogueStages => self.catalogue_stages(),
             Work::Availability => self.availability(),
             Work::Hold => self.hold(),
             Work::Refused => self.refused(),
@@ -191,6 +199,27 @@ impl Bench<'_> {
         stage.block_on(async { stage.add_films(&stage.add_hall(1_000).await?, 100).await })?;
         let path = "/api/v1/movies";
         self.compare_get(Work::Catalogue, &stage, path)
+    }
+
+    /// The same search with nothing to help it, with the database's indexes, and with the cache before them.
+    fn catalogue_stages(&self) -> Result<Results, Failure> {
+        let films = SCREENINGS / 3;
+        let fill = |stage: &Stage| {
+            stage.block_on(async { stage.add_films(&stage.add_hall(1_000).await?, films).await })
+        };
+        let plain_stage = Stage::open_without_indexes(&self.database.url, self.metrics.clone())?;
+        fill(&plain_stage)?;
+        let stage = self.stage(SaleSettings::default())?;
+        fill(&stage)?;
+        let plain = Contender::new("plain", &plain_stage.server, &requests::searches());
+        let indexed = Contender::new("indexed", &stage.server, &requests::searches());
+        let cached = Contender::new("cached", &stage.server, &requests::get(requests::SEARCH));
+        let contenders = self.rounds(&[&plain, &indexed, &cached], 200)?;
+        let bars = vec![
+            Bar { of: "indexed", over: "plain", least: 1.0 },
+            Bar { of: "cached", over: "indexed", least: 10.0 },
+        ];
+        Ok(Results { work: Work::CatalogueStages, contenders, bars })
     }
 
     fn availability(&self) -> Result<Results, Failure> {

@@ -37,7 +37,8 @@ use crate::{
 };
 
 const DATA: &str = "onsale-data";
-const DEMO_DATA: &str = "onsale-data/demo";
+/// The data folder of `serve --demo`.
+pub(crate) const DEMO_DATA: &str = "onsale-data/demo";
 
 /// What every command that touches data works with.
 pub(crate) struct Base {

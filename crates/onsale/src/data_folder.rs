@@ -32,7 +32,8 @@ impl DataFolder {
     /// The folder, which must exist.
     pub(crate) fn existing(path: &Path) -> Result<Self, Failure> {
         if !path.is_dir() {
-            return Err(Failure::Failed(format!("there is no data folder {}", path.display())));
+            let path = path.display();
+            return Err(Failure::Failed(format!("there is no data folder {path}; name one with --data")));
         }
         Ok(Self { path: path.to_owned() })
     }

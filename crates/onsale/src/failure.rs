@@ -19,6 +19,16 @@ impl Failure {
         move |error| Self::Failed(format!("{what}: {error}"))
     }
 
+    /// The same, said with the data folder that was used: it may be another one than was meant.
+    pub(crate) fn in_folder(self, folder: &str) -> Self {
+        match self {
+            Self::Failed(text) => {
+                Self::Failed(format!("{text} (in the data folder {folder}; --data names another)"))
+            }
+            other => other,
+        }
+    }
+
     /// The process's exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {

@@ -112,9 +112,30 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
     if let Command::Backup(arguments) = &cli.command {
         return backup::create(&config, &DataFolder::existing(&folder)?, &arguments.file).await;
     }
-    // An audit of what does not exist must not make it and call it clean.
-    let create = !matches!(cli.command, Command::Audit);
-    let folder = if create { DataFolder::create(&folder)? } else { DataFolder::existing(&folder)? };
+    let embedded = config.database.url.is_empty();
+    // Who looks for something must not find an empty database made in its place: an audit would call it clean.
+    let looks = match &cli.command {
+        Command::Audit | Command::Room(_) => true,
+        Command::User(command) => !matches!(command, User::Add(_)),
+        _ => false,
+    };
+    let create = !looks;
+    let folder = match (&cli.command, create || !embedded) {
+        (Command::Audit, _) | (_, false) => DataFolder::existing(&folder)?,
+        _ => DataFolder::create(&folder)?,
+    };
+    let at = folder.path().display().to_string();
+    if embedded && !folder.database().exists() {
+        if !create {
+            return Err(Failure::Failed(format!(
+                "there is no database in the data folder {at}; name another with --data (the demo's is {})",
+                compose::DEMO_DATA
+            )));
+        }
+        if !matches!(cli.command, Command::Bench(_)) {
+            eprintln!("onsale: this makes a new database in {at}");
+        }
+    }
     if let Command::Bench(Bench::Guards(arguments)) = &cli.command {
         return Box::pin(bench::compare_guards(arguments, config, &folder)).await;
     }
@@ -129,7 +150,10 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
         Command::Import(Import::SeatingPlan(arguments)) => {
             import::import_seating_plan(&base.catalogue(), &base.owners(), arguments).await
         }
-        Command::Room(command) => room::run(&base.rooms(), command).await,
+        Command::Room(command) => {
+            let done = room::run(&base.rooms(), command).await;
+            if embedded { done.map_err(|failure| failure.in_folder(&at)) } else { done }
+        }
         Command::User(command) => user::run(&base, command).await,
         Command::Audit => audit::run_audit(&base).await,
         // Opening has brought the tables up to date.

@@ -1,7 +1,10 @@
 //! For tests that must see what happens without a guard or without room. Never for a real database.
 
 use onsale_engine::ports::{FrozenStore, StoreError};
-use sea_orm::{ConnectionTrait, sea_query::Table};
+use sea_orm::{
+    ConnectionTrait,
+    sea_query::{Index, Table},
+};
 
 use crate::{SqlStore, audit::SqlFrozenStore, error::store_error, migrations};
 
@@ -17,6 +20,23 @@ pub async fn drop_claims_key(store: &SqlStore) -> Result<(), StoreError> {
     write.execute(&table).await.map_err(store_error)?;
     write.execute(&index).await.map_err(store_error)?;
     write.commit().await.map_err(store_error)
+}
+
+/// Takes the indexes off what the catalogue's lists and searches read, to see what they are for.
+///
+/// # Errors
+/// If the database cannot be written.
+pub async fn drop_catalogue_indexes(store: &SqlStore) -> Result<(), StoreError> {
+    for (name, table) in [
+        ("shows_by_genre", "shows"),
+        ("shows_by_release", "shows"),
+        ("performances_by_show", "performances"),
+        ("show_grams_by_show", "show_grams"),
+    ] {
+        let drop = Index::drop().name(name).table(table).take();
+        store.writer.execute(&drop).await.map_err(store_error)?;
+    }
+    Ok(())
 }
 
 /// Takes the check off the stocks, so that more can be sold than there is. Stocks that are there are

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::server::{Answer, Server};
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(onsale_api::openapi()).unwrap());
+pub(crate) static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::to_value(onsale_api::openapi()).unwrap());
 
 /// Every operation as (method, path, operation).
 pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {

@@ -21,4 +21,5 @@ mod readiness;
 mod reservations;
 mod seats;
 mod server;
+mod texts;
 mod webhooks;

@@ -68,8 +68,24 @@ impl Server {
         change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
         complete: impl FnOnce(Engine) -> Engine,
     ) -> Self {
+        Self::start_over(None, of_engine, change, complete).await
+    }
+
+    /// Starts on an empty database of a server.
+    pub(crate) async fn start_on(url: &str) -> Self {
+        Box::pin(Self::start_over(Some(url), |settings| settings, |settings, _| settings, |engine| engine))
+            .await
+    }
+
+    async fn start_over(
+        url: Option<&str>,
+        of_engine: impl FnOnce(Settings) -> Settings,
+        change: impl FnOnce(ApiSettings, Arc<ManualClock>) -> ApiSettings,
+        complete: impl FnOnce(Engine) -> Engine,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
-        let url = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
+        let file = SqlStore::file_url(&folder.path().join("onsale.db")).unwrap();
+        let url = url.map_or(file, str::to_owned);
         let store = SqlStore::open(&url, &StoreOptions::new(Currency::KRW)).await.unwrap();
         let clock = Arc::new(ManualClock::new(START));
         let points_from = PointsFrom::Anyone;

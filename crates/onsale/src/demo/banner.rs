@@ -49,14 +49,14 @@ pub(super) async fn text(engine: &Engine, data: &Path, address: SocketAddr) -> R
         _ = writeln!(
             text,
             "\n  `{title}` has a waiting room: log in, join with
-    curl --json '{{\"performanceId\":{performance}}}' -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/queue/tokens"
+    curl -d '{{\"performanceId\":{performance}}}' -H 'Content-Type: application/json' -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/queue/tokens"
         );
     }
     if let Some((item, name)) = super::items::behind_a_room(engine).await? {
         _ = writeln!(
             text,
             "\n  `{name}` is a time deal with a waiting room: whoever joins before it opens is drawn by lot
-    curl --json '{{\"itemNumber\":{item}}}' -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/queue/tokens"
+    curl -d '{{\"itemNumber\":{item}}}' -H 'Content-Type: application/json' -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/queue/tokens"
         );
     }
     text += "\n  Log in\n";
@@ -153,7 +153,7 @@ fn order_commands(address: SocketAddr, item: ItemId, name: &str) -> String {
     format!(
         r#"
   Order two of item {item}, `{name}`, with the same log-in
-    ORDER=$(curl -s --json '{{"itemNumber":{item},"count":2}}' -H "Authorization: Bearer $TOKEN" http://{address}/api/order | tee /dev/stderr | sed 's/.*"data": *"\([^"]*\)".*/\1/')
+    ORDER=$(curl -s -d '{{"itemNumber":{item},"count":2}}' -H 'Content-Type: application/json' -H "Authorization: Bearer $TOKEN" http://{address}/api/order | tee /dev/stderr | sed 's/.*"data": *"\([^"]*\)".*/\1/')
     curl -s -X POST -H "Authorization: Bearer $TOKEN" http://{address}/api/order/$ORDER
 "#
     )

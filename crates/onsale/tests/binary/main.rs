@@ -18,3 +18,4 @@ mod serve;
 mod support;
 mod surroundings;
 mod user;
+mod tour;

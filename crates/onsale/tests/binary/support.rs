@@ -46,15 +46,22 @@ impl Place {
         path.to_str().unwrap().to_owned()
     }
 
-    /// The executable with no settings from outside.
+    /// The executable with no settings from outside, on the data folder.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = self.command_alone(["--data"]);
+        command.arg(self.data()).args(arguments);
+        command
+    }
+
+    /// The executable with no settings from outside, on the data folder that it takes by itself.
+    pub(crate) fn command_alone<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_onsale"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ONSALE_") {
                 command.env_remove(name);
             }
         }
-        command.current_dir(self.folder.path()).arg("--data").arg(self.data()).args(arguments);
+        command.current_dir(self.folder.path()).args(arguments);
         command
     }
 
