@@ -33,8 +33,8 @@ pub async fn drop_catalogue_indexes(store: &SqlStore) -> Result<(), StoreError> 
         ("performances_by_show", "performances"),
         ("show_grams_by_show", "show_grams"),
     ] {
-        let drop = Index::drop().name(name).table(table).take();
-        store.writer.execute(&drop).await.map_err(store_error)?;
+        let mut drop = Index::drop();
+        store.writer.execute(drop.name(name).table(table)).await.map_err(store_error)?;
     }
     Ok(())
 }
