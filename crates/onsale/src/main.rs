@@ -26,7 +26,7 @@ mod user;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Bench, Cli, Command, Import, Key};
+use cli::{Bench, Cli, Command, Import, Key, User};
 use config::Config;
 use data_folder::DataFolder;
 use failure::Failure;

@@ -17,5 +17,5 @@ mod rooms_rush;
 mod serve;
 mod support;
 mod surroundings;
-mod user;
 mod tour;
+mod user;
