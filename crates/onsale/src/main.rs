@@ -132,7 +132,7 @@ async fn run_on_data(cli: &Cli, config: Config) -> Result<(), Failure> {
                 compose::DEMO_DATA
             )));
         }
-        if !matches!(cli.command, Command::Bench(_)) {
+        if !matches!(cli.command, Command::Bench(_) | Command::Key(_)) {
             eprintln!("onsale: this makes a new database in {at}");
         }
     }
