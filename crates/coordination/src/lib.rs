@@ -21,4 +21,6 @@ pub use cache::LocalCache;
 pub use limiter::LocalLimiter;
 pub use local::LocalCoordination;
 pub use locks::LocalLocks;
-pub use redis::{RedisBroadcast, RedisCache, RedisCoordination, RedisLimiter, RedisLocks, RedisOptions};
+pub use redis::{
+    Breaker, RedisBroadcast, RedisCache, RedisCoordination, RedisLimiter, RedisLocks, RedisOptions,
+};

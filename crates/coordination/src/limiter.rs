@@ -11,7 +11,7 @@ use onsale_domain::{
     time::Timestamp,
 };
 use onsale_engine::{
-    clock::Clock,
+    clock::{Clock, Reading},
     ports::{Block, Limiter, LimiterError},
 };
 use parking_lot::Mutex;
@@ -92,8 +92,17 @@ impl LocalLimiter {
 
     fn with_allowance(&self, key: &Key, act: impl FnOnce(&mut Allowance, Timestamp)) {
         let mut shard = self.allowances.of(key).lock();
-        let now = self.clock.now();
+        let now = self.clock.reading().steady();
         act(&mut shard.entry(key, now).0, now);
+    }
+}
+
+/// A verdict at the times that the clock shows. Limits are about spans, so they go by a clock that is never
+/// set: else a window would last for as long as the clock was set back.
+fn as_told(verdict: Verdict, Reading { set_by_ms, .. }: Reading) -> Verdict {
+    match verdict {
+        Verdict::Allowed { left, more_at } => Verdict::Allowed { left, more_at: more_at.plus_ms(set_by_ms) },
+        Verdict::Refused { until, blocked } => Verdict::Refused { until: until.plus_ms(set_by_ms), blocked },
     }
 }
 
@@ -103,11 +112,12 @@ impl Limiter for LocalLimiter {
         let key = Key { rule: rule.name.clone(), subject };
         let mut shard = self.counts.of(&key).lock();
         // Read inside the lock, so that time does not go back from one request to the next.
-        let now = self.clock.now();
+        let reading = self.clock.reading();
+        let now = reading.steady();
         let counted = shard.entry(&key, now);
         let verdict = counted.count.take(rule, now);
         counted.forgotten_at = Some(counted.count.forgotten_at(rule));
-        verdict
+        as_told(verdict, reading)
     }
 
     async fn uncount(&self, rule: &CountRule, subject: Subject) {
@@ -119,8 +129,9 @@ impl Limiter for LocalLimiter {
     async fn take(&self, rule: &AllowanceRule, subject: Subject, token: u128) -> Verdict {
         let key = Key { rule: rule.name.clone(), subject };
         let mut shard = self.allowances.of(&key).lock();
-        let now = self.clock.now();
-        shard.entry(&key, now).0.take(rule, token, now)
+        let reading = self.clock.reading();
+        let now = reading.steady();
+        as_told(shard.entry(&key, now).0.take(rule, token, now), reading)
     }
 
     async fn spend(&self, rule: &AllowanceRule, subject: Subject, token: u128) {
@@ -135,24 +146,26 @@ impl Limiter for LocalLimiter {
 
     async fn restore(&self, rule: &AllowanceRule, subject: Subject, spent_at: Timestamp) {
         let key = Key { rule: rule.name.clone(), subject };
+        let spent_at = spent_at.plus_ms(-self.clock.reading().set_by_ms);
         self.with_allowance(&key, |allowance, now| allowance.restore(rule, spent_at, now));
     }
 
     async fn forget(&self, rule: &RuleName, subject: Subject) -> Result<bool, LimiterError> {
         let key = Key { rule: rule.clone(), subject };
-        let now = self.clock.now();
+        let now = self.clock.reading().steady();
         let counted = self.counts.of(&key).lock().forget(&key, now);
         let allowed = self.allowances.of(&key).lock().forget(&key, now);
         Ok(counted || allowed)
     }
 
     async fn blocks(&self, max: usize) -> Result<Vec<Block>, LimiterError> {
-        let now = self.clock.now();
+        let reading = self.clock.reading();
+        let (now, set_by_ms) = (reading.steady(), reading.set_by_ms);
         let mut blocks = Vec::new();
         for shard in &self.counts.shards {
             let shard = shard.lock();
             blocks.extend(shard.iter().filter_map(|(key, counted)| {
-                let until = counted.count.blocked_until(now)?;
+                let until = counted.count.blocked_until(now)?.plus_ms(set_by_ms);
                 Some(Block { rule: key.rule.clone(), subject: key.subject, until })
             }));
         }

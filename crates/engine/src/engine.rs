@@ -1,6 +1,9 @@
 //! The engine: all use cases over one store.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use onsale_domain::{
@@ -23,6 +26,7 @@ use crate::{
     },
     rankings::{LocalRankings, RankingSettings, Rankings},
     sales::{SaleSettings, Sales, UnpaidSettings},
+    vitals::Vitals,
     webhooks::{WebhookSettings, Webhooks},
 };
 
@@ -47,6 +51,8 @@ pub struct Settings {
     pub rankings: RankingSettings,
     /// Webhooks.
     pub webhooks: WebhookSettings,
+    /// Where the engine's parts are enrolled, beside others of the node.
+    pub vitals: Vitals,
     /// Off for negative controls only.
     pub claim_check: ClaimCheck,
     /// Off for negative controls only.
@@ -68,10 +74,22 @@ impl Settings {
             former_keys: Vec::new(),
             rankings: RankingSettings::default(),
             webhooks: WebhookSettings::default(),
+            vitals: Vitals::default(),
             claim_check: ClaimCheck::On,
             owner_check: OwnerCheck::On,
         }
     }
+}
+
+/// Why a node cannot sell.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// What of it has failed, for people.
+    #[error("{}", .0.join("; "))]
+    Troubles(Vec<String>),
+    /// The database cannot be asked.
+    #[error(transparent)]
+    Database(StoreError),
 }
 
 /// All use cases. Share it in an `Arc`; [`Engine::stop`] ends its background tasks.
@@ -96,6 +114,8 @@ pub struct Engine {
     tidy: Background,
     halls: Background,
     keeper: Background,
+    vitals: Vitals,
+    stopped: AtomicBool,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
 }
@@ -149,7 +169,9 @@ impl Engine {
         })?;
         let owners = Owners::new(store.clone(), settings.owner_check);
         let sales = Sales::start(store.clone(), clock.clone(), ids.clone(), rooms.clone(), &settings).await?;
-        let accounts = Accounts::start(store.clone(), clock.clone(), ids.clone(), settings.accounts);
+        let vitals = settings.vitals;
+        let accounts =
+            Accounts::start_among(&vitals, store.clone(), clock.clone(), ids.clone(), settings.accounts);
         let mut accounts = accounts.await?;
         accounts.read_with(&settings.former_keys);
         let webhooks =
@@ -162,15 +184,21 @@ impl Engine {
             settings.rankings,
         );
         if serves {
-            rankings.start();
+            rankings.start_among(&vitals);
         }
         let keeper = Background::default();
-        keeper.start({
-            let sales = sales.clone();
-            rooms.clone().keep(move || sales.health())
+        keeper.start(&vitals, "the keeper of waiting rooms", {
+            let (rooms, sales) = (rooms.clone(), sales.clone());
+            move || {
+                let sales = sales.clone();
+                rooms.clone().keep(move || sales.health())
+            }
         });
         let halls = Background::default();
-        halls.start(tidy_halls(store.clone(), clock.clone()));
+        halls.start(&vitals, "the sweep of halls that were never completed", {
+            let (store, clock) = (store.clone(), clock.clone());
+            move || tidy_halls(store.clone(), clock.clone())
+        });
         Ok(Self {
             sales,
             accounts,
@@ -184,6 +212,8 @@ impl Engine {
             tidy: Background::default(),
             halls,
             keeper,
+            vitals,
+            stopped: AtomicBool::new(false),
             store,
             clock,
         })
@@ -227,7 +257,7 @@ impl Engine {
     pub fn with_media(mut self, files: Arc<dyn MediaFiles>) -> Self {
         let media = Media::new(self.store.clone(), files, self.clock.clone(), self.media_quota);
         self.media = Some(media.clone());
-        self.tidy.start(media.keep_tidy());
+        self.tidy.start(&self.vitals, "the sweep of unused pictures", move || media.clone().keep_tidy());
         self
     }
 
@@ -264,17 +294,31 @@ impl Engine {
         &*self.clock
     }
 
-    /// Whether this node can serve, for readiness probes: its background tasks go on, so that it
-    /// follows what others sell, and the database answers.
+    /// Whether this node can sell, for readiness probes: its parts go on, no lane of the sale is stuck,
+    /// and the database answers and takes writes.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] if a background task has ended, as after [`Engine::stop`]; otherwise what
-    /// the database failed with.
-    pub async fn ready(&self) -> Result<(), StoreError> {
-        if !self.keeper.goes_on() || !self.sales.goes_on() {
-            return Err(StoreError::Broken("a background task has ended".to_owned()));
+    /// Why it cannot.
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(NotReady::Troubles(vec!["it has been stopped".to_owned()]));
         }
-        self.store.ping().await
+        let mut troubles = self.vitals.troubles();
+        troubles.extend(self.sales.stuck());
+        if !troubles.is_empty() {
+            return Err(NotReady::Troubles(troubles));
+        }
+        match self.store.ping().await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Rejected(why)) => Err(NotReady::Troubles(vec![format!("the database {why}")])),
+            Err(error) => Err(NotReady::Database(error)),
+        }
+    }
+
+    /// The parts of this node, and how they fare.
+    #[must_use]
+    pub const fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     /// How the database's replicas are doing. The engine works without them.
@@ -285,6 +329,7 @@ impl Engine {
 
     /// Stops accepting commands and waits until those accepted are answered.
     pub async fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
         self.keeper.end().await;
         self.rankings.stop().await;
         self.tidy.end().await;

@@ -19,7 +19,8 @@ pub mod ports;
 pub mod rankings;
 pub mod sales;
 pub mod secret;
+pub mod vitals;
 pub mod webhooks;
 
-pub use engine::{Engine, Settings};
+pub use engine::{Engine, NotReady, Settings};
 pub use former_keys::FormerKey;

@@ -12,6 +12,9 @@ use tokio::time::{Instant, sleep};
 /// How often a node at work says so.
 pub(crate) const KEEP: Duration = Duration::from_secs(2);
 
+/// How often a node that is the only one says so: for whoever looks into the database.
+const KEEP_ALONE: Duration = Duration::from_secs(60);
+
 /// How long a node is silent before another takes its work over.
 const SILENT_MAX: Duration = Duration::from_secs(6);
 
@@ -72,7 +75,7 @@ impl Lease {
                 // Whoever takes the task over has the same trouble.
                 Err(error) => tracing::warn!(%error, task = self.task, "cannot say that it is at work"),
             }
-            sleep(KEEP).await;
+            sleep(if self.store.has_other_nodes() { KEEP } else { KEEP_ALONE }).await;
         }
     }
 

@@ -13,6 +13,7 @@ use metrics::gauge;
 use onsale_engine::{
     clock::Clock,
     ports::{EventLogStore, LogEntry, LoggedEvent, NodeId, StoreError},
+    vitals::Vitals,
 };
 use tokio::{
     sync::watch,
@@ -29,6 +30,9 @@ const BATCH_MAX: usize = 500;
 
 /// How often the log is looked at for what other nodes have published.
 const POLL: Duration = Duration::from_millis(200);
+
+/// The same where there are none.
+const POLL_ALONE: Duration = Duration::from_secs(5);
 
 /// How often a consumer's position is noted while it works.
 const NOTE: Duration = Duration::from_millis(250);
@@ -49,13 +53,20 @@ pub struct LocalTransport {
     node: NodeId,
     /// Changes when something was published by this node.
     published: watch::Sender<()>,
+    vitals: Vitals,
 }
 
 impl LocalTransport {
     /// A log in a store, as `node` sees it. Each subscriber under one name needs a node of its own.
     #[must_use]
     pub fn new(store: Arc<dyn EventLogStore>, clock: Arc<dyn Clock>, node: NodeId) -> Self {
-        Self { store, clock, node, published: watch::Sender::new(()) }
+        Self { store, clock, node, published: watch::Sender::new(()), vitals: Vitals::default() }
+    }
+
+    /// Enrols what brings events to consumers among the parts of a node.
+    #[must_use]
+    pub fn among(self, vitals: Vitals) -> Self {
+        Self { vitals, ..self }
     }
 }
 
@@ -76,13 +87,17 @@ impl Transport for LocalTransport {
             task: format!("consume {}", consumer.name()),
             node: self.node,
         };
-        let reader = Reader {
-            recipient: Recipient::new(consumer),
-            lease,
-            published: self.published.subscribe(),
-            noted: AtomicI64::new(0),
-        };
-        Subscription::start(|stopping| reader.run(stopping))
+        let name = format!("the consumer of events `{}`", consumer.name());
+        let (recipient, published) = (Recipient::new(consumer), self.published.clone());
+        Subscription::start(&self.vitals, name, move |stopping| {
+            let reader = Reader {
+                recipient: recipient.clone(),
+                lease: lease.clone(),
+                published: published.subscribe(),
+                noted: AtomicI64::new(0),
+            };
+            reader.run(stopping)
+        })
     }
 
     async fn tidy(&self) -> Result<(), TransportError> {
@@ -159,7 +174,8 @@ async fn read(lease: &Lease, recipient: &Recipient, noted: &AtomicI64, published
         if idle {
             // Not at once, so that many small changes share a note.
             sleep(NOTE.saturating_sub(last_note.elapsed())).await;
-            let _ = timeout(POLL, published.changed()).await;
+            let poll = if lease.store.has_other_nodes() { POLL } else { POLL_ALONE };
+            let _ = timeout(poll, published.changed()).await;
         }
     }
 }

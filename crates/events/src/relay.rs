@@ -16,7 +16,7 @@ use onsale_engine::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -30,8 +30,22 @@ use crate::{
 /// Events published at once; a few more where a row tells of several orders.
 const BATCH_MAX: usize = 1_000;
 
-/// How often an empty outbox is looked at.
-const POLL: Duration = Duration::from_millis(100);
+/// The least time between two looks at the outbox.
+const PACE: Duration = Duration::from_millis(100);
+
+/// How often an empty outbox is looked at for what other processes have written: other nodes, and where
+/// there are none, tools such as an import.
+const POLL: Duration = Duration::from_millis(250);
+const POLL_ALONE: Duration = Duration::from_secs(2);
+
+/// So many looks are in vain before it is waited for more: what is announced may not be committed yet.
+const LOOKS_IN_VAIN: u32 = 2;
+
+/// How often it is measured what waits, while nothing does.
+const MEASURE_IDLE: Duration = Duration::from_secs(10);
+
+/// How often what everybody has is forgotten.
+const TIDY: Duration = Duration::from_secs(30);
 
 /// While there is more to publish, the relay rests for so many times as long as its last batch took: a
 /// rush is for those who buy, and is over soon.
@@ -43,6 +57,7 @@ const NO_READER: i64 = i64::MAX;
 /// The name of its task.
 pub(crate) const TASK: &str = "relay";
 
+#[derive(Clone)]
 pub(crate) struct Relay {
     pub(crate) outbox: Arc<dyn OutboxStore>,
     pub(crate) transport: Arc<dyn Transport>,
@@ -87,12 +102,18 @@ impl Relay {
         let published = counter!("onsale_events_published_total");
         let failed = counter!("onsale_events_publish_failures_total");
         let mut delay = None;
+        let mut in_vain = 0;
         loop {
             let started = Instant::now();
             match self.publish_batch(&published).await {
                 Ok(events) => {
                     delay = None;
-                    sleep(if events < BATCH_MAX { POLL } else { started.elapsed() * REST }).await;
+                    in_vain = if events == 0 { in_vain + 1 } else { 0 };
+                    if in_vain >= LOOKS_IN_VAIN {
+                        in_vain = self.more().await;
+                    } else {
+                        sleep(if events < BATCH_MAX { PACE } else { started.elapsed() * REST }).await;
+                    }
                 }
                 Err(error) => {
                     failed.increment(1);
@@ -102,6 +123,15 @@ impl Relay {
                     sleep(longer).await;
                 }
             }
+        }
+    }
+
+    /// Waits until there may be more; how many looks count as in vain by then.
+    async fn more(&self) -> u32 {
+        let poll = if self.outbox.others_write() { POLL } else { POLL_ALONE };
+        match timeout(poll, self.outbox.grows()).await {
+            Ok(()) => 0,
+            Err(_) => LOOKS_IN_VAIN,
         }
     }
 
@@ -124,16 +154,18 @@ impl Relay {
         let rows = gauge!("onsale_events_backlog_rows");
         let oldest = gauge!("onsale_events_backlog_oldest_seconds");
         loop {
-            if let Err(error) = measure(&*self.outbox, &*self.lease.clock, &rows, &oldest).await {
+            let waits = measure(&*self.outbox, &*self.lease.clock, &rows, &oldest).await;
+            if let Err(error) = &waits {
                 tracing::warn!(%error, "cannot tell how much waits to be published");
             }
-            sleep(KEEP).await;
+            let is_idle = waits.is_ok_and(|rows| rows == 0) && !self.outbox.others_write();
+            sleep(if is_idle { MEASURE_IDLE } else { KEEP }).await;
         }
     }
 
     async fn tidy(&self) {
         loop {
-            sleep(KEEP).await;
+            sleep(TIDY).await;
             if let Err(error) = self.transport.tidy().await {
                 tracing::warn!(%error, "cannot forget events that everybody has");
             }
@@ -146,10 +178,10 @@ async fn measure(
     clock: &dyn Clock,
     rows: &Gauge,
     oldest: &Gauge,
-) -> Result<(), StoreError> {
+) -> Result<i64, StoreError> {
     let backlog = outbox.outbox_backlog().await?;
     rows.set(backlog.rows as f64);
     let age_ms = backlog.oldest.map_or(0, |oldest| clock.now().since_ms(oldest).max(0));
     oldest.set(age_ms as f64 / 1_000.0);
-    Ok(())
+    Ok(backlog.rows)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use onsale_engine::{
     clock::Clock,
     ports::{EventLogStore, NodeId, OutboxStore},
+    vitals::Vitals,
 };
 use tokio::sync::Mutex;
 
@@ -28,6 +29,8 @@ pub struct Parts {
     pub node: NodeId,
     /// The events' source, a URI reference.
     pub source: String,
+    /// Where what works here is enrolled.
+    pub vitals: Vitals,
 }
 
 /// Events of one node: published, and brought to its consumers.
@@ -41,11 +44,12 @@ impl Events {
     /// inside a Tokio runtime.
     #[must_use]
     pub fn start(parts: Parts, consumers: Vec<Arc<dyn Consumer>>) -> Self {
-        let Parts { outbox, log, transport, clock, node, source } = parts;
+        let Parts { outbox, log, transport, clock, node, source, vitals } = parts;
         let subscriptions = consumers.into_iter().map(|consumer| transport.subscribe(consumer)).collect();
         let lease = Lease { store: log, clock, task: relay::TASK.to_owned(), node };
         let relay = Relay { outbox, transport, lease, source };
-        let relay = Subscription::start(|stopping| relay.run(stopping));
+        let name = "the relay of events".to_owned();
+        let relay = Subscription::start(&vitals, name, move |stopping| relay.clone().run(stopping));
         Self { relay: Mutex::new(Some(relay)), subscriptions: Mutex::new(subscriptions) }
     }
 

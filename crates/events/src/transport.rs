@@ -3,7 +3,8 @@
 use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
-use tokio::{sync::watch, task::JoinHandle};
+use onsale_engine::vitals::{Supervised, Vitals};
+use tokio::sync::watch;
 
 use crate::{Consumer, Event};
 
@@ -40,30 +41,44 @@ impl TransportError {
 #[derive(Debug)]
 pub struct Subscription {
     stopping: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    stopped: watch::Receiver<bool>,
+    part: Supervised,
 }
 
 impl Subscription {
-    /// Starts the work of a subscription, which ends soon after it is told to stop.
-    pub(crate) fn start<F>(work: impl FnOnce(watch::Receiver<bool>) -> F) -> Self
+    /// Starts the work of a subscription, which ends soon after it is told to stop. If it ends before, it is
+    /// started again.
+    pub(crate) fn start<F>(
+        vitals: &Vitals,
+        name: String,
+        mut work: impl FnMut(watch::Receiver<bool>) -> F + Send + 'static,
+    ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (stopping, stopped) = watch::channel(false);
-        Self { stopping, task: tokio::spawn(work(stopped)) }
+        let (stopping, is_stopping) = watch::channel(false);
+        let (has_stopped, stopped) = watch::channel(false);
+        let has_stopped = Arc::new(has_stopped);
+        let part = vitals.supervise(name, move || {
+            let (working, is_stopping) = (work(is_stopping.clone()), is_stopping.clone());
+            let has_stopped = has_stopped.clone();
+            async move {
+                working.await;
+                if *is_stopping.borrow() {
+                    has_stopped.send_replace(true);
+                    std::future::pending::<()>().await;
+                }
+            }
+        });
+        Self { stopping, stopped, part }
     }
 
     /// Stops, so that others need not wait. What was consumed in the last moment may come again.
     pub async fn stop(mut self) {
         self.stopping.send_replace(true);
-        // Its panic has been told by now.
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.task.abort();
+        // An error means that it cannot work any more.
+        let _ = self.stopped.wait_for(|stopped| *stopped).await;
+        self.part.end().await;
     }
 }
 

@@ -129,6 +129,7 @@ async fn real_events_are_as_their_schemas_say() {
         clock: Arc::new(SystemClock),
         node: NodeId(1),
         source: "/onsale".to_owned(),
+        vitals: onsale_engine::vitals::Vitals::default(),
     };
     let events = Events::start(parts, Vec::new());
     for _ in 0..500 {

@@ -17,6 +17,7 @@ use onsale_domain::money::Currency;
 use onsale_engine::{
     clock::SystemClock,
     ports::{NodeId, OutboxStore},
+    vitals::Vitals,
 };
 use onsale_events::{
     ConsumeError, Consumer, Event, EventType, Events, Journal, LocalTransport, Parts, Subscription,
@@ -37,7 +38,8 @@ fn node(store: &Arc<SqlStore>, number: i64, transport: Option<Arc<dyn Transport>
     let node = NodeId(number);
     let transport =
         transport.unwrap_or_else(|| Arc::new(LocalTransport::new(store.clone(), clock.clone(), node)));
-    Parts { outbox: store.clone(), log: store.clone(), transport, clock, node, source: "/test".to_owned() }
+    let (source, vitals) = ("/test".to_owned(), Vitals::default());
+    Parts { outbox: store.clone(), log: store.clone(), transport, clock, node, source, vitals }
 }
 
 #[derive(Default)]

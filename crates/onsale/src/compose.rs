@@ -22,6 +22,7 @@ use onsale_engine::{
     owners::{OwnerCheck, Owners},
     ports::{Limiter, Locks, MediaFiles, NodeId, SaleStore as _, StoreError},
     sales::SaleSettings,
+    vitals::Vitals,
 };
 use onsale_events::{Consumer, Events, Journal, LocalTransport, Parts, Popularity, Transport};
 use onsale_identity::OpenIdProvider;
@@ -45,6 +46,10 @@ pub(crate) struct Base {
     pub(crate) config: Config,
     pub(crate) folder: DataFolder,
     pub(crate) store: Arc<SqlStore>,
+    /// How the parts of this node fare.
+    pub(crate) vitals: Vitals,
+    /// How Redis is used, by all that use it.
+    redis: RedisOptions,
 }
 
 /// Opens the database, and brings its tables up to date. It is made if there is none and `create`
@@ -71,12 +76,14 @@ fn store_options(config: &Config) -> StoreOptions {
 }
 
 async fn open_with(config: Config, folder: DataFolder, options: StoreOptions) -> Result<Base, Failure> {
+    let vitals = options.vitals.clone();
     let url = database_url(&config, &folder)?;
     check_replica_urls(&url, &config.database.replicas.expose())
         .map_err(|error| Failure::Usage(format!("database.replicas: {error}")))?;
     let store = SqlStore::open(&url, &options).await;
     let store = store.map_err(rejected_or("database.url", "cannot open the database"))?;
-    Ok(Base { config, folder, store: Arc::new(store) })
+    let redis = RedisOptions { vitals: vitals.clone(), ..RedisOptions::default() };
+    Ok(Base { config, folder, store: Arc::new(store), vitals, redis })
 }
 
 /// As for a URL that is not understood, which came from `setting`.
@@ -126,7 +133,7 @@ impl Base {
     async fn engine_of_many_nodes(&self, url: &str) -> Result<Engine, Failure> {
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds::default()));
         let settings = self.settings()?;
-        let options = RedisOptions::default();
+        let options = self.redis.clone();
         let not_understood = || rejected_or("coordination.url", "cannot use Redis");
         let cache = RedisCache::start(url, &options, clock.clone()).map_err(not_understood())?;
         let locks = RedisLocks::start(url, &options).map_err(not_understood())?;
@@ -147,7 +154,7 @@ impl Base {
         if url.is_empty() {
             return Ok(Arc::new(LocalLimiter::new(Arc::new(SystemClock))));
         }
-        let limiter = RedisLimiter::start(url, &RedisOptions::default(), Arc::new(SystemClock));
+        let limiter = RedisLimiter::start(url, &self.redis, Arc::new(SystemClock));
         Ok(Arc::new(limiter.map_err(rejected_or("coordination.url", "cannot use Redis"))?))
     }
 
@@ -161,9 +168,10 @@ impl Base {
         });
         let transport: Arc<dyn Transport> = match self.config.events.parsed_url().map_err(Failure::Usage)? {
             EventsUrl::Local => {
-                Arc::new(LocalTransport::new(self.store.clone(), Arc::new(SystemClock), node))
+                let local = LocalTransport::new(self.store.clone(), Arc::new(SystemClock), node);
+                Arc::new(local.among(self.vitals.clone()))
             }
-            EventsUrl::Kafka(brokers) => kafka(&self.config, brokers)?,
+            EventsUrl::Kafka(brokers) => kafka(&self.config, brokers, &self.vitals)?,
         };
         let parts = Parts {
             outbox: self.store.clone(),
@@ -172,6 +180,7 @@ impl Base {
             clock: Arc::new(SystemClock),
             node,
             source: self.config.events.source.clone(),
+            vitals: self.vitals.clone(),
         };
         Ok(Events::start(parts, self.consumers(engine, outbound).await?))
     }
@@ -256,7 +265,8 @@ impl Base {
     fn settings(&self) -> Result<Settings, Failure> {
         let mut former_keys = self.config.former_keys().map_err(Failure::Usage)?;
         former_keys.extend(self.folder.former_keys()?);
-        Ok(Settings { former_keys, ..self.config.engine_settings(self.signing_key()?) })
+        let settings = self.config.engine_settings(self.signing_key()?);
+        Ok(Settings { former_keys, vitals: self.vitals.clone(), ..settings })
     }
 
     fn signing_key(&self) -> Result<Vec<u8>, Failure> {
@@ -268,7 +278,7 @@ impl Base {
 }
 
 #[cfg(feature = "kafka")]
-fn kafka(config: &Config, brokers: String) -> Result<Arc<dyn Transport>, Failure> {
+fn kafka(config: &Config, brokers: String, vitals: &Vitals) -> Result<Arc<dyn Transport>, Failure> {
     let events = &config.events;
     let settings = onsale_events::KafkaSettings {
         brokers,
@@ -279,11 +289,12 @@ fn kafka(config: &Config, brokers: String) -> Result<Arc<dyn Transport>, Failure
         properties: events.properties().map_err(Failure::Usage)?,
     };
     let transport = onsale_events::KafkaTransport::new(settings);
-    Ok(Arc::new(transport.map_err(|error| Failure::Usage(format!("events.kafka_properties: {error}")))?))
+    let transport = transport.map_err(|error| Failure::Usage(format!("events.kafka_properties: {error}")))?;
+    Ok(Arc::new(transport.among(vitals.clone())))
 }
 
 #[cfg(not(feature = "kafka"))]
-fn kafka(_: &Config, _: String) -> Result<Arc<dyn Transport>, Failure> {
+fn kafka(_: &Config, _: String, _: &Vitals) -> Result<Arc<dyn Transport>, Failure> {
     let reason = "events.url: this build does not speak to Kafka; build with `--features kafka`";
     Err(Failure::Usage(reason.to_owned()))
 }

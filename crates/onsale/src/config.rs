@@ -233,6 +233,7 @@ impl Config {
                 target: self.target_policy().expect("checked when the configuration was read"),
                 event_types: EventType::KNOWN.iter().map(|known| known.as_str().to_owned()).collect(),
             },
+            vitals: onsale_engine::vitals::Vitals::default(),
             claim_check: onsale_domain::decide::ClaimCheck::On,
             owner_check: onsale_engine::owners::OwnerCheck::On,
         }

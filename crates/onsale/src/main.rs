@@ -1,5 +1,9 @@
 //! The binary: command line, configuration, composition and lifecycle.
 
+// Before all others, which print with its macros.
+#[macro_use]
+mod out;
+
 mod audit;
 mod backup;
 mod bench;
@@ -14,6 +18,7 @@ mod http;
 mod import;
 mod key;
 mod last_answers;
+mod log_writer;
 mod progress;
 mod room;
 mod serve;
@@ -47,7 +52,13 @@ fn main() -> ExitCode {
             return ExitCode::from(if answer.use_stderr() { 2 } else { 0 });
         }
     };
-    match run(&cli) {
+    let done = run(&cli);
+    telemetry::flush_log();
+    match done {
+        Ok(()) if out::failed() => {
+            eprintln!("onsale: not everything that was to be printed could be written");
+            ExitCode::FAILURE
+        }
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !matches!(failure, Failure::Reported) {

@@ -50,6 +50,10 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
     let address = listener.local_addr().map_err(Failure::of("cannot listen"))?;
     let metrics = telemetry::install_metrics()?;
     let base = compose::open_to_serve(config, folder).await?;
+    let _upkeep = base.vitals.supervise("the upkeep of metrics", {
+        let metrics = metrics.clone();
+        move || telemetry::keep_metrics(metrics.clone())
+    });
     if !listen.ip().is_loopback() && demo::is_here(&*base.store).await? {
         return Err(Failure::Usage(format!(
             "this database has the demo's accounts, whose passwords are public, so it is served on \
@@ -75,7 +79,10 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
         engine.limit_log_ins(limiter.clone(), rules);
     }
     let door = base.config.door(limiter);
-    let load = door.load.clone().map(|load| tokio::spawn(load.keep()));
+    let load = door
+        .load
+        .clone()
+        .map(|load| base.vitals.supervise("the door's look at the load", move || load.clone().keep()));
     let settings = ApiSettings {
         watchers_max,
         stopping: Some(stopping_seen.clone()),
@@ -98,9 +105,7 @@ pub(crate) async fn serve(arguments: &Serve, config: Config, data: Option<&Path>
     let left = async {
         let served = server.leave(drain, stop_max).await;
         stop_selling(engine, stop_max).await;
-        if let Some(load) = load {
-            load.abort();
-        }
+        drop(load);
         // After the sale, so that it can publish what the sale did last.
         if timeout(stop_max, events.stop()).await.is_err() {
             tracing::warn!("a consumer of events was still busy after {stop_max:?}; it gets the event again");

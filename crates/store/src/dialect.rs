@@ -109,6 +109,15 @@ impl Dialect {
         matches!(self, Self::Postgres)
     }
 
+    /// Asks whether the session can only read: `on` or `off`. `None` where nothing says so.
+    pub(crate) const fn asks_whether_read_only(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("SELECT current_setting('transaction_read_only')"),
+            Self::MySql => Some("SELECT IF(@@global.read_only, 'on', 'off')"),
+        }
+    }
+
     /// How a transaction that reads one state of the database begins.
     pub(crate) const fn read_transaction(self) -> TransactionOptions {
         self.transaction(SqliteTransactionMode::Deferred)

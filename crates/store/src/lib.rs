@@ -43,12 +43,14 @@ use onsale_domain::money::Currency;
 use onsale_engine::{
     clock::{Clock, SystemClock},
     ports::StoreError,
+    vitals::Vitals,
 };
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use tokio::sync::Notify;
 
 use crate::{
     catalogue::SeatMapCache,
-    connect::{Checkpoints, Pools},
+    connect::{Checkpoints, Files, Pools},
     dialect::Dialect,
     error::store_error,
     replicas::Replicas,
@@ -84,6 +86,10 @@ pub struct StoreOptions {
     pub replica_lag_max: Duration,
     /// Tells when an organiser has changed something.
     pub clock: Arc<dyn Clock>,
+    /// Where what works beside requests is enrolled.
+    pub vitals: Vitals,
+    /// Notified when this store has written to the outbox, or is about to.
+    pub outbox_grows: Arc<Notify>,
 }
 
 impl StoreOptions {
@@ -99,6 +105,8 @@ impl StoreOptions {
             replicas: Vec::new(),
             replica_lag_max: Duration::from_secs(1),
             clock: Arc::new(SystemClock),
+            vitals: Vitals::default(),
+            outbox_grows: Arc::default(),
         }
     }
 }
@@ -110,6 +118,8 @@ pub struct SqlStore {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     checkpoints: Option<Checkpoints>,
+    /// Those of an embedded database.
+    files: Option<Arc<Files>>,
     replicas: Replicas,
     dialect: Dialect,
     options: StoreOptions,
@@ -131,12 +141,13 @@ impl SqlStore {
     pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let dialect = Dialect::of_url(url)?;
         check_replica_urls(url, &options.replicas)?;
-        let Pools { sale, writer, readers, checkpoints } = connect::connect(dialect, url, options).await?;
+        let Pools { sale, writer, readers, embedded } = connect::connect(dialect, url, options).await?;
         connect::warn_of_risks(&writer, dialect).await;
         connect::refuse_other_charsets(&writer, dialect).await?;
         migrations::migrate(&writer, dialect).await?;
         catalogue::refold(&writer, dialect).await?;
         currency::settle(&writer, options.currency).await?;
+        let (files, checkpoints) = connect::look_after_files(embedded, options);
         let replicas = Replicas::open(&writer, dialect, options).await?;
         let message_bytes_max = connect::message_bytes_max(&writer, dialect).await;
         let (options, seat_maps) = (options.clone(), SeatMapCache::default());
@@ -145,6 +156,7 @@ impl SqlStore {
             writer,
             readers,
             checkpoints,
+            files,
             replicas,
             dialect,
             options,
@@ -197,6 +209,9 @@ impl SqlStore {
 
     /// Begins a transaction that writes.
     async fn begin_write(&self) -> Result<DatabaseTransaction, StoreError> {
+        if let Some(files) = &self.files {
+            files.check()?;
+        }
         connect::begin_write(&self.writer, self.dialect, &self.options).await
     }
 

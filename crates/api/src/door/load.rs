@@ -10,8 +10,9 @@ use std::{
 
 use metrics::{Counter, counter, gauge};
 use onsale_domain::shedding::{Pressure, Priority};
+use tokio::sync::Notify;
 
-use super::saturation::Saturation;
+use super::saturation::{Saturation, Share};
 use crate::problem::{Kind, Problem};
 
 /// How often the pressure is looked at.
@@ -32,6 +33,16 @@ const SATURATED: f64 = 0.9;
 /// all at once.
 const WAITING_AGAIN_S: std::ops::Range<i64> = 2..8;
 
+/// A load is our own from so many requests on in the time of an observation, those under way among them.
+/// A few visitors are never shed, however late other programs make their requests.
+const CROWD_MIN: f64 = 32.0;
+
+/// And from this share of the processors on that we use ourselves.
+const OWN_SHARE_MIN: f64 = 0.2;
+
+/// And, whatever we use, from so many requests on that are under way at once: they wait for us.
+const UNDER_WAY_CROWD: usize = 64;
+
 /// The most shed requests that wait; more are answered at once.
 const SHED_WAITING_MAX: usize = 100_000;
 
@@ -42,6 +53,11 @@ const PRIORITIES: [Priority; 4] =
 pub struct Load {
     under_way: AtomicUsize,
     under_way_max: usize,
+    /// Requests that have come since the last observation.
+    come: AtomicU32,
+    /// Nothing is measured, because nobody comes.
+    asleep: AtomicBool,
+    woken: Notify,
     late_ms_max: Option<f64>,
     /// The share of each priority to shed, of 2^32.
     shed: [AtomicU32; PRIORITIES.len()],
@@ -63,6 +79,9 @@ impl Load {
         Arc::new(Self {
             under_way: AtomicUsize::new(0),
             under_way_max,
+            come: AtomicU32::new(0),
+            asleep: AtomicBool::new(false),
+            woken: Notify::new(),
             late_ms_max: late_ms_max.map(f64::from),
             shed: Default::default(),
             shed_waiting: AtomicUsize::new(0),
@@ -82,6 +101,12 @@ impl Load {
         let mut pressure = Pressure::default();
         let mut saturation = Saturation::new();
         loop {
+            if pressure == Pressure::default() && self.is_deserted() {
+                late.set(0.0);
+                busy.set(0.0);
+                self.sleep().await;
+                saturation = Saturation::new();
+            }
             let began = Instant::now();
             let (mut late_sum, mut probes) = (Duration::ZERO, 0_u32);
             while began.elapsed() < OBSERVED_EVERY {
@@ -93,19 +118,46 @@ impl Load {
             let mean = late_sum / probes.max(1);
             late.set(mean.as_secs_f64());
             let late_ms = mean.as_secs_f64() * 1_000.0;
-            let busy_share = saturation.share(began.elapsed());
-            busy.set(busy_share);
+            let share = saturation.share(began.elapsed());
+            busy.set(share.busy);
+            let own = self.is_our_own(began.elapsed(), share, pressure);
             // Who only looks around takes time from nobody but others who do.
             let buyers = self.buyers.swap(false, Ordering::Relaxed);
-            pressure = if late_ms <= late_ms_max && buyers && busy_share >= SATURATED {
+            pressure = if own && late_ms <= late_ms_max && buyers && share.busy >= SATURATED {
                 pressure.after_saturation()
             } else {
-                pressure.after(late_ms, late_ms_max)
+                pressure.after(if own { late_ms } else { 0.0 }, late_ms_max)
             };
             for (priority, share) in PRIORITIES.into_iter().zip(&self.shed) {
-                share.store((pressure.shed(priority) * f64::from(u32::MAX)) as u32, Ordering::Relaxed);
+                let shed = if own { pressure.shed(priority) } else { 0.0 };
+                share.store((shed * f64::from(u32::MAX)) as u32, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Whether nobody has come since this was asked last.
+    fn is_deserted(&self) -> bool {
+        self.come.load(Ordering::SeqCst) == 0 && self.under_way.load(Ordering::SeqCst) == 0
+    }
+
+    /// Waits until somebody comes.
+    async fn sleep(&self) {
+        self.asleep.store(true, Ordering::SeqCst);
+        if self.is_deserted() {
+            self.woken.notified().await;
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the load in a time is our own, rather than that of other programs on the machine.
+    fn is_our_own(&self, time: Duration, share: Share, pressure: Pressure) -> bool {
+        let under_way = self.under_way.load(Ordering::Relaxed);
+        let come = f64::from(self.come.swap(0, Ordering::Relaxed));
+        let come = come * OBSERVED_EVERY.as_secs_f64() / time.as_secs_f64();
+        let crowd = come + under_way as f64;
+        // Shedding itself makes less to do.
+        let goes_on = pressure != Pressure::default();
+        crowd >= CROWD_MIN && (goes_on || share.own >= OWN_SHARE_MIN || under_way >= UNDER_WAY_CROWD)
     }
 
     /// Takes a request in, or sheds it.
@@ -118,6 +170,10 @@ impl Load {
             self.buyers.store(true, Ordering::Relaxed);
         }
         let permit = Permit::new(self.clone());
+        self.come.fetch_add(1, Ordering::Relaxed);
+        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::SeqCst) {
+            self.woken.notify_one();
+        }
         if dice < share || permit.before >= room.max(1) {
             self.counters[priority as usize].increment(1);
             return Err(Shed { load: self.clone(), again_s: self.again_s(priority) });
@@ -207,10 +263,15 @@ mod tests {
         assert!(load.enter(Priority::Browsing).is_ok());
     }
 
-    /// Whatever keeps the processors from requests counts, here something that blocks the runtime.
+    fn crowd(load: &Arc<Load>) -> Vec<Permit> {
+        (0..UNDER_WAY_CROWD).map(|_| load.enter(Priority::Browsing).ok().expect("there is room")).collect()
+    }
+
+    /// Whatever keeps the processors from a crowd's requests counts, here something that blocks the runtime.
     #[tokio::test]
     async fn browsing_is_shed_while_work_is_begun_late_and_comes_back_by_itself() {
         let load = Load::new(1_000, Some(200));
+        let _crowd = crowd(&load);
         let keeper = tokio::spawn(load.clone().keep());
         let is_shed = |priority| load.enter(priority).is_err();
         let mut turns = 0;
@@ -229,9 +290,43 @@ mod tests {
         keeper.abort();
     }
 
+    /// Of which the test above is the control: late as there, but with nobody who makes it so.
+    #[tokio::test]
+    async fn a_visitor_who_is_nearly_alone_is_never_shed() {
+        let load = Load::new(1_000, Some(20));
+        let keeper = tokio::spawn(load.clone().keep());
+        for _ in 0..20 {
+            let permits: Vec<_> = (0..4).map(|_| load.enter(Priority::Browsing)).collect();
+            assert!(permits.iter().all(Result::is_ok));
+            std::thread::sleep(Duration::from_millis(200));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        keeper.abort();
+    }
+
+    #[tokio::test]
+    async fn while_nobody_comes_nothing_is_measured() {
+        let load = Load::new(1_000, Some(1_000));
+        let keeper = tokio::spawn(load.clone().keep());
+        tokio::time::sleep(OBSERVED_EVERY).await;
+        assert!(load.asleep.load(Ordering::SeqCst));
+        let visitor = load.enter(Priority::Browsing);
+        tokio::time::sleep(OBSERVED_EVERY * 5).await;
+        assert!(!load.asleep.load(Ordering::SeqCst));
+        drop(visitor);
+        for _ in 0..100 {
+            if load.asleep.load(Ordering::SeqCst) {
+                return keeper.abort();
+            }
+            tokio::time::sleep(OBSERVED_EVERY).await;
+        }
+        panic!("it is measured for nobody");
+    }
+
     #[tokio::test]
     async fn browsing_gives_way_to_buyers_while_there_is_no_time_to_spare() {
         let load = Load::new(1_000, Some(1_000));
+        let _crowd = crowd(&load);
         let keeper = tokio::spawn(load.clone().keep());
         let is_shed = |priority| load.enter(priority).is_err();
         let busy = async || {

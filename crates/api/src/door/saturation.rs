@@ -15,6 +15,16 @@ pub(super) struct Saturation {
     busy: Duration,
 }
 
+/// Shares of a time, from 0 to about 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// Of the processors, or of the runtime's threads where other processes need the processors: whichever
+    /// is more.
+    pub(super) busy: f64,
+    /// Of the processors, by this process alone.
+    pub(super) own: f64,
+}
+
 impl Saturation {
     /// Begins to measure. To be called on the runtime that serves.
     pub(super) fn new() -> Self {
@@ -23,15 +33,14 @@ impl Saturation {
         Self { processors, used: used(), busy: busy() }
     }
 
-    /// The share of this time that was used, from 0 to about 1; it is the time since this was asked last.
-    /// Of the processors, or of the runtime's threads where other processes need the processors:
-    /// whichever is more.
-    pub(super) fn share(&mut self, time: Duration) -> f64 {
+    /// The share of this time that was used; it is the time since this was asked last.
+    pub(super) fn share(&mut self, time: Duration) -> Share {
         let before = std::mem::replace(self, Self { used: used(), busy: busy(), ..*self });
         let of_processors = (self.used.saturating_sub(before.used)).as_secs_f64() / self.processors;
         let threads = Handle::current().metrics().num_workers() as f64;
         let of_threads = (self.busy.saturating_sub(before.busy)).as_secs_f64() / threads;
-        of_processors.max(of_threads) / time.as_secs_f64()
+        let of_time = 1.0 / time.as_secs_f64();
+        Share { busy: of_processors.max(of_threads) * of_time, own: of_processors * of_time }
     }
 }
 
@@ -56,8 +65,8 @@ mod tests {
         while used() < begun + second.mul_f64(saturation.processors / 10.0) {
             std::hint::spin_loop();
         }
-        assert!(saturation.share(second / 10) >= 1.0);
-        assert!(saturation.share(1_000 * second) < 0.5, "since it was asked last");
+        assert!(saturation.share(second / 10).busy >= 1.0);
+        assert!(saturation.share(1_000 * second).busy < 0.5, "since it was asked last");
     }
 
     #[tokio::test]
@@ -66,6 +75,7 @@ mod tests {
         // Blocked as by another process that has the processor.
         tokio::spawn(async { thread::sleep(Duration::from_millis(200)) }).await.unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await;
-        assert!(saturation.share(Duration::from_millis(100)) >= 1.0);
+        let share = saturation.share(Duration::from_millis(100));
+        assert!(share.busy >= 1.0 && share.own < 1.0, "{share:?}: that is not our own work");
     }
 }

@@ -3,7 +3,10 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::{Json, extract::State};
-use onsale_engine::ports::{ReplicaCondition, ReplicaHealth, StoreError};
+use onsale_engine::{
+    NotReady,
+    ports::{ReplicaCondition, ReplicaHealth, StoreError},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -66,7 +69,8 @@ const fn reason(condition: ReplicaCondition) -> Option<&'static str> {
 /// Whether requests should be sent here
 ///
 /// They should not when the node is about to stop, which it says before it does, although it still
-/// answers; when the database does not answer; and when a part of the node has failed.
+/// answers; when the database does not answer or takes no writes; and when a part of the node has
+/// failed, which the answer names. One that ended is started again.
 #[utoipa::path(get, path = "/readyz", tag = "operation",
     responses((status = 200, description = "They should", body = Readiness)))]
 pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Readiness>, Problem> {
@@ -78,15 +82,16 @@ pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Readiness>,
             let replicas = api.engine.replicas().into_iter().map(Replica::new).collect();
             Ok(Json(Readiness { database: "ok", replicas }))
         }
-        Ok(Err(StoreError::Broken(why))) => {
-            tracing::error!(%why, "not ready");
-            Err(Problem::new(Kind::Unavailable, "a part of this node has failed"))
+        Ok(Err(NotReady::Troubles(troubles))) => {
+            let troubles = troubles.join("; ");
+            tracing::error!(troubles, "not ready");
+            Err(Problem::new(Kind::Unavailable, format!("a part of this node has failed: {troubles}")))
         }
-        Ok(Err(StoreError::Damaged(why))) => {
+        Ok(Err(NotReady::Database(StoreError::Damaged(why)))) => {
             tracing::error!(%why, "not ready: the database is damaged");
             Err(Problem::new(Kind::Unavailable, "the database is damaged"))
         }
-        Ok(Err(error)) => {
+        Ok(Err(NotReady::Database(error))) => {
             tracing::warn!(%error, "not ready");
             Err(Problem::new(Kind::Unavailable, "the database cannot be reached"))
         }

@@ -112,7 +112,7 @@ impl Fixture {
 
     /// A request to release an order.
     pub fn expire(&self, order: &Order) -> Request {
-        let expire = Expire { order: order.id, offer: order.offer() };
+        let expire = Expire { order: order.id, offer: order.offer(), made_ahead: false };
         request(order.user.0, None, Command::Expire(expire))
     }
 

@@ -86,7 +86,12 @@ pub async fn an_order_for_units_is_kept_in_every_part(store: Arc<dyn Store>) {
     assert_eq!(facts.items, [(soup, LoadedItem { revision: 1, version: 1, stock, lapsed: vec![] })].into());
     assert_eq!(facts.buyers, [((UserId(41), soup.into()), vec![order.id])].into());
     assert_eq!(facts.orders[&order.id], order);
-    let due = DueHold { expires_at: order.expires_at, order: order.id, offer: soup.into() };
+    let due = DueHold {
+        expires_at: order.expires_at,
+        order: order.id,
+        offer: soup.into(),
+        made_at: order.created_at,
+    };
     assert_eq!(store.due_holds(Timestamp(i64::MAX), None, 10).await.unwrap(), [due]);
     let mut frozen = store.freeze().await.unwrap();
     assert_eq!(frozen.stocks(None, 10).await.unwrap().rows, [StockRow { item: soup, stock }]);

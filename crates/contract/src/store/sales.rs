@@ -140,6 +140,7 @@ pub async fn the_deadline_frees_seats_and_due_holds_are_listed(store: Arc<dyn St
         expires_at: order.expires_at,
         order: order.id,
         offer: world.performance.into(),
+        made_at: order.created_at,
     };
     let all: Vec<DueHold> = orders[1..].iter().map(due).collect();
     let until = OPENS.plus_ms(HOLD_MS + 20);

@@ -12,13 +12,13 @@ use std::{
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use onsale_domain::offer::Offer;
-use onsale_engine::ports::{Broadcast, StoreError};
+use onsale_engine::{
+    ports::{Broadcast, StoreError},
+    vitals::Supervised,
+};
 use parking_lot::Mutex;
 use redis::Client;
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{RedisOptions, link::Link};
 use crate::broadcast::{Gathered, Said};
@@ -42,7 +42,7 @@ const RETRY: Duration = Duration::from_millis(200);
 /// A node that tells the others, and hears them.
 pub struct RedisBroadcast {
     shared: Arc<Shared>,
-    tasks: [JoinHandle<()>; 2],
+    _tasks: [Supervised; 2],
 }
 
 struct Shared {
@@ -63,7 +63,7 @@ impl RedisBroadcast {
     /// # Errors
     /// If the URL is not understood.
     pub fn start(url: &str, options: &RedisOptions) -> Result<Self, StoreError> {
-        let link = Link::open(url, Duration::ZERO).map_err(StoreError::Rejected)?;
+        let link = Link::open(url, Duration::ZERO, &options.breaker).map_err(StoreError::Rejected)?;
         let listener = link.any_node();
         let shared = Arc::new(Shared {
             link,
@@ -77,14 +77,11 @@ impl RedisBroadcast {
         });
         let (speaking, listening) = (Arc::downgrade(&shared), Arc::downgrade(&shared));
         let channel = shared.channel.clone();
-        let tasks = [tokio::spawn(speak(speaking)), tokio::spawn(listen(listener, listening, channel))];
-        Ok(Self { shared, tasks })
-    }
-}
-
-impl Drop for RedisBroadcast {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        let speak = options.vitals.supervise("the speaker to other nodes", move || speak(speaking.clone()));
+        let listen = options.vitals.supervise("the listener to other nodes", move || {
+            listen(listener.clone(), listening.clone(), channel.clone())
+        });
+        Ok(Self { shared, _tasks: [speak, listen] })
     }
 }
 

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use onsale_engine::{
     clock::Clock,
     ports::{Kept, Loading, Look, SharedCache, StoreError},
+    vitals::Supervised,
 };
 use redis::{Script, ScriptInvocation};
 use tokio::{sync::Notify, time::timeout};
@@ -34,6 +35,7 @@ const VALUE_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 /// The answers of several nodes.
 pub struct RedisCache {
     shared: Arc<Shared>,
+    _following: Supervised,
 }
 
 struct Shared {
@@ -55,15 +57,17 @@ impl RedisCache {
     /// If the URL is not understood.
     pub fn start(url: &str, options: &RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
-            link: Link::open(url, Duration::ZERO).map_err(StoreError::Rejected)?,
+            link: Link::open(url, Duration::ZERO, &options.breaker).map_err(StoreError::Rejected)?,
             prefix: options.prefix.clone(),
             clock,
             generation: AtomicU64::new(rand::random()),
             untold: AtomicBool::new(false),
             dropped: Notify::new(),
         });
-        tokio::spawn(follow(Arc::downgrade(&shared)));
-        Ok(Self { shared })
+        let following = Arc::downgrade(&shared);
+        let following =
+            options.vitals.supervise("the follower of the shared cache", move || follow(following.clone()));
+        Ok(Self { shared, _following: following })
     }
 }
 

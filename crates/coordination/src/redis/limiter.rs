@@ -28,13 +28,11 @@ use onsale_domain::{
 use onsale_engine::{
     clock::Clock,
     ports::{Block, Limiter, LimiterError, StoreError},
+    vitals::Supervised,
 };
 use parking_lot::Mutex;
 use redis::{FromRedisValue, Script, ScriptInvocation};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use super::{
     RedisOptions,
@@ -74,7 +72,7 @@ const BLOCKS_MAX: isize = 100_000;
 /// The limits of several nodes.
 pub struct RedisLimiter {
     shared: Arc<Shared>,
-    beating: JoinHandle<()>,
+    _beating: Supervised,
 }
 
 struct Shared {
@@ -122,7 +120,7 @@ impl RedisLimiter {
     /// If the URL is not understood.
     pub fn start(url: &str, options: &RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
-            link: Link::open(url, Duration::ZERO).map_err(StoreError::Rejected)?,
+            link: Link::open(url, Duration::ZERO, &options.breaker).map_err(StoreError::Rejected)?,
             prefix: options.prefix.clone(),
             shares: options.shares,
             node_clocks: options.node_clocks,
@@ -133,20 +131,16 @@ impl RedisLimiter {
             in_doubt: AtomicBool::new(false),
             owed: Mutex::default(),
         });
-        let beating = tokio::spawn(keep(Arc::downgrade(&shared)));
-        Ok(Self { shared, beating })
+        let beating = Arc::downgrade(&shared);
+        let beating =
+            options.vitals.supervise("the heartbeat of shared limits", move || keep(beating.clone()));
+        Ok(Self { shared, _beating: beating })
     }
 
     /// How many nodes share the limits, as this one last knew: itself at least.
     #[must_use]
     pub fn nodes(&self) -> usize {
         self.shared.nodes.count()
-    }
-}
-
-impl Drop for RedisLimiter {
-    fn drop(&mut self) {
-        self.beating.abort();
     }
 }
 

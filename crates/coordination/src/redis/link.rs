@@ -10,6 +10,9 @@ use redis::{
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
 };
+use tokio::runtime::Handle;
+
+use super::breaker::Breaker;
 
 /// How long an ordinary command may take.
 const COMMAND_MAX: Duration = Duration::from_millis(1_000);
@@ -51,6 +54,9 @@ impl From<Away> for StoreError {
 pub(crate) struct Link {
     kind: Kind,
     any_node: Client,
+    breaker: Breaker,
+    /// Where it is tried whether Redis answers again.
+    runtime: Option<Handle>,
 }
 
 #[derive(Clone)]
@@ -68,11 +74,11 @@ enum Connection {
 impl Link {
     /// A way to what a URL names: `redis://[user:password@]host[:port][/database]`, or a Cluster by
     /// some of its nodes, `redis://host:port,host:port`. Connects when it is first used. A command
-    /// that waits by itself may do so for `blocking`.
+    /// that waits by itself may do so for `blocking`. Whoever uses the same Redis shares a `breaker`.
     ///
     /// # Errors
     /// If the URL is not understood; the text does not repeat it, as it may hold a password.
-    pub(crate) fn open(url: &str, blocking: Duration) -> Result<Self, String> {
+    pub(crate) fn open(url: &str, blocking: Duration, breaker: &Breaker) -> Result<Self, String> {
         let rest = url.strip_prefix("redis://").ok_or("must begin with redis://")?;
         let (login, hosts) =
             rest.rsplit_once('@').map_or((None, rest), |(login, hosts)| (Some(login), hosts));
@@ -103,7 +109,7 @@ impl Link {
                 Kind::Cluster(Box::new(client), Arc::default())
             }
         };
-        Ok(Self { kind, any_node })
+        Ok(Self { kind, any_node, breaker: breaker.clone(), runtime: Handle::try_current().ok() })
     }
 
     /// The server, or one node of the Cluster: enough to hear what is published.
@@ -135,6 +141,22 @@ impl Link {
         most: Duration,
         ask: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>,
     ) -> Result<T, Away> {
+        if self.breaker.is_open() {
+            return Err(Away::resting());
+        }
+        tokio::select! {
+            biased;
+            answered = self.ask(most, ask) => answered,
+            () = self.breaker.opens() => Err(Away::resting()),
+        }
+    }
+
+    /// Asks, whatever the breaker says. It opens if there is no answer in time.
+    async fn ask<T>(
+        &self,
+        most: Duration,
+        ask: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>,
+    ) -> Result<T, Away> {
         let answered = tokio::time::timeout(most, async {
             let mut connection = self.connection().await?;
             ask(&mut connection).await
@@ -143,9 +165,43 @@ impl Link {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 self.forget_if_lost(&error);
+                if error.is_timeout() {
+                    self.trip();
+                }
                 Err(error.into())
             }
-            Err(_) => Err(Away(format!("no answer within {} ms", most.as_millis()))),
+            Err(_) => {
+                self.trip();
+                Err(Away(format!("no answer within {} ms", most.as_millis())))
+            }
+        }
+    }
+
+    fn trip(&self) {
+        let Some(runtime) = self.runtime.clone().or_else(|| Handle::try_current().ok()) else { return };
+        let link = self.clone();
+        self.breaker.trip(&runtime, move || {
+            let link = link.clone();
+            async move { link.answers().await }
+        });
+    }
+
+    /// Whether Redis answers: a Cluster where a key may be that is as good as any.
+    async fn answers(&self) -> bool {
+        let mut exists = redis::cmd("EXISTS");
+        exists.arg(rand::random::<u64>());
+        let asked = tokio::time::timeout(COMMAND_MAX, async {
+            let mut connection = self.connection().await?;
+            exists.query_async::<i64>(&mut connection).await
+        });
+        match asked.await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => {
+                self.forget_if_lost(&error);
+                // One that refuses is no longer silent: whoever asks is told so at once.
+                !error.is_timeout()
+            }
+            Err(_) => false,
         }
     }
 

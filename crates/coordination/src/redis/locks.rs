@@ -14,7 +14,10 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use onsale_engine::ports::{Held, LockError, Locks, StoreError};
+use onsale_engine::{
+    ports::{Held, LockError, Locks, StoreError},
+    vitals::Supervised,
+};
 use parking_lot::Mutex;
 use redis::{Client, Script};
 use tokio::{
@@ -45,7 +48,7 @@ const LOOK_AGAIN_MAX: Duration = Duration::from_millis(500);
 /// The locks of several nodes.
 pub struct RedisLocks {
     shared: Arc<Shared>,
-    listening: JoinHandle<()>,
+    _listening: Supervised,
 }
 
 struct Shared {
@@ -63,18 +66,15 @@ impl RedisLocks {
     /// # Errors
     /// If the URL is not understood.
     pub fn start(url: &str, options: &RedisOptions) -> Result<Self, StoreError> {
-        let link = Link::open(url, Duration::ZERO).map_err(StoreError::Rejected)?;
+        let link = Link::open(url, Duration::ZERO, &options.breaker).map_err(StoreError::Rejected)?;
         let listener = link.any_node();
         let (prefix, lease_ms) = (options.prefix.clone(), options.lease_ms);
         let shared = Arc::new(Shared { link, prefix, lease_ms, waiting: Mutex::default() });
-        let listening = tokio::spawn(listen(listener, Arc::downgrade(&shared), shared.channel()));
-        Ok(Self { shared, listening })
-    }
-}
-
-impl Drop for RedisLocks {
-    fn drop(&mut self) {
-        self.listening.abort();
+        let (weak, channel) = (Arc::downgrade(&shared), shared.channel());
+        let listening = options.vitals.supervise("the listener for released locks", move || {
+            listen(listener.clone(), weak.clone(), channel.clone())
+        });
+        Ok(Self { shared, _listening: listening })
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use onsale_domain::ids::RoomId;
+use onsale_engine::vitals::{Supervised, Vitals};
 use parking_lot::Mutex;
 use redis::Script;
 use tokio::sync::{mpsc, oneshot};
@@ -51,6 +52,7 @@ pub(super) struct Mailbox {
     pub(super) node: String,
     outgoing: mpsc::Sender<(String, Item)>,
     expected: Arc<Expected>,
+    _parts: [Supervised; 2],
 }
 
 /// Answers that somebody waits for.
@@ -82,6 +84,7 @@ impl Mailbox {
     /// The mailbox of a node; what comes in goes to `incoming`. It works until the latter's receiver
     /// and this are dropped.
     pub(super) fn open(
+        vitals: &Vitals,
         node: String,
         link: Link,
         inbox: Link,
@@ -90,9 +93,16 @@ impl Mailbox {
     ) -> Self {
         let (outgoing, to_send) = mpsc::channel(WAITING_MAX);
         let expected = Arc::new(Expected::default());
-        tokio::spawn(send(node.clone(), link, keys.clone(), to_send, expected.clone()));
-        tokio::spawn(collect(keys.inbox(&node), inbox, incoming, expected.clone()));
-        Self { node, outgoing, expected }
+        let to_send = Arc::new(tokio::sync::Mutex::new(to_send));
+        let send = vitals.supervise("the sender to other nodes", {
+            let (node, keys, expected) = (node.clone(), keys.clone(), expected.clone());
+            move || send(node.clone(), link.clone(), keys.clone(), to_send.clone(), expected.clone())
+        });
+        let collect = vitals.supervise("the inbox of other nodes' messages", {
+            let (address, expected) = (keys.inbox(&node), expected.clone());
+            move || collect(address.clone(), inbox.clone(), incoming.clone(), expected.clone())
+        });
+        Self { node, outgoing, expected, _parts: [send, collect] }
     }
 
     /// Asks another node.
@@ -138,9 +148,10 @@ async fn send(
     node: String,
     link: Link,
     keys: Keys,
-    mut to_send: mpsc::Receiver<(String, Item)>,
+    to_send: Arc<tokio::sync::Mutex<mpsc::Receiver<(String, Item)>>>,
     expected: Arc<Expected>,
 ) {
+    let mut to_send = to_send.lock().await;
     let mut waiting = Vec::with_capacity(ITEMS_MAX);
     while to_send.recv_many(&mut waiting, ITEMS_MAX).await > 0 {
         let mut messages: HashMap<String, Vec<Item>> = HashMap::new();

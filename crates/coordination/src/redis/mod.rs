@@ -6,6 +6,7 @@
 //! another node takes when it ends. Redis may forget everything at any moment: who runs a room
 //! writes the copy anew, and without both the room goes on from its record in the database.
 
+mod breaker;
 mod broadcast;
 mod cache;
 mod keys;
@@ -35,6 +36,7 @@ use onsale_domain::{
 use onsale_engine::{
     clock::Clock,
     ports::{Admits, Coordination, CoordinationError, Holder, Reach, RoomJournal, StoreError, Visitor},
+    vitals::{Supervised, Vitals},
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::{
@@ -52,6 +54,7 @@ use self::{
 };
 use crate::room::{LocalRoom, read_log};
 
+pub use breaker::Breaker;
 pub use broadcast::RedisBroadcast;
 pub use cache::RedisCache;
 pub use limiter::RedisLimiter;
@@ -72,11 +75,23 @@ pub struct RedisOptions {
     /// On for negative controls and tests with a clock of their own only: whether limits are decided at
     /// the time of the node that asks, rather than of Redis.
     pub node_clocks: bool,
+    /// Spares callers a Redis that does not answer. All that use one Redis share it.
+    pub breaker: Breaker,
+    /// Where what works beside requests is enrolled.
+    pub vitals: Vitals,
 }
 
 impl Default for RedisOptions {
     fn default() -> Self {
-        Self { prefix: "onsale".to_owned(), lease_ms: 2_000, fenced: true, shares: true, node_clocks: false }
+        Self {
+            prefix: "onsale".to_owned(),
+            lease_ms: 2_000,
+            fenced: true,
+            shares: true,
+            node_clocks: false,
+            breaker: Breaker::default(),
+            vitals: Vitals::default(),
+        }
     }
 }
 
@@ -92,6 +107,7 @@ const FREE: &str = "free";
 /// The coordination of several nodes.
 pub struct RedisCoordination {
     shared: Arc<Shared>,
+    _parts: [Supervised; 2],
 }
 
 struct Shared {
@@ -138,12 +154,13 @@ impl RedisCoordination {
         journal: Arc<dyn RoomJournal>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let open = |blocking| Link::open(url, blocking).map_err(StoreError::Rejected);
+        let open = |blocking| Link::open(url, blocking, &options.breaker).map_err(StoreError::Rejected);
         let (link, inbox) = (open(Duration::ZERO)?, open(LOOK)?);
         let keys = Keys::new(&options.prefix);
-        let (incoming, mut requests) = mpsc::channel(INCOMING_MAX);
+        let (incoming, requests) = mpsc::channel(INCOMING_MAX);
+        let vitals = options.vitals.clone();
         let node = format!("{:016x}", rand::random::<u64>());
-        let mailbox = Mailbox::open(node, link.clone(), inbox, keys.clone(), incoming);
+        let mailbox = Mailbox::open(&vitals, node, link.clone(), inbox, keys.clone(), incoming);
         let shared = Shared {
             rooms: RwLock::default(),
             journal,
@@ -155,15 +172,22 @@ impl RedisCoordination {
             away_at: Mutex::default(),
         };
         let shared = Arc::new(shared);
-        let serving = Arc::downgrade(&shared);
-        tokio::spawn(async move {
-            while let Some(message) = requests.recv().await {
-                let Some(shared) = serving.upgrade() else { return };
-                tokio::spawn(shared.serve(message));
-            }
+        let (serving, keeping) = (Arc::downgrade(&shared), Arc::downgrade(&shared));
+        let requests = Arc::new(tokio::sync::Mutex::new(requests));
+        let serve = vitals.supervise("the server of other nodes' visitors", move || {
+            serve_others(serving.clone(), requests.clone())
         });
-        tokio::spawn(keep(Arc::downgrade(&shared)));
-        Ok(Self { shared })
+        let keep = vitals.supervise("the keeper of rooms that nodes share", move || keep(keeping.clone()));
+        Ok(Self { shared, _parts: [serve, keep] })
+    }
+}
+
+/// Does what other nodes ask, until the adapter is dropped.
+async fn serve_others(shared: Weak<Shared>, requests: Arc<tokio::sync::Mutex<mpsc::Receiver<Incoming>>>) {
+    let mut requests = requests.lock().await;
+    while let Some(message) = requests.recv().await {
+        let Some(shared) = shared.upgrade() else { return };
+        tokio::spawn(shared.serve(message));
     }
 }
 

@@ -24,10 +24,10 @@ use onsale_domain::{
     time::Timestamp,
 };
 use onsale_engine::{
-    clock::Clock,
+    clock::{Clock, Reading},
     ports::{Admits, CoordinationError, Holder, RoomJournal, StoreError, Visitor},
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use self::pending::Pending;
@@ -65,6 +65,8 @@ pub(crate) struct LocalRoom {
 
 struct State {
     room: Room,
+    /// By how much the clock had been set when the room was told the time last.
+    set_by_ms: i64,
     admits: Admits,
     accounts: Accounts,
     renewals: Renewals,
@@ -95,7 +97,11 @@ impl Drop for OnTheWay<'_> {
 impl LocalRoom {
     pub(crate) async fn join(&self, visitor: Visitor) -> Result<Ticket, CoordinationError> {
         loop {
-            match self.state.lock().join(visitor, self.clock.now()) {
+            let joined = {
+                let (mut state, now) = self.locked();
+                state.join(visitor, now)
+            };
+            match joined {
                 Err(CoordinationError::Refused(Refusal::NumbersUsedUp)) => {}
                 joined => return joined,
             }
@@ -109,9 +115,9 @@ impl LocalRoom {
         holder: Holder,
         act: impl FnOnce(&mut Room, Timestamp) -> Result<T, Refusal>,
     ) -> Result<T, CoordinationError> {
-        let mut state = self.state.lock();
+        let (mut state, now) = self.locked();
         state.claim(holder)?;
-        Ok(act(&mut state.room, self.clock.now())?)
+        Ok(act(&mut state.room, now)?)
     }
 
     /// As [`LocalRoom::with`]; answers when the log has what was done, and all that was done before it.
@@ -121,9 +127,9 @@ impl LocalRoom {
         act: impl FnOnce(&mut Room, Timestamp) -> Result<T, Refusal> + Send,
     ) -> Result<T, CoordinationError> {
         let (done, changes) = {
-            let mut state = self.state.lock();
+            let (mut state, now) = self.locked();
             state.claim(holder)?;
-            let done = act(&mut state.room, self.clock.now())?;
+            let done = act(&mut state.room, now)?;
             (done, state.gather())
         };
         self.log(changes).await?;
@@ -145,9 +151,8 @@ impl LocalRoom {
     /// Takes a pass back, and binds a guest's to the account that uses it first.
     pub(crate) async fn resume(&self, holder: Holder, until: Timestamp) -> Result<Pass, CoordinationError> {
         let (pass, bound) = {
-            let mut state = self.state.lock();
+            let (mut state, now) = self.locked();
             state.claim(holder)?;
-            let now = self.clock.now();
             let pass = state.room.resume(holder.ticket, until, now)?;
             let bound = state.bind(holder, now)?;
             (pass, bound.then(|| state.gather()))
@@ -162,8 +167,7 @@ impl LocalRoom {
         let mut tick = Tick::default();
         for _ in 0..RECORDS_PER_TICK_MAX {
             self.write_due().await?;
-            let now = self.clock.now();
-            let mut state = self.state.lock();
+            let (mut state, now) = self.locked();
             tick.add(state.room.advance(now));
             // The cursor may have come to the last place that is recorded.
             if state.room.due_record(now).is_none() {
@@ -222,10 +226,27 @@ impl LocalRoom {
         record: impl FnOnce(&Room, Timestamp) -> Result<Option<RoomRecord>, ChangeError> + Send,
     ) -> Result<(), CoordinationError> {
         let _one_at_a_time = self.writing.lock().await;
-        let Some(record) = record(&self.state.lock().room, self.clock.now())? else { return Ok(()) };
+        let due = {
+            let (state, now) = self.locked();
+            record(&state.room, now)?
+        };
+        let Some(record) = due else { return Ok(()) };
         self.journal.record(self.id, &record).await?;
-        self.state.lock().room.recorded(record, self.clock.now());
+        let (mut state, now) = self.locked();
+        state.room.recorded(record, now);
         Ok(())
+    }
+
+    /// The room and the time, which it has been told of if the clock has been set.
+    fn locked(&self) -> (MutexGuard<'_, State>, Timestamp) {
+        let mut state = self.state.lock();
+        let Reading { now, set_by_ms } = self.clock.reading();
+        if state.set_by_ms != set_by_ms {
+            let by_ms = set_by_ms - state.set_by_ms;
+            state.room.clock_set(by_ms);
+            state.set_by_ms = set_by_ms;
+        }
+        (state, now)
     }
 
     pub(crate) fn with_room<T>(&self, act: impl FnOnce(&mut Room) -> T) -> T {
@@ -261,11 +282,13 @@ impl LocalRoom {
 }
 
 impl State {
-    fn new(id: RoomId, admits: Admits, record: RoomRecord, now: Timestamp) -> Self {
+    fn new(id: RoomId, admits: Admits, record: RoomRecord, reading: Reading) -> Self {
+        let Reading { now, set_by_ms } = reading;
         let mut room = Room::new(id, record, Guards::default(), now);
         room.note_changes();
         Self {
             room,
+            set_by_ms,
             admits,
             accounts: Accounts::default(),
             renewals: Renewals::default(),
@@ -289,12 +312,14 @@ impl State {
         {
             return Ok(ticket);
         }
-        if before.is_some() && !self.renewals.may_take(account, now) {
+        // How often is a matter of spans, which a clock that is set does not change.
+        let steady = now.plus_ms(-self.set_by_ms);
+        if before.is_some() && !self.renewals.may_take(account, steady) {
             return Err(Refusal::TooManyNumbers.into());
         }
         let ticket = self.room.join(now)?;
         if before.is_some() {
-            self.renewals.taken(account, now);
+            self.renewals.taken(account, steady);
         }
         self.remember(account, ticket);
         Ok(ticket)

@@ -57,10 +57,11 @@ impl LocalRoom {
         journal: Arc<dyn RoomJournal>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let now = clock.now();
+        let reading = clock.reading();
+        let now = reading.now;
         // Of a room that an earlier version ran the log does not tell everything.
         let whole = log.rows > 0 || record.numbers == 0;
-        let mut state = State::new(id, admits, record, now);
+        let mut state = State::new(id, admits, record, reading);
         let behind_ms = log.at.map_or(0, |at| at.since_ms(now));
         let behind_ms = if behind_ms > CLOCKS_DIFFER_MS { behind_ms } else { 0 };
         for (ticket, account) in &log.numbers {

@@ -123,6 +123,9 @@ pub struct Expire {
     pub order: OrderId,
     /// What it is for.
     pub offer: Offer,
+    /// The hold has ended although its deadline is to come: the clock that set it was ahead, and it has
+    /// lasted for as long as it was to.
+    pub made_ahead: bool,
 }
 
 /// End an unpaid order's hold before its time, for the organiser. Changes nothing once it is paid or over.

@@ -26,7 +26,7 @@ impl Decider {
         let due = self.facts.orders.get(&expire.order).is_some_and(|order| {
             order.offer() == expire.offer
                 && order.status == OrderStatus::Held
-                && order.status_at(self.now) == OrderStatus::Expired
+                && (expire.made_ahead || order.status_at(self.now) == OrderStatus::Expired)
         });
         if due {
             self.end(expire.order, OrderStatus::Expired, EventKind::OrderExpired);

@@ -25,6 +25,14 @@ impl Arrivals {
         Self { generations: Vec::new(), until: now }
     }
 
+    /// The clock has been set.
+    pub(super) fn clock_set(&mut self, by_ms: i64) {
+        self.until = self.until.plus_ms(by_ms);
+        for generation in &mut self.generations {
+            generation.at = generation.at.plus_ms(by_ms);
+        }
+    }
+
     /// A generation is complete: places up to `tail` have come by now.
     pub(super) fn note(&mut self, tail: u32, now: Timestamp) {
         if self.generations.len() == GENERATIONS_MAX {

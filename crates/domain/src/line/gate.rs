@@ -47,6 +47,14 @@ impl Gate {
         }
     }
 
+    /// The clock has been set.
+    pub(super) fn clock_set(&mut self, by_ms: i64) {
+        match self {
+            Self::Pace(pace) | Self::Adaptive(pace, _) => pace.clock_set(by_ms),
+            Self::Bank(_) => {}
+        }
+    }
+
     /// How many may be called now. `idle` says that nobody has been waiting since the last time;
     /// `turns`, how many turns there are.
     pub(super) fn available(&mut self, now: Timestamp, idle: bool, turns: u32) -> u32 {

@@ -97,6 +97,12 @@ impl Presence {
         }
     }
 
+    /// The clock has been set.
+    pub(super) fn clock_set(&mut self, by_ms: i64) {
+        self.rotated_at = self.rotated_at.plus_ms(by_ms);
+        self.arrivals.clock_set(by_ms);
+    }
+
     /// After a restart nobody has been seen yet: those that wait count as seen now.
     pub(super) fn presume(&mut self, from: u32, to: u32) {
         self.previous.set_range(from, to);

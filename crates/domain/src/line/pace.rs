@@ -47,6 +47,11 @@ impl Pace {
         }
     }
 
+    /// The clock has been set.
+    pub(super) fn clock_set(&mut self, by_ms: i64) {
+        self.anchor = self.anchor.plus_ms(by_ms);
+    }
+
     /// For negative controls only: what an empty line did not use stays usable for ever.
     pub(super) fn credit_empty_time(&mut self) {
         self.credits_empty_time = true;

@@ -520,6 +520,19 @@ impl Room {
         self.slots.left(until, self.now);
     }
 
+    /// The clock by which the room is told the time has been set, forward if `by_ms` is positive. Turns and
+    /// passes last as long as they were to, and who waits waits no longer; what is announced for an hour
+    /// happens at that hour.
+    pub fn clock_set(&mut self, by_ms: i64) {
+        self.now = self.now.plus_ms(by_ms);
+        self.presence.clock_set(by_ms);
+        self.turns.clock_set(by_ms);
+        self.gate.clock_set(by_ms);
+        self.presumed.until = self.presumed.until.plus_ms(by_ms);
+        // What was measured is of other intervals now; it is measured anew.
+        self.slots = SlotTimes::new(self.record.settings.pass_ms, self.now);
+    }
+
     /// Brings the room's time up to now, and ends the turns whose time is up.
     pub(super) fn settle(&mut self, now: Timestamp) {
         if now > self.now {

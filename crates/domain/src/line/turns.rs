@@ -57,6 +57,11 @@ impl Turns {
         Self { base, turns: HashMap::new(), due: BinaryHeap::new(), inside: 0 }
     }
 
+    /// The clock has been set: turns last as long as they were to, to a unit.
+    pub(super) fn clock_set(&mut self, by_ms: i64) {
+        self.base = self.base.plus_ms(by_ms.div_euclid(UNIT_MS) * UNIT_MS);
+    }
+
     pub(super) fn get(&self, place: Place) -> Option<Turn> {
         self.turns.get(&place).map(|turn| self.unpack(*turn))
     }

@@ -274,7 +274,7 @@ impl World {
             }
             Action::Expire(index) => {
                 let (order, offer, owner) = self.order(*index);
-                (owner, Command::Expire(Expire { order, offer }))
+                (owner, Command::Expire(Expire { order, offer, made_ahead: false }))
             }
             Action::Release(index) => {
                 let (order, offer, owner) = self.order(*index);

@@ -24,7 +24,6 @@ use onsale_domain::{
     text::{composed, is_blank},
     user::Role,
 };
-use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub(crate) use self::email::user_by_email;
@@ -48,6 +47,7 @@ use crate::{
     clock::Clock,
     ids::Ids,
     ports::{Broadcast, Identity, IdentityKey, IdentityKeys, Limiter, Store, StoreError, User},
+    vitals::{Supervised, Vitals},
 };
 
 /// Why an account could not be made, changed or used.
@@ -134,27 +134,19 @@ pub struct Accounts {
     access_tokens: AccessTokens,
     refresh_tokens: RefreshTokens,
     revocations: Arc<Revocations>,
-    refresher: JoinHandle<()>,
+    _refresher: Supervised,
     throttle: OnceLock<Throttle>,
     provider: Option<Provider>,
     /// What is known of the provider's subjects.
     subjects: Cache<IdentityKey, Identity>,
     told: OnceLock<Told>,
+    vitals: Vitals,
 }
 
 /// How other nodes are told, and heard.
 struct Told {
     broadcast: Arc<dyn Broadcast>,
-    listener: JoinHandle<()>,
-}
-
-impl Drop for Accounts {
-    fn drop(&mut self) {
-        self.refresher.abort();
-        if let Some(told) = self.told.get() {
-            told.listener.abort();
-        }
-    }
+    _listener: Supervised,
 }
 
 impl Accounts {
@@ -168,13 +160,24 @@ impl Accounts {
         ids: Arc<dyn Ids>,
         settings: AccountSettings,
     ) -> Result<Self, StoreError> {
+        Self::start_among(&Vitals::default(), store, clock, ids, settings).await
+    }
+
+    /// As [`Accounts::start`], among the parts of a node.
+    pub(crate) async fn start_among(
+        vitals: &Vitals,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        settings: AccountSettings,
+    ) -> Result<Self, StoreError> {
         settings.check().map_err(StoreError::Rejected)?;
         if settings.signing_key.len() < SIGNING_KEY_BYTES_MIN {
             return Err(StoreError::Rejected(format!(
                 "the signing key must have at least {SIGNING_KEY_BYTES_MIN} bytes"
             )));
         }
-        let passwords = Passwords::start(&settings)?;
+        let passwords = Passwords::start(&settings, vitals)?;
         let revocations = Arc::new(Revocations::load(store.clone(), clock.clone(), settings.access_s).await?);
         Ok(Self {
             store,
@@ -185,12 +188,13 @@ impl Accounts {
             passwords,
             access_tokens: AccessTokens::new(&settings.signing_key, settings.access_s),
             refresh_tokens: RefreshTokens::new(&settings.signing_key),
-            refresher: revocations.keep_fresh(),
+            _refresher: revocations.keep_fresh(vitals),
             revocations,
             throttle: OnceLock::new(),
             provider: None,
             subjects: provider::subjects(),
             told: OnceLock::new(),
+            vitals: vitals.clone(),
         })
     }
 
@@ -202,7 +206,7 @@ impl Accounts {
     /// Takes the tokens of an OpenID provider, too.
     pub(crate) fn trust(&mut self, keys: Arc<dyn IdentityKeys>, settings: IdentitySettings) {
         let (store, clock, subjects) = (self.store.clone(), self.clock.clone(), self.subjects.clone());
-        self.provider = Some(Provider::start(store, clock, keys, subjects, settings));
+        self.provider = Some(Provider::start(&self.vitals, store, clock, keys, subjects, settings));
     }
 
     /// Limits how often somebody may try a password, or sign up. To be called once, before the first
@@ -221,17 +225,19 @@ impl Accounts {
     /// Tells other nodes of sessions that end, and hears them. To be called once, before the first
     /// request, inside a Tokio runtime.
     pub(crate) fn tell_changes(&self, broadcast: Arc<dyn Broadcast>) {
-        let (revocations, subjects) = (Arc::downgrade(&self.revocations), self.subjects.clone());
+        let (revocations, subjects) = (self.revocations.clone(), self.subjects.clone());
         let heard = broadcast.clone();
-        let listener = tokio::spawn(async move {
-            loop {
-                heard.heard_accounts().await;
-                let Some(revocations) = revocations.upgrade() else { return };
-                subjects.invalidate_all();
-                revocations.refresh_or_warn().await;
+        let listener = self.vitals.supervise("the listener for changed accounts", move || {
+            let (revocations, subjects, heard) = (revocations.clone(), subjects.clone(), heard.clone());
+            async move {
+                loop {
+                    heard.heard_accounts().await;
+                    subjects.invalidate_all();
+                    revocations.refresh_or_warn().await;
+                }
             }
         });
-        let _ = self.told.set(Told { broadcast, listener });
+        let _ = self.told.set(Told { broadcast, _listener: listener });
     }
 
     /// Who a token stands for: one of ours, or one of the identity provider's. The provider's first

@@ -11,14 +11,13 @@ use std::{
     },
 };
 
-use onsale_domain::{ids::SessionId, time::Timestamp};
-use parking_lot::RwLock;
-use tokio::task::JoinHandle;
-
 use crate::{
     clock::Clock,
     ports::{Store, StoreError},
+    vitals::{Supervised, Vitals},
 };
+use onsale_domain::{ids::SessionId, time::Timestamp};
+use parking_lot::RwLock;
 
 /// How often sessions that other nodes ended are read, in milliseconds.
 const REFRESH_MS: i64 = 3_000;
@@ -76,7 +75,12 @@ impl Revocations {
     /// Reads what has ended since the last time, and forgets what no longer matters.
     pub(super) async fn refresh(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let since = Timestamp(self.read_until.load(Ordering::Acquire)).plus_ms(-SKEW_MS);
+        let read_until = Timestamp(self.read_until.load(Ordering::Acquire));
+        // A clock that was set back brings tokens to life again that had run out, and of which it has been
+        // forgotten that they had ended.
+        let set_back = now < read_until;
+        let since = if set_back { now.plus_ms(-self.access_ms) } else { read_until };
+        let since = since.plus_ms(-SKEW_MS);
         let found = self.store.sessions_ended_since(since).await?;
         let mut ended = self.ended.write();
         ended.extend(found);
@@ -94,14 +98,21 @@ impl Revocations {
         }
     }
 
-    /// Refreshes again and again until the task is aborted or the set is dropped.
-    pub(super) fn keep_fresh(self: &Arc<Self>) -> JoinHandle<()> {
-        let (revocations, clock) = (Arc::downgrade(self), self.clock.clone());
-        tokio::spawn(async move {
-            loop {
-                clock.sleep_until(clock.now().plus_ms(REFRESH_MS)).await;
-                let Some(revocations) = revocations.upgrade() else { return };
-                revocations.refresh_or_warn().await;
+    /// Refreshes again and again until the part is dropped.
+    pub(super) fn keep_fresh(self: &Arc<Self>, vitals: &Vitals) -> Supervised {
+        let revocations = self.clone();
+        vitals.supervise("the reader of ended sessions", move || {
+            let revocations = revocations.clone();
+            async move {
+                let clock = &revocations.clock;
+                loop {
+                    let set_by_ms = clock.reading().set_by_ms;
+                    tokio::select! {
+                        () = clock.sleep(REFRESH_MS) => {}
+                        () = clock.is_set_from(set_by_ms) => {}
+                    }
+                    revocations.refresh_or_warn().await;
+                }
             }
         })
     }

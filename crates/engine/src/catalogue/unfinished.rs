@@ -22,10 +22,10 @@ pub(crate) async fn tidy_halls(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
         let now = clock.now();
         match store.tidy_halls(now.plus_ms(-GIVEN_UP_AFTER_MS)).await {
             Ok(true) => sleep(PAUSE).await,
-            Ok(false) => clock.sleep_until(now.plus_ms(LOOK_EVERY_MS)).await,
+            Ok(false) => clock.sleep(LOOK_EVERY_MS).await,
             Err(error) => {
                 tracing::warn!(%error, "cannot look for halls that were never completed");
-                clock.sleep_until(now.plus_ms(LOOK_EVERY_MS)).await;
+                clock.sleep(LOOK_EVERY_MS).await;
             }
         }
     }

@@ -16,11 +16,12 @@ use crate::ports::{AskedChange, Coordination, Reach, StoreError, StoredRoom};
 /// How often rooms go on, in milliseconds.
 const TICK_MS: i64 = 100;
 
-/// How many ticks make a second.
+/// How long it is from one look to the next, in milliseconds, and how many ticks.
+const LOOK_MS: i64 = 1_000;
 const TICKS_PER_LOOK: u64 = 10;
 
-/// How many ticks pass between two tidyings: ten minutes.
-const TICKS_PER_TIDYING: u64 = 6_000;
+/// How many looks pass between two tidyings: ten minutes.
+const LOOKS_PER_TIDYING: u64 = 600;
 
 /// How long an answered request is kept for whoever asked, in milliseconds.
 const ANSWER_KEPT_MS: i64 = 600_000;
@@ -29,21 +30,29 @@ impl WaitingRooms {
     /// Keeps rooms going until the task is aborted. `health` tells how the sale fared since it was
     /// called last.
     pub(crate) async fn keep(self, health: impl Fn() -> SaleHealth + Send + 'static) {
-        for tick in 1.. {
-            let clock = &self.shared.clock;
-            clock.sleep_until(clock.now().plus_ms(TICK_MS)).await;
-            self.advance().await;
-            if tick % TICKS_PER_LOOK == 0 {
-                self.observe(health()).await;
-                if let Err(error) = self.look().await {
-                    tracing::warn!(%error, "cannot read the waiting rooms");
-                }
+        for look in 1_u64.. {
+            self.go_on_until_look().await;
+            self.observe(health()).await;
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "cannot read the waiting rooms");
             }
-            if tick % TICKS_PER_TIDYING == 0
+            if look.is_multiple_of(LOOKS_PER_TIDYING)
                 && let Err(error) = self.tidy().await
             {
                 tracing::warn!(%error, "cannot tidy up after the waiting rooms");
             }
+        }
+    }
+
+    /// Lets rooms go on until it is time to look again. Without rooms there is nothing to do until then.
+    async fn go_on_until_look(&self) {
+        let clock = &self.shared.clock;
+        if self.shared.served.read().is_empty() {
+            return clock.sleep(LOOK_MS).await;
+        }
+        for _ in 0..TICKS_PER_LOOK {
+            clock.sleep(TICK_MS).await;
+            self.advance().await;
         }
     }
 

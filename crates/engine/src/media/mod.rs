@@ -208,7 +208,7 @@ impl Media {
                 }
             }
             // The same picture is being removed at this moment.
-            self.clock.sleep_until(self.clock.now().plus_ms(KEEP_AGAIN_AFTER_MS)).await;
+            self.clock.sleep(KEEP_AGAIN_AFTER_MS).await;
         }
         Err(StoreError::Unavailable("this picture is being removed; try again in a moment".to_owned()).into())
     }
@@ -257,7 +257,7 @@ impl Media {
             if let Err(error) = self.sweep().await {
                 tracing::warn!(%error, "unused pictures cannot be removed yet");
             }
-            self.clock.sleep_until(self.clock.now().plus_ms(SWEEP_EVERY_MS)).await;
+            self.clock.sleep(SWEEP_EVERY_MS).await;
         }
     }
 

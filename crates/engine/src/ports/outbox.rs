@@ -20,6 +20,16 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// is given again until its row is removed.
     async fn outbox(&self, limit: usize) -> Result<Vec<OutboxEvent>, StoreError>;
 
+    /// Returns when this node has written to it since this was asked last, or is about to.
+    async fn grows(&self) {
+        std::future::pending().await
+    }
+
+    /// Whether other nodes write to it, too.
+    fn others_write(&self) -> bool {
+        true
+    }
+
     /// Removes rows that were published, by number.
     async fn remove_outbox(&self, rows: &[i64]) -> Result<(), StoreError>;
 
@@ -42,6 +52,11 @@ pub trait EventLogStore: Send + Sync + 'static {
         seen: EventTask,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+
+    /// Whether there may be other nodes to share tasks with.
+    fn has_other_nodes(&self) -> bool {
+        true
+    }
 
     /// Notes that `node` is at work, and where in the log it is now. False if another node has taken the
     /// task; then nothing is noted.

@@ -92,8 +92,14 @@ pub trait SaleStore: Send + Sync + 'static {
     /// Forgets idempotency keys used before `before`, at most `limit` of them. Returns how many.
     async fn prune_keys(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
-    /// Whether the database answers.
+    /// Whether the database answers, and says of itself that it takes writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`] if it takes none, with the reason: "is read-only".
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Writes something without meaning, to learn whether the database takes writes.
+    async fn try_write(&self) -> Result<(), StoreError>;
 
     /// How the replicas are doing that take reads off the database, if there are any.
     fn replicas(&self) -> Vec<ReplicaHealth>;
@@ -250,6 +256,8 @@ pub struct DueHold {
     pub order: OrderId,
     /// What it is for.
     pub offer: Offer,
+    /// When it was made, by the clock of the node that made it.
+    pub made_at: Timestamp,
 }
 
 /// Some of a buyer's orders.

@@ -7,7 +7,10 @@ use onsale_domain::{
 };
 
 use super::{DAYS_KEPT, EVENT_KEPT_MS, PLACES_MAX, RankingKey, Rankings};
-use crate::ports::{Chart, ChartKey, StoreError};
+use crate::{
+    ports::{Chart, ChartKey, StoreError},
+    vitals::Vitals,
+};
 
 /// How long a node has to make the charts before another one may.
 const CLAIM_MS: i64 = 60_000;
@@ -22,8 +25,16 @@ impl Rankings {
     /// Makes the charts at every midnight, and forgets what is old, until [`Rankings::stop`]. The
     /// charts of yesterday are made at once if nobody has made them.
     pub fn start(&self) {
+        self.start_among(&Vitals::default());
+    }
+
+    /// As [`Rankings::start`], among the parts of a node.
+    pub(crate) fn start_among(&self, vitals: &Vitals) {
         let rankings = self.clone();
-        self.shared.running.start(async move { rankings.keep().await });
+        self.shared.running.start(vitals, "the job that makes the charts", move || {
+            let rankings = rankings.clone();
+            async move { rankings.keep().await }
+        });
     }
 
     /// Ends what [`Rankings::start`] began.

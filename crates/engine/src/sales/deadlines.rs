@@ -3,7 +3,13 @@
 //! This only tidies up: a hold past its deadline counts as gone whether or not it has been
 //! released, so a timer that is late, or dies with the process, costs no correctness.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use onsale_domain::{
     decide::{Changes, Command, EventKind, Expire},
@@ -13,7 +19,10 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{Shared, lane};
-use crate::ports::{DueHold, StoreError};
+use crate::{
+    clock::Reading,
+    ports::{DueHold, StoreError},
+};
 
 /// How often holds are looked for in the database that no timer of this node knows of, because
 /// another node made them and died, or its outcome was unknown.
@@ -28,6 +37,9 @@ const LEFT_TO_ITS_NODE_MS: i64 = 250;
 /// How long to wait before a release that failed is tried again.
 const AGAIN_AFTER_MS: i64 = 200;
 
+/// How far ahead the clock of another node may be, in milliseconds.
+const AHEAD_MAX_MS: i64 = 60_000;
+
 /// How many holds are read at once.
 const CHUNK: usize = 1_024;
 
@@ -38,106 +50,206 @@ const RELEASED_AT_ONCE: usize = 256;
 /// The deadlines of all holds that this node knows of.
 #[derive(Default)]
 pub(super) struct Deadlines {
-    holds: Mutex<BTreeSet<DueHold>>,
+    holds: Mutex<Holds>,
     earlier: Notify,
+    /// They are being released, or have been.
+    has_begun: AtomicBool,
+}
+
+#[derive(Default)]
+struct Holds {
+    by_deadline: BTreeSet<DueHold>,
+    /// Those made by a clock that was ahead, by when they end on the right one.
+    made_ahead: BTreeSet<(Timestamp, DueHold)>,
+}
+
+/// A hold that has ended.
+#[derive(Clone, Copy)]
+struct Due {
+    hold: DueHold,
+    made_ahead: bool,
+}
+
+impl Holds {
+    fn add(&mut self, hold: DueHold) {
+        if self.made_ahead.is_empty() || !self.made_ahead.iter().any(|(_, other)| *other == hold) {
+            self.by_deadline.insert(hold);
+        }
+    }
+
+    fn remove(&mut self, hold: DueHold) {
+        if !self.by_deadline.remove(&hold) && !self.made_ahead.is_empty() {
+            self.made_ahead.retain(|(_, other)| *other != hold);
+        }
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        let first = self.by_deadline.first().map(|hold| hold.expires_at);
+        let first_ahead = self.made_ahead.first().map(|(ends_at, _)| *ends_at);
+        first.into_iter().chain(first_ahead).min()
+    }
+
+    /// Ends holds earlier that were made later than `now`: their deadlines are as far in the future as the
+    /// clock was ahead. `ends_at` says when they end instead.
+    fn correct(&mut self, now: Timestamp, ends_at: impl Fn(&DueHold) -> Timestamp) -> usize {
+        let is_ahead = |hold: &DueHold| hold.made_at > now;
+        let ahead: Vec<_> = self.by_deadline.iter().copied().filter(is_ahead).collect();
+        for hold in &ahead {
+            self.by_deadline.remove(hold);
+            self.made_ahead.insert((ends_at(hold).min(hold.expires_at), *hold));
+        }
+        ahead.len()
+    }
+
+    /// Takes out holds that are due, at most [`RELEASED_AT_ONCE`].
+    fn take_due(&mut self, now: Timestamp) -> Vec<Due> {
+        let mut due = Vec::new();
+        while due.len() < RELEASED_AT_ONCE
+            && let Some(hold) = self.by_deadline.first().copied()
+            && hold.expires_at <= now
+        {
+            self.by_deadline.pop_first();
+            due.push(Due { hold, made_ahead: false });
+        }
+        while due.len() < RELEASED_AT_ONCE
+            && let Some((ends_at, hold)) = self.made_ahead.first().copied()
+            && ends_at <= now
+        {
+            self.made_ahead.pop_first();
+            due.push(Due { hold, made_ahead: true });
+        }
+        due
+    }
 }
 
 impl Deadlines {
     /// Takes over what a batch changed.
     pub(super) fn follow(&self, changes: &Changes) {
         let mut holds = self.holds.lock();
-        let first_before = holds.first().copied();
+        let next_before = holds.next();
         for event in &changes.events {
             let order = &event.order;
-            let hold = DueHold { expires_at: order.expires_at, order: order.id, offer: order.offer() };
-            match event.kind {
-                EventKind::OrderHeld => holds.insert(hold),
-                EventKind::OrderPaid | EventKind::OrderExpired | EventKind::OrderCancelled => {
-                    holds.remove(&hold)
-                }
+            let hold = DueHold {
+                expires_at: order.expires_at,
+                order: order.id,
+                offer: order.offer(),
+                made_at: order.created_at,
             };
+            match event.kind {
+                EventKind::OrderHeld => holds.add(hold),
+                EventKind::OrderPaid | EventKind::OrderExpired | EventKind::OrderCancelled => {
+                    holds.remove(hold);
+                }
+            }
         }
-        if holds.first().copied() != first_before {
+        if holds.next() != next_before {
             self.earlier.notify_one();
         }
     }
 
     fn add(&self, due: impl IntoIterator<Item = DueHold>) {
-        self.holds.lock().extend(due);
+        let mut holds = self.holds.lock();
+        due.into_iter().for_each(|hold| holds.add(hold));
         self.earlier.notify_one();
     }
 
-    fn next(&self) -> Option<Timestamp> {
-        self.holds.lock().first().map(|hold| hold.expires_at)
-    }
-
-    /// Takes out holds that are due, at most [`RELEASED_AT_ONCE`].
-    fn take_due(&self, now: Timestamp) -> Vec<DueHold> {
-        let mut holds = self.holds.lock();
-        let mut due = Vec::new();
-        while due.len() < RELEASED_AT_ONCE
-            && let Some(first) = holds.first().copied()
-            && first.expires_at <= now
-        {
-            holds.pop_first();
-            due.push(first);
+    /// After the clock has been set back: the holds that it made while it was ahead end when they were to
+    /// end, on the clock that goes evenly.
+    fn follow_clock(&self, Reading { now, .. }: Reading, set_by_ms: i64) {
+        let corrected = self.holds.lock().correct(now, |hold| hold.expires_at.plus_ms(set_by_ms));
+        if corrected > 0 {
+            tracing::warn!(holds = corrected, "the clock has been set back; holds end when they were to end");
         }
-        due
     }
 }
 
-/// Reads all holds there are: what a stop or a crash left behind.
+/// Reads all holds there are: what a stop or a crash left behind. Those made by a clock that was far ahead
+/// last from now on for as long as they were to in all.
 pub(super) async fn recover(shared: &Shared) -> Result<(), StoreError> {
     let mut after = None;
     loop {
         let chunk = shared.store.due_holds(Timestamp(i64::MAX), after, CHUNK).await?;
         let Some(last) = chunk.last().copied() else {
-            return Ok(());
+            break;
         };
         after = Some(last);
         shared.deadlines.add(chunk);
     }
+    let now = shared.clock.now();
+    let corrected = shared.deadlines.holds.lock().correct(now.plus_ms(AHEAD_MAX_MS), |hold| {
+        now.plus_ms(hold.expires_at.since_ms(hold.made_at).max(0))
+    });
+    if corrected > 0 {
+        tracing::warn!(
+            holds = corrected,
+            "there are holds of the future: made by a clock that was ahead, or this one is behind; \
+             they last no longer than they were to"
+        );
+    }
+    Ok(())
 }
 
-/// Releases holds at their deadlines, until the task is aborted.
-pub(super) async fn release_when_due(shared: Arc<Shared>) {
+/// Releases holds at their deadlines, until the task is aborted. Those that were being released when it
+/// ended the last time are found again.
+pub(super) async fn keep(shared: Arc<Shared>) {
+    if shared.deadlines.has_begun.swap(true, Ordering::Relaxed)
+        && let Err(error) = recover(&shared).await
+    {
+        tracing::warn!(%error, "cannot look for holds that have ended; the sweep will");
+    }
+    let mut set_by_ms = shared.clock.reading().set_by_ms;
     loop {
-        let due = shared.deadlines.take_due(shared.clock.now());
+        let reading = shared.clock.reading();
+        if reading.set_by_ms != set_by_ms {
+            shared.deadlines.follow_clock(reading, reading.set_by_ms - set_by_ms);
+            set_by_ms = reading.set_by_ms;
+        }
+        let due = shared.deadlines.holds.lock().take_due(reading.now);
         if due.is_empty() {
-            wait(&shared).await;
+            wait(&shared, set_by_ms).await;
         } else {
             release(&shared, due).await;
         }
     }
 }
 
-async fn wait(shared: &Shared) {
-    let until = shared.deadlines.next().unwrap_or(Timestamp(i64::MAX));
+async fn wait(shared: &Shared, set_by_ms: i64) {
+    let until = shared.deadlines.holds.lock().next().unwrap_or(Timestamp(i64::MAX));
     tokio::select! {
         () = shared.clock.sleep_until(until) => {}
+        () = shared.clock.is_set_from(set_by_ms) => {}
         () = shared.deadlines.earlier.notified() => {}
     }
 }
 
-async fn release(shared: &Shared, due: Vec<DueHold>) {
-    let (mut answers, mut again) = (Vec::with_capacity(due.len()), Vec::new());
-    for hold in due {
-        let command = Command::Expire(Expire { order: hold.order, offer: hold.offer });
-        answers.push((hold, shared.command_waiting(lane::HOUSE, command).await));
+async fn release(shared: &Shared, all_due: Vec<Due>) {
+    let (mut answers, mut again) = (Vec::with_capacity(all_due.len()), Vec::new());
+    for due in all_due {
+        let DueHold { order, offer, .. } = due.hold;
+        let command = Command::Expire(Expire { order, offer, made_ahead: due.made_ahead });
+        answers.push((due, shared.command_waiting(lane::HOUSE, command).await));
     }
-    for (hold, answer) in answers {
+    for (due, answer) in answers {
         let failed = match answer {
             Ok(answer) => !matches!(answer.await, Ok(Ok(_))),
             Err(_) => true,
         };
         if failed {
-            tracing::warn!(order = %hold.order, "a hold that has ended could not be released yet");
-            again.push(hold);
+            tracing::warn!(order = %due.hold.order, "a hold that has ended could not be released yet");
+            again.push(due);
         }
     }
     if !again.is_empty() {
-        shared.clock.sleep_until(shared.clock.now().plus_ms(AGAIN_AFTER_MS)).await;
-        shared.deadlines.add(again);
+        shared.clock.sleep(AGAIN_AFTER_MS).await;
+        let now = shared.clock.now();
+        let mut holds = shared.deadlines.holds.lock();
+        for Due { hold, made_ahead } in again {
+            if made_ahead {
+                holds.made_ahead.insert((now, hold));
+            } else {
+                holds.add(hold);
+            }
+        }
     }
 }
 
@@ -154,7 +266,7 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
             Ok(due) => shared.deadlines.add(due),
             Err(error) => tracing::warn!(%error, "cannot look for holds that have ended"),
         }
-        shared.clock.sleep_until(now.plus_ms(every_ms)).await;
+        shared.clock.sleep(every_ms).await;
     }
 }
 
@@ -175,12 +287,16 @@ mod tests {
             expires_at: Timestamp(1_000),
             order: OrderId(Uuid::from_u128(number)),
             offer: Offer::Performance(PerformanceId(1)),
+            made_at: Timestamp(0),
+        };
+        let take_due = |now| -> Vec<DueHold> {
+            deadlines.holds.lock().take_due(now).into_iter().map(|due| due.hold).collect()
         };
         deadlines.add((0..1_000).map(hold));
-        assert_eq!(deadlines.take_due(Timestamp(999)), []);
+        assert_eq!(take_due(Timestamp(999)), []);
         let mut released = Vec::new();
         loop {
-            let due = deadlines.take_due(Timestamp(1_000));
+            let due = take_due(Timestamp(1_000));
             assert!(due.len() <= RELEASED_AT_ONCE);
             if due.is_empty() {
                 break;

@@ -14,6 +14,7 @@ mod seat_locks;
 mod unpaid;
 mod view;
 mod views;
+mod writes;
 
 use std::{
     collections::BTreeSet,
@@ -41,7 +42,6 @@ use onsale_domain::{
 use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinHandle,
     time::Instant,
 };
 
@@ -49,7 +49,7 @@ use self::{
     bookings::Bookings,
     deadlines::Deadlines,
     health::Latencies,
-    lane::{LaneHandle, Message, Pending},
+    lane::{AtWork, LaneHandle, Message, Pending},
     metrics::Metrics,
     other_nodes::Behind,
     unpaid::{Asked, Known, Ticket, UnpaidHolds},
@@ -62,6 +62,7 @@ use crate::{
     ids::Ids,
     line::{Entry, EntryError, LineError, Shopper, WaitingRooms},
     ports::{Broadcast, Guard, Limiter, Locks, OrderPage, Store, StoreError, TransactionError},
+    vitals::{Supervised, Vitals},
 };
 
 pub use item_view::ItemView;
@@ -245,6 +246,9 @@ struct Shared {
     bookings: OnceLock<Bookings>,
     /// The turn of a portion of a large change; see `seat_locks.rs`. Whoever waits longest is next.
     portions: tokio::sync::Mutex<()>,
+    /// Since when each lane has been at its batch.
+    at_work: Vec<AtWork>,
+    vitals: Vitals,
     /// What nodes share, if they do.
     locks: OnceLock<Arc<dyn Locks>>,
     /// How nodes tell each other what they change, if they do.
@@ -254,7 +258,7 @@ struct Shared {
 /// The background tasks.
 struct Running {
     lanes: Vec<LaneHandle>,
-    helpers: Vec<JoinHandle<()>>,
+    helpers: Vec<Supervised>,
 }
 
 /// The answer that a lane will give.
@@ -308,32 +312,37 @@ impl Sales {
             metrics: Metrics::new(),
             latencies: Latencies::default(),
             rooms,
+            at_work: lanes.iter().map(|_| AtWork::default()).collect(),
             lanes,
             unpaid: Arc::new(UnpaidHolds::new(settings.unpaid.clone())),
             points_from: settings.points_from,
             bookings: OnceLock::new(),
             portions: tokio::sync::Mutex::default(),
+            vitals: settings.vitals.clone(),
             locks: OnceLock::new(),
             broadcast: OnceLock::new(),
         });
         deadlines::recover(&shared).await?;
-        let lanes = queues.into_iter().map(|queue| lane::spawn(shared.clone(), queue));
-        let running = Running {
-            lanes: lanes.collect::<Result<_, _>>()?,
-            helpers: vec![
-                tokio::spawn(deadlines::release_when_due(shared.clone())),
-                tokio::spawn(deadlines::sweep(shared.clone())),
-                tokio::spawn(other_nodes::follow(shared.clone())),
-                tokio::spawn(forget_old_keys(shared.clone())),
-            ],
-        };
+        let lanes = queues.into_iter().enumerate();
+        let lanes = lanes.map(|(index, queue)| lane::spawn(shared.clone(), index, queue));
+        let running = Running { lanes: lanes.collect::<Result<_, _>>()?, helpers: helpers(&shared) };
         Ok(Self { shared, running: Arc::new(Mutex::new(Some(running))) })
     }
 
-    /// Whether all background tasks go on.
-    pub(crate) fn goes_on(&self) -> bool {
-        let running = self.running.lock();
-        running.as_ref().is_some_and(|running| running.helpers.iter().all(|task| !task.is_finished()))
+    /// The lanes that do not get on with their batches, for people.
+    pub(crate) fn stuck(&self) -> Vec<String> {
+        let now = Instant::now();
+        let stuck = self.shared.at_work.iter().enumerate().filter_map(|(index, at_work)| {
+            let busy_for = at_work.stuck_for(now)?;
+            Some(format!("lane {} of the sale has been at one batch for {} s", index + 1, busy_for.as_secs()))
+        });
+        stuck.collect()
+    }
+
+    /// Has the thread of a lane panic, beside its batches. For tests only.
+    #[doc(hidden)]
+    pub fn break_lane_of(&self, performance: PerformanceId) {
+        let _ = self.shared.lane(performance.0).try_send(Message::Panic);
     }
 
     /// Holds seats for a buyer, who shows a pass if there is a waiting room. When this returns `Ok`,
@@ -736,9 +745,7 @@ impl Sales {
         let Some(running) = self.running.lock().take() else {
             return;
         };
-        for helper in running.helpers {
-            helper.abort();
-        }
+        drop(running.helpers);
         for lane in running.lanes {
             lane.stop().await;
         }
@@ -810,6 +817,13 @@ impl Sales {
 }
 
 impl Shared {
+    /// Has everything in memory read anew: nobody knows what of it is still so.
+    fn suspect_everything(&self) {
+        let ever = Timestamp(i64::MIN);
+        self.performances.used_since(ever).iter().for_each(|(id, _)| self.behind.add((*id).into()));
+        self.items.used_since(ever).iter().for_each(|(id, _)| self.behind.add((*id).into()));
+    }
+
     /// Tells the other nodes that an offer has changed.
     fn tell(&self, offer: Offer) {
         if let Some(broadcast) = self.broadcast.get() {
@@ -890,6 +904,25 @@ fn known_item(view: &ItemView) -> Known {
     }
 }
 
+/// Begins what works beside the lanes.
+fn helpers(shared: &Arc<Shared>) -> Vec<Supervised> {
+    fn helper<F: Future<Output = ()> + Send + 'static>(
+        shared: &Arc<Shared>,
+        name: &'static str,
+        work: fn(Arc<Shared>) -> F,
+    ) -> Supervised {
+        let working = shared.clone();
+        shared.vitals.supervise(name, move || work(working.clone()))
+    }
+    vec![
+        helper(shared, "the timer of holds", deadlines::keep),
+        helper(shared, "the sweep of holds", deadlines::sweep),
+        helper(shared, "the follower of other nodes", other_nodes::follow),
+        helper(shared, "the sweep of idempotency keys", forget_old_keys),
+        helper(shared, "the watch over writes", writes::watch),
+    ]
+}
+
 /// What decides which lane a command goes through: the offer, or whose wallet it is.
 fn shard(caller: UserId, command: &Command) -> i64 {
     command.offer().map_or(caller.0, Offer::code)
@@ -902,10 +935,10 @@ async fn forget_old_keys(shared: Arc<Shared>) {
         match shared.store.prune_keys(now.plus_ms(-KEY_KEPT_MS), PRUNE_CHUNK).await {
             // There may be more; the pause lets the sale through.
             Ok(PRUNE_CHUNK) => tokio::time::sleep(Duration::from_millis(50)).await,
-            Ok(_) => shared.clock.sleep_until(now.plus_ms(PRUNE_EVERY_MS)).await,
+            Ok(_) => shared.clock.sleep(PRUNE_EVERY_MS).await,
             Err(error) => {
                 tracing::warn!(%error, "cannot forget old idempotency keys");
-                shared.clock.sleep_until(now.plus_ms(PRUNE_EVERY_MS)).await;
+                shared.clock.sleep(PRUNE_EVERY_MS).await;
             }
         }
     }

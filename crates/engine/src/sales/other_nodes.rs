@@ -121,7 +121,7 @@ async fn wait(shared: &Shared, looks: &mut Looks) -> Suspects {
         tokio::select! {
             () = shared.behind.more.notified() => return Suspects::These(HashSet::new()),
             offers = told => return Suspects::These(offers),
-            () = sleep(tick) => {}
+            () = sleep(tick), if shared.store.is_shared() => {}
         }
     }
 }

@@ -12,16 +12,19 @@ use onsale_engine::{
     clock::Clock,
     ids::Ids,
     ports::{Attempt, AttemptOutcome, Channel, Delivery, Lease, Store, StoreError},
+    vitals::Vitals,
 };
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, watch},
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 use uuid::Uuid;
 
 pub(crate) use gathered::Gathered;
+
+use crate::Subscription;
 
 /// Carries one delivery to where it goes.
 #[async_trait]
@@ -98,7 +101,7 @@ pub struct CourierSettings {
     pub under_way_per_channel_max: usize,
     /// The longest an attempt may take.
     pub attempt_max: Duration,
-    /// How often the store is asked for what has become due.
+    /// How often the store is asked for what has become due; a quarter as often while nothing does.
     pub poll: Duration,
 }
 
@@ -116,6 +119,9 @@ impl Default for CourierSettings {
 /// The least time from one look at the store to the next: what ends meanwhile is noted together. It
 /// bounds what deliveries write beside the sale.
 const PACE: Duration = Duration::from_millis(20);
+
+/// How many times the usual pause it is to the next look while nothing is due.
+const IDLE_POLLS: u32 = 4;
 
 /// How much longer than an attempt a lease is, for noting it.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
@@ -148,10 +154,7 @@ impl Wake {
 }
 
 /// Makes deliveries in the background, beside those of other nodes.
-pub struct Courier {
-    stopping: watch::Sender<bool>,
-    task: Mutex<Option<JoinHandle<()>>>,
-}
+pub struct Courier(Mutex<Option<Subscription>>);
 
 impl Courier {
     /// Begins. Must be called inside a Tokio runtime.
@@ -164,37 +167,45 @@ impl Courier {
         wake: Wake,
         settings: CourierSettings,
     ) -> Self {
-        let stopping = watch::Sender::new(false);
-        let round = Round {
-            store,
-            clock,
-            ids,
-            carriers,
-            settings,
-            under_way: JoinSet::new(),
-            by_channel: HashMap::new(),
-            ended: Vec::new(),
-            turn: 0,
-        };
-        let task = tokio::spawn(round.run(wake, stopping.subscribe()));
-        Self { stopping, task: Mutex::new(Some(task)) }
+        Self::start_among(&Vitals::default(), store, clock, ids, carriers, wake, settings)
+    }
+
+    /// As [`Courier::start`], among the parts of a node.
+    #[must_use]
+    pub fn start_among(
+        vitals: &Vitals,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        carriers: Carriers,
+        wake: Wake,
+        settings: CourierSettings,
+    ) -> Self {
+        let name = "the courier of deliveries".to_owned();
+        let work = Subscription::start(vitals, name, move |stopping| {
+            let round = Round {
+                store: store.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+                carriers: carriers.clone(),
+                settings,
+                under_way: JoinSet::new(),
+                by_channel: HashMap::new(),
+                ended: Vec::new(),
+                turn: 0,
+                rests: false,
+            };
+            round.run(wake.clone(), stopping)
+        });
+        Self(Mutex::new(Some(work)))
     }
 
     /// Begins nothing more, and waits for what is under way. What is cut off is tried again by whoever
     /// runs next, once its lease has ended.
     pub async fn stop(&self) {
-        self.stopping.send_replace(true);
-        let task = self.task.lock().take();
-        if let Some(task) = task {
-            let _ = task.await;
-        }
-    }
-}
-
-impl Drop for Courier {
-    fn drop(&mut self) {
-        if let Some(task) = self.task.lock().take() {
-            task.abort();
+        let work = self.0.lock().take();
+        if let Some(work) = work {
+            work.stop().await;
         }
     }
 }
@@ -211,6 +222,8 @@ struct Round {
     ended: Vec<Attempt>,
     /// Which channel is served first changes, so that the first does not always take what is free.
     turn: usize,
+    /// Nothing was due at the last look.
+    rests: bool,
 }
 
 impl Round {
@@ -225,7 +238,7 @@ impl Round {
             tokio::select! {
                 Some(ended) = self.under_way.join_next() => self.take_back(ended),
                 () = wake.0.notified() => {}
-                () = sleep(self.settings.poll) => {}
+                () = sleep(if self.rests { self.settings.poll * IDLE_POLLS } else { self.settings.poll }) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
         }
@@ -277,6 +290,7 @@ impl Round {
     async fn begin_what_is_due(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut channels = self.store.due_channels(now, CHANNELS_MAX).await?;
+        self.rests = channels.is_empty() && self.under_way.is_empty();
         if !channels.is_empty() {
             let first = self.turn % channels.len();
             channels.rotate_left(first);

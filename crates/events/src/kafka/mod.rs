@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use onsale_engine::secret::HIDDEN;
+use onsale_engine::{secret::HIDDEN, vitals::Vitals};
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -101,6 +101,7 @@ pub struct KafkaTransport {
     settings: Arc<KafkaSettings>,
     /// None before the first use, and after one that it could not recover from.
     producer: Mutex<Option<FutureProducer>>,
+    vitals: Vitals,
 }
 
 impl KafkaTransport {
@@ -111,7 +112,13 @@ impl KafkaTransport {
     pub fn new(settings: KafkaSettings) -> Result<Self, TransportError> {
         // Connects to nobody yet.
         let _: FutureProducer = producer(&settings)?;
-        Ok(Self { settings: Arc::new(settings), producer: Mutex::new(None) })
+        Ok(Self { settings: Arc::new(settings), producer: Mutex::new(None), vitals: Vitals::default() })
+    }
+
+    /// Enrols what brings events to consumers among the parts of a node.
+    #[must_use]
+    pub fn among(self, vitals: Vitals) -> Self {
+        Self { vitals, ..self }
     }
 }
 
@@ -166,6 +173,9 @@ impl Transport for KafkaTransport {
 
     fn subscribe(&self, consumer: Arc<dyn Consumer>) -> Subscription {
         let (settings, recipient) = (self.settings.clone(), Recipient::new(consumer));
-        Subscription::start(|stopping| reader::run(settings, recipient, stopping))
+        let name = format!("the consumer of events `{}`", recipient.consumer.name());
+        Subscription::start(&self.vitals, name, move |stopping| {
+            reader::run(settings.clone(), recipient.clone(), stopping)
+        })
     }
 }

@@ -78,6 +78,7 @@ pub(crate) async fn run_worker(config: Config) -> Result<(), Failure> {
     let mut line = || lines.next().unwrap_or_else(|| Ok(String::new())).map_err(Failure::of("cannot read"));
     let task: Task = serde_json::from_str(&line()?).map_err(Failure::of("the task is not understood"))?;
     let metrics = telemetry::install_metrics()?;
+    tokio::spawn(telemetry::keep_metrics(metrics.clone()));
     let store = compose::open_scratch(&config, &task.url).await?;
     let sales = SaleSettings {
         batch_max: task.batch_max,

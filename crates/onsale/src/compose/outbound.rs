@@ -57,7 +57,7 @@ impl Base {
             ..CourierSettings::default()
         };
         let ids = Arc::new(RandomIds::default());
-        let courier = Courier::start(store.clone(), clock, ids, carriers, wake, settings);
+        let courier = Courier::start_among(&self.vitals, store.clone(), clock, ids, carriers, wake, settings);
         Ok(Outbound { consumers, courier })
     }
 }

@@ -1,5 +1,6 @@
 //! The real executable, in folders of its own, on ports that the system chooses.
 
+mod alive;
 mod audit;
 mod audit_memory;
 mod backup;

@@ -110,10 +110,18 @@ pub(crate) fn run(mut command: Command, input: &str) -> Ended {
     }
 }
 
+/// A server whose output and log nobody reads any more.
+pub(crate) fn unread(mut command: Command) -> Server {
+    command.stderr(Stdio::piped());
+    let mut server = Server::start(command);
+    drop((server._stdout.take(), server.child.stderr.take()));
+    server
+}
+
 /// A running server. Killed when dropped.
 pub(crate) struct Server {
     child: Child,
-    _stdout: BufReader<ChildStdout>,
+    _stdout: Option<BufReader<ChildStdout>>,
     pub(crate) url: String,
     pub(crate) banner: String,
     client: reqwest::Client,
@@ -132,7 +140,7 @@ impl Server {
                 None => banner += &line,
             }
         };
-        Self { child, _stdout: stdout, url, banner, client: reqwest::Client::new() }
+        Self { child, _stdout: Some(stdout), url, banner, client: reqwest::Client::new() }
     }
 
     pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {

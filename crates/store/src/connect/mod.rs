@@ -4,6 +4,7 @@
 mod charset;
 mod checkpoints;
 mod durability;
+mod files;
 mod message;
 mod mysql;
 mod postgres;
@@ -15,9 +16,12 @@ mod sqlite_files;
 pub(crate) use charset::refuse_other_charsets;
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use durability::warn_of_risks;
+pub(crate) use files::Files;
 pub(crate) use message::message_bytes_max;
 pub(crate) use sale::SaleConnection;
 pub(crate) use sqlite::{connect_auditor, copier, file_url, path_in};
+
+use std::sync::Arc;
 
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
@@ -50,8 +54,8 @@ pub(crate) struct Pools {
     pub(crate) writer: DatabaseConnection,
     /// Reads.
     pub(crate) readers: DatabaseConnection,
-    /// Keeps the log short, where that is ours to do.
-    pub(crate) checkpoints: Option<Checkpoints>,
+    /// What keeps the log of an embedded database short, by a connection of its own.
+    pub(crate) embedded: Option<(DatabaseConnection, std::path::PathBuf)>,
 }
 
 /// Connects to a database.
@@ -99,6 +103,17 @@ pub(crate) fn no_replicas() -> StoreError {
     StoreError::Rejected(
         "a SQLite file has no replicas; they need a database server, such as PostgreSQL".to_owned(),
     )
+}
+
+/// From now on looks after the files of an embedded database, which all there are by now.
+pub(crate) fn look_after_files(
+    embedded: Option<(DatabaseConnection, std::path::PathBuf)>,
+    options: &StoreOptions,
+) -> (Option<Arc<Files>>, Option<Checkpoints>) {
+    let Some((connection, path)) = embedded else { return (None, None) };
+    let files = Arc::new(Files::note(&path));
+    let checkpoints = Checkpoints::start(connection, files.clone(), &options.vitals);
+    (Some(files), Some(checkpoints))
 }
 
 /// Begins a transaction that writes. A connection that turns out to be lost is replaced, and a

@@ -29,7 +29,7 @@ pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, 
         sale: open(sale, url, options).await?,
         writer: open(writer, url, options).await?,
         readers: open(readers, url, options).await?,
-        checkpoints: None,
+        embedded: None,
     })
 }
 

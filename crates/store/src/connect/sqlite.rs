@@ -9,7 +9,7 @@ use onsale_domain::money::Currency;
 use onsale_engine::ports::StoreError;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector, sqlx};
 
-use super::{Checkpoints, Pools, pool, sqlite_files};
+use super::{Pools, pool, sqlite_files};
 use crate::{StoreOptions, error::store_error};
 
 /// How long to wait before connecting is tried again.
@@ -23,9 +23,8 @@ pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, 
     let writer = connect_writer(&path, options).await?;
     let readers = Database::connect(reader(path.clone(), options)).await.map_err(store_error)?;
     let checkpoints = Database::connect(checkpointer(path.clone(), options)).await.map_err(store_error)?;
-    let checkpoints = Some(Checkpoints::start(checkpoints));
     sqlite_files::keep_names(&path).await?;
-    Ok(Pools { sale: writer.clone(), writer, readers, checkpoints })
+    Ok(Pools { sale: writer.clone(), writer, readers, embedded: Some((checkpoints, path)) })
 }
 
 /// Connects the writer. Of two processes that make a new file into a database at the same moment,

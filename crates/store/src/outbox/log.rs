@@ -75,6 +75,10 @@ impl EventLogStore for SqlStore {
         Ok(kept.rows_affected == 1)
     }
 
+    fn has_other_nodes(&self) -> bool {
+        self.dialect.has_row_locks()
+    }
+
     async fn leave_event_task(&self, task: &str, node: NodeId) -> Result<(), StoreError> {
         use event_task::Column;
         event_task::Entity::update_many()

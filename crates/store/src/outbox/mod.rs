@@ -39,6 +39,14 @@ impl OutboxStore for SqlStore {
         told.into_iter().map(|told| about.row(told)).collect()
     }
 
+    async fn grows(&self) {
+        self.options.outbox_grows.notified().await;
+    }
+
+    fn others_write(&self) -> bool {
+        self.dialect.has_row_locks()
+    }
+
     async fn remove_outbox(&self, rows: &[i64]) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());

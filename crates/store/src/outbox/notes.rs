@@ -63,6 +63,7 @@ pub(crate) async fn performances_told(
     }
     if !rows.is_empty() {
         outbox::Entity::insert_many(rows).exec_without_returning(write).await.map_err(store_error)?;
+        options.outbox_grows.notify_one();
     }
     Ok(())
 }
@@ -104,6 +105,7 @@ async fn note(
 ) -> Result<(), StoreError> {
     let row = row(options, kind, subject, version, data);
     outbox::Entity::insert(row).exec_without_returning(write).await.map_err(store_error)?;
+    options.outbox_grows.notify_one();
     Ok(())
 }
 

@@ -24,12 +24,12 @@ use std::{
 };
 
 use metrics::{Counter, Gauge, counter, gauge};
-use onsale_engine::ports::{ReplicaCondition, ReplicaHealth, StoreError};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+use onsale_engine::{
+    ports::{ReplicaCondition, ReplicaHealth, StoreError},
+    vitals::Supervised,
 };
+use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use self::{
     health::{Health, is_complete},
@@ -61,7 +61,7 @@ pub(crate) struct Replicas {
     /// Off for negative controls only.
     fresh_only: AtomicBool,
     reads_on_source: Counter,
-    _watch: JoinSet<()>,
+    _watch: Vec<Supervised>,
 }
 
 /// This store's changes of the catalogue.
@@ -121,12 +121,18 @@ impl Replicas {
             replicas.push(Arc::new(Replica::new(dialect, url, options).await?));
         }
         let beats = Arc::new(Beats::default());
-        let mut watch = JoinSet::new();
+        let mut watch = Vec::new();
         if !replicas.is_empty() {
-            watch.spawn(beat_on(writer.clone(), dialect, options.clone(), beats.clone()));
+            let (writer, beating, beats) = (writer.clone(), options.clone(), beats.clone());
+            watch.push(options.vitals.supervise("the heartbeat for replicas", move || {
+                beat_on(writer.clone(), dialect, beating.clone(), beats.clone())
+            }));
         }
         for replica in &replicas {
-            watch.spawn(check_on(replica.clone(), beats.clone(), options.replica_lag_max));
+            let (replica, beats, lag_max) = (replica.clone(), beats.clone(), options.replica_lag_max);
+            watch.push(options.vitals.supervise("the check of a replica", move || {
+                check_on(replica.clone(), beats.clone(), lag_max)
+            }));
         }
         Ok(Self {
             replicas,
@@ -233,8 +239,10 @@ impl Replicas {
 
     /// Ends the watch and closes the connections.
     pub(crate) async fn close(self) -> Result<(), StoreError> {
-        let Self { replicas, _watch: mut watch, .. } = self;
-        watch.shutdown().await;
+        let Self { replicas, _watch: watch, .. } = self;
+        for part in watch {
+            part.end().await;
+        }
         for replica in replicas {
             replica.reads.close_by_ref().await.map_err(store_error)?;
             replica.checks.close_by_ref().await.map_err(store_error)?;
@@ -328,6 +336,15 @@ impl Replica {
             ReplicaCondition::Unchecked | ReplicaCondition::Returning => {}
         }
     }
+}
+
+/// Raises the heartbeat's number, which means nothing where there are no replicas.
+pub(crate) async fn raise_beat(
+    writer: &DatabaseConnection,
+    dialect: Dialect,
+    options: &StoreOptions,
+) -> Result<(), StoreError> {
+    heartbeat::beat(writer, dialect, options).await.map(drop)
 }
 
 /// Beats for ever.

@@ -9,7 +9,7 @@ mod under_way;
 mod write;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use hashbrown::HashMap;
@@ -27,11 +27,14 @@ use onsale_engine::ports::{
     SaleTransaction, SaleWriter, StoreError, TakenSeat, TransactionError,
 };
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio::time::timeout;
 
 use crate::{
     IDS_PER_STATEMENT, SqlStore, connect, damage,
+    dialect::Dialect,
     entity::{claim, idempotency_key, order, performance, wallet},
     error::{broken, store_error},
+    replicas,
 };
 
 use under_way::{Connections, UnderWay};
@@ -46,6 +49,8 @@ pub(crate) use write::ORDERS_PER_OUTBOX_ROW;
 /// Claims that are read in one statement, so that those of a large hall take little memory on the way and do not
 /// keep a thread from other work.
 const CLAIMS_AT_ONCE: usize = 10_000;
+/// How long a free connection is waited for to ask whether the database is read-only.
+const READ_ONLY_ASKED_MAX: Duration = Duration::from_millis(500);
 
 /// A transaction of the pipeline on a SQL database.
 struct SqlSaleTransaction {
@@ -55,6 +60,7 @@ struct SqlSaleTransaction {
 
 impl SqlSaleTransaction {
     async fn begin(connections: &Arc<Connections>, guard: Guard) -> Result<Self, StoreError> {
+        connections.check_files()?;
         let under_way = if connections.dialect.is_embedded() {
             connections.begin_later().await.map_err(store_error)?
         } else {
@@ -146,9 +152,9 @@ impl SaleStore for SqlStore {
                     .add(Column::Id.gt(after.order.0)),
             )
         });
-        let rows: Vec<(uuid::Uuid, i64, i64)> = order::Entity::find()
+        let rows: Vec<(uuid::Uuid, i64, i64, i64)> = order::Entity::find()
             .select_only()
-            .columns([Column::Id, Column::PerformanceId, Column::ExpiresAt])
+            .columns([Column::Id, Column::PerformanceId, Column::ExpiresAt, Column::CreatedAt])
             .filter(Column::Status.eq(status_code(OrderStatus::Held)))
             .filter(Column::ExpiresAt.lt(until.0))
             // Bounds the index's range; the condition below then takes out what is left of it.
@@ -161,10 +167,11 @@ impl SaleStore for SqlStore {
             .all(&self.readers)
             .await
             .map_err(store_error)?;
-        let due = |(id, offer, expires_at)| DueHold {
+        let due = |(id, offer, expires_at, created_at)| DueHold {
             expires_at: Timestamp(expires_at),
             order: OrderId(id),
             offer: Offer::from_code(offer),
+            made_at: Timestamp(created_at),
         };
         Ok(rows.into_iter().map(due).collect())
     }
@@ -232,7 +239,15 @@ impl SaleStore for SqlStore {
     async fn ping(&self) -> Result<(), StoreError> {
         damage::check()?;
         let select = self.dialect.statement("SELECT 1", []);
-        self.readers.query_one_raw(select).await.map(|_| ()).map_err(store_error)
+        self.readers.query_one_raw(select).await.map_err(store_error)?;
+        self.says_it_takes_writes().await
+    }
+
+    async fn try_write(&self) -> Result<(), StoreError> {
+        if let Some(files) = &self.files {
+            files.check()?;
+        }
+        replicas::raise_beat(&self.writer, self.dialect, &self.options).await
     }
 
     fn replicas(&self) -> Vec<ReplicaHealth> {
@@ -241,8 +256,32 @@ impl SaleStore for SqlStore {
 }
 
 impl SqlStore {
+    /// Whether the database says that it takes writes: not one that has become a standby, or was made
+    /// read-only.
+    async fn says_it_takes_writes(&self) -> Result<(), StoreError> {
+        let Some(asks) = self.dialect.asks_whether_read_only() else { return Ok(()) };
+        let asked = self.writer.query_one_raw(self.dialect.statement(asks, []));
+        // Where all connections that write are busy, it takes writes.
+        let Ok(answer) = timeout(READ_ONLY_ASKED_MAX, asked).await else { return Ok(()) };
+        let says = answer.map_err(store_error)?.and_then(|row| row.try_get_by_index::<String>(0).ok());
+        if says.is_none_or(|says| says == "off") {
+            return Ok(());
+        }
+        // Somebody who may write all the same is not kept from it.
+        match self.dialect {
+            Dialect::MySql if self.try_write().await.is_ok() => Ok(()),
+            _ => Err(StoreError::Rejected("is read-only".to_owned())),
+        }
+    }
+
     fn sale_connections(&self) -> Arc<Connections> {
-        Connections::new(self.sale.clone(), self.dialect, self.options.clone(), self.message_bytes_max)
+        Connections::new(
+            self.sale.clone(),
+            self.dialect,
+            self.options.clone(),
+            self.message_bytes_max,
+            self.files.clone(),
+        )
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use onsale_engine::ports::CommitError;
+use onsale_engine::ports::{CommitError, StoreError};
 use sea_orm::{DatabaseConnection, DbErr, QueryResult};
 use tokio::time::{Instant, sleep};
 
 use super::script::Packed;
 use crate::{
     StoreOptions,
-    connect::{PAUSE, REPLACED_AT_ONCE, SaleConnection},
+    connect::{Files, PAUSE, REPLACED_AT_ONCE, SaleConnection},
     dialect::Dialect,
     error::{commit_error, is_connection_lost, is_read_only, whole_error},
 };
@@ -24,6 +24,7 @@ pub(super) struct Connections {
     pub(super) dialect: Dialect,
     pub(super) options: StoreOptions,
     pub(super) message_bytes_max: usize,
+    files: Option<Arc<Files>>,
     kept: Mutex<Option<Kept>>,
 }
 
@@ -42,8 +43,14 @@ impl Connections {
         dialect: Dialect,
         options: StoreOptions,
         message_bytes_max: usize,
+        files: Option<Arc<Files>>,
     ) -> Arc<Self> {
-        Arc::new(Self { pool, dialect, options, message_bytes_max, kept: Mutex::default() })
+        Arc::new(Self { pool, dialect, options, message_bytes_max, files, kept: Mutex::default() })
+    }
+
+    /// Whether what is written can be found again.
+    pub(super) fn check_files(&self) -> Result<(), StoreError> {
+        self.files.as_ref().map_or(Ok(()), |files| files.check())
     }
 
     /// A transaction that nothing has been asked of: its BEGIN shares a trip with what comes first.
@@ -153,7 +160,9 @@ impl UnderWay {
             self.kept().has_begun = chains;
         }
         self.is_over();
-        Ok(())
+        self.home.options.outbox_grows.notify_one();
+        // One that nobody can find again is as good as none.
+        self.home.files.as_ref().map_or(Ok(()), |files| files.check_commit())
     }
 
     /// Whether the next transaction begins with the commit of this one, which saves a trip: where BEGIN cannot

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 pub(super) use self::queue::Purpose;
 use self::queue::{FairQueue, Refused};
 use super::{AccountError, AccountSettings};
-use crate::ports::StoreError;
+use crate::{ports::StoreError, vitals::Vitals};
 
 /// Hashes and checks passwords. Its threads end when it is dropped.
 pub(super) struct Passwords {
@@ -70,7 +70,7 @@ impl Drop for Passwords {
 
 impl Passwords {
     /// Starts the threads. Takes as long as one hash.
-    pub(super) fn start(settings: &AccountSettings) -> Result<Self, StoreError> {
+    pub(super) fn start(settings: &AccountSettings, vitals: &Vitals) -> Result<Self, StoreError> {
         let rejected = |error| StoreError::Rejected(format!("the argon2 settings: {error}"));
         let params = Params::new(settings.argon2_memory_kib, settings.argon2_passes, 1, None)
             .map_err(|error| rejected(error.to_string()))?;
@@ -85,10 +85,13 @@ impl Passwords {
         // Ends those that were started if one cannot be.
         let passwords = Self { shared, nobodys_hash: nobodys_hash.to_string() };
         for index in 0..settings.hashing_threads.max(1) {
-            let (shared, argon2) = (passwords.shared.clone(), argon2.clone());
+            let (shared, argon2, vitals) = (passwords.shared.clone(), argon2.clone(), vitals.clone());
             thread::Builder::new()
                 .name(format!("hash-{index}"))
-                .spawn(move || work(&shared, &argon2))
+                .spawn(move || {
+                    let name = format!("thread {index} that hashes passwords");
+                    vitals.supervise_thread(name, || work(&shared, &argon2));
+                })
                 .map_err(|error| {
                     let threads = settings.hashing_threads;
                     StoreError::Rejected(format!("cannot start {threads} threads that hash: {error}"))
@@ -234,7 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_recognised_and_no_other() {
-        let passwords = Passwords::start(&settings(8, 64)).unwrap();
+        let passwords = Passwords::start(&settings(8, 64), &Vitals::default()).unwrap();
         let verify = async |texts: &[&str], hash: Option<&str>| {
             passwords.verify(HERE, texts.iter().map(ToString::to_string).collect(), hash).await
         };
@@ -252,7 +255,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_at_once_and_recovers() {
-        let passwords = Passwords::start(&settings(1, 16_384)).unwrap();
+        let passwords = Passwords::start(&settings(1, 16_384), &Vitals::default()).unwrap();
         let all = futures_util::future::join_all((0..20).map(|_| hash(&passwords, "12345678"))).await;
         let refused = all.iter().filter(|one| matches!(one, Err(AccountError::Overloaded))).count();
         let done = all.iter().filter(|one| one.is_ok()).count();
@@ -263,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_makes_room_is_told_so() {
-        let passwords = Passwords::start(&settings(4, 16_384)).unwrap();
+        let passwords = Passwords::start(&settings(4, 16_384), &Vitals::default()).unwrap();
         let from = |last: u8| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
         let hash = |last| passwords.hash(Purpose::SignUp, from(last), "12345678".to_owned());
         let crowd = [1, 1, 1, 2, 2, 2, 3, 4].map(hash);
@@ -277,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_hashing_threads_are_nice() {
         let before = rustix::process::getpriority_process(None).unwrap();
-        let _passwords = Passwords::start(&settings(8, 64)).unwrap();
+        let _passwords = Passwords::start(&settings(8, 64), &Vitals::default()).unwrap();
         assert_eq!(rustix::process::getpriority_process(None).unwrap(), before);
     }
 }

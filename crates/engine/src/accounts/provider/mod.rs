@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use moka::sync::Cache;
 use onsale_domain::{ids::SessionId, time::Timestamp, user::Role};
 use sha2::{Digest, Sha256};
-use tokio::{sync::Mutex, task::JoinHandle};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use self::{
@@ -26,6 +26,7 @@ use super::{AccountError, Caller, checked_name, email::checked_email};
 use crate::{
     clock::Clock,
     ports::{Identity, IdentityEmail, IdentityKey, IdentityKeys, NewIdentity, Store, StoreError, UserChange},
+    vitals::{Supervised, Vitals},
 };
 
 /// How often the keys are read, so that one that was withdrawn is not taken for ever, in milliseconds.
@@ -88,7 +89,7 @@ pub(super) struct Provider {
     keys: Arc<Keys>,
     known: Cache<IdentityKey, Identity>,
     refusals: Refusals,
-    refresher: JoinHandle<()>,
+    _refresher: Supervised,
 }
 
 /// Room for what is known of subjects. Whoever changes an account empties it.
@@ -96,15 +97,10 @@ pub(super) fn subjects() -> Cache<IdentityKey, Identity> {
     Cache::builder().max_capacity(KNOWN_MAX).time_to_live(KNOWN_FOR).build()
 }
 
-impl Drop for Provider {
-    fn drop(&mut self) {
-        self.refresher.abort();
-    }
-}
-
 impl Provider {
     /// Begins to read the keys. Must be called inside a Tokio runtime.
     pub(super) fn start(
+        vitals: &Vitals,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         keys: Arc<dyn IdentityKeys>,
@@ -117,8 +113,10 @@ impl Provider {
             known: ArcSwap::default(),
             fetched: Mutex::default(),
         });
-        let refresher = tokio::spawn(keys.clone().keep_fresh());
-        Self { settings, store, clock, keys, known, refusals: Refusals::default(), refresher }
+        let reading = keys.clone();
+        let refresher = vitals
+            .supervise("the reader of the identity provider's keys", move || reading.clone().keep_fresh());
+        Self { settings, store, clock, keys, known, refusals: Refusals::default(), _refresher: refresher }
     }
 
     /// Whether the provider's tokens say what somebody may do.
@@ -343,7 +341,7 @@ impl Keys {
                 let mut fetched = self.fetched.lock().await;
                 *fetched = Some(self.fetch().await);
             }
-            self.clock.sleep_until(self.clock.now().plus_ms(REFRESH_MS)).await;
+            self.clock.sleep(REFRESH_MS).await;
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{
     unused_keys::UnusedKeys,
 };
 use crate::{
+    clock::Reading,
     ports::{
         CommitError, Guard, Held, LoadedFacts, LockError, SaleTransaction, StoreError, TransactionError,
     },
@@ -218,7 +219,12 @@ impl Lane {
     /// A decider on facts that have been loaded before now, so that no decision is older than what it
     /// rests on.
     fn decider(&mut self, facts: Facts) -> Decider {
-        self.last_decided_at = self.shared.clock.now().max(self.last_decided_at);
+        let Reading { now, set_by_ms } = self.shared.clock.reading();
+        if self.set_by_ms != set_by_ms {
+            // Else everything would be decided at one moment until the clock has come to it again.
+            (self.last_decided_at, self.set_by_ms) = (now, set_by_ms);
+        }
+        self.last_decided_at = now.max(self.last_decided_at);
         Decider::new(facts, self.last_decided_at, self.shared.claim_check)
     }
 

@@ -4,6 +4,7 @@
 //! queue, so an idle system answers at once and a busy one batches by itself; there is no timer.
 //! All commands of one offer go through one lane, in the order they came.
 
+mod at_work;
 mod attempt;
 mod batch_views;
 mod known_absent;
@@ -11,7 +12,11 @@ mod on_memory;
 mod unused_keys;
 mod waiting;
 
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+};
 
 use futures_util::FutureExt;
 use onsale_domain::{
@@ -21,7 +26,7 @@ use onsale_domain::{
     time::Timestamp,
 };
 use tokio::{
-    runtime::Handle,
+    runtime::{Handle, Runtime},
     sync::{mpsc, oneshot},
     time::Instant,
 };
@@ -36,6 +41,8 @@ use super::{
 };
 use crate::ports::{SaleWriter, StoreError};
 
+pub(super) use at_work::AtWork;
+
 /// Who commands that no person gave come from.
 pub(super) const HOUSE: UserId = UserId(0);
 
@@ -47,6 +54,8 @@ pub(super) enum Message {
     View(PerformanceId, oneshot::Sender<Result<Arc<PerformanceView>, SaleError>>),
     /// Bring an item into memory.
     Item(ItemId, oneshot::Sender<Result<Arc<ItemView>, SaleError>>),
+    /// Panic, for tests of what follows.
+    Panic,
 }
 
 impl Message {
@@ -56,6 +65,7 @@ impl Message {
             Self::Command(pending) => pending.request.command.offer(),
             Self::View(performance, _) => Some((*performance).into()),
             Self::Item(item, _) => Some((*item).into()),
+            Self::Panic => None,
         }
     }
 
@@ -66,6 +76,7 @@ impl Message {
             Self::Command(pending) => drop(pending.answer.send(Err(error))),
             Self::View(_, answer) => drop(answer.send(Err(error))),
             Self::Item(_, answer) => drop(answer.send(Err(error))),
+            Self::Panic => {}
         }
     }
 }
@@ -95,50 +106,80 @@ impl LaneHandle {
 /// Starts a lane on a thread of its own. On the threads that serve requests, the lane would wait
 /// behind hundreds of them at every step of a transaction, and everybody for it. Must be called inside a
 /// Tokio runtime: there the lane has large halls read.
-pub(super) fn spawn(shared: Arc<Shared>, queue: mpsc::Receiver<Message>) -> Result<LaneHandle, StoreError> {
+pub(super) fn spawn(
+    shared: Arc<Shared>,
+    index: usize,
+    mut queue: mpsc::Receiver<Message>,
+) -> Result<LaneHandle, StoreError> {
     let failed = |error: std::io::Error| StoreError::Unavailable(format!("no thread for the sale: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let ((stop, stopped), (end, ended)) = (oneshot::channel(), oneshot::channel());
-    let lane = Lane::new(shared, Handle::current());
-    let run = move || {
-        runtime.block_on(lane.run(queue, stopped));
-        // With it end the connections that were opened here. Whoever uses the store next must not
-        // begin a transaction on one that is about to.
-        drop(runtime);
+    let mut first = Some(runtime().map_err(failed)?);
+    let readers = Handle::current();
+    let ((stop, mut stopped), (end, ended)) = (oneshot::channel(), oneshot::channel());
+    let work = move || {
+        shared.vitals.supervise_thread(format!("lane {} of the sale", index + 1), || {
+            let runtime =
+                first.take().unwrap_or_else(|| runtime().expect("the lane has had a runtime before"));
+            let lane = Lane::new(shared.clone(), index, readers.clone());
+            let run = AssertUnwindSafe(lane.run(&mut queue, &mut stopped)).catch_unwind();
+            // Whatever the lane has is let go of within its runtime.
+            let ended = runtime.block_on(async { run.await });
+            // With it end the connections that were opened here. Whoever uses the store next must not
+            // begin a transaction on one that is about to.
+            drop(runtime);
+            if let Err(panic) = ended {
+                shared.at_work[index].rests();
+                resume_unwind(panic);
+            }
+        });
         let _ = end.send(());
     };
-    std::thread::Builder::new().name("onsale-lane".to_owned()).spawn(run).map_err(failed)?;
+    std::thread::Builder::new().name("onsale-lane".to_owned()).spawn(work).map_err(failed)?;
     Ok(LaneHandle { stop, ended })
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 struct Lane {
     shared: Arc<Shared>,
+    index: usize,
     writer: Box<dyn SaleWriter>,
-    /// No decision is made at an earlier time than the one before it, even if the clock is set back.
+    /// No decision is made at an earlier time than the one before it, unless the clock has been set back
+    /// in between.
     last_decided_at: Timestamp,
+    /// By how much the clock had been set then.
+    set_by_ms: i64,
     /// Until then it does without the locks that nodes share.
     unlocked_until: Option<Instant>,
     /// Until then it leaves nothing out that memory knows.
     company_until: Option<Instant>,
     /// What is about offers that are being read.
     waiting: Waiting,
+    /// For tests only.
+    is_to_panic: bool,
 }
 
 impl Lane {
-    fn new(shared: Arc<Shared>, runtime: Handle) -> Self {
+    fn new(shared: Arc<Shared>, index: usize, readers: Handle) -> Self {
+        let writer = shared.store.sale_writer();
+        let last_decided_at = Timestamp(i64::MIN);
         Self {
-            writer: shared.store.sale_writer(),
             shared,
-            last_decided_at: Timestamp(i64::MIN),
+            index,
+            writer,
+            last_decided_at,
+            set_by_ms: 0,
             unlocked_until: None,
             company_until: None,
-            waiting: Waiting::new(runtime),
+            waiting: Waiting::new(readers),
+            is_to_panic: false,
         }
     }
 
     /// Works until the queue is closed and empty, or until `stop` is told to; then what is already
     /// in the queue is still answered.
-    async fn run(mut self, mut queue: mpsc::Receiver<Message>, mut stop: oneshot::Receiver<()>) {
+    async fn run(mut self, queue: &mut mpsc::Receiver<Message>, stop: &mut oneshot::Receiver<()>) {
         let batch_max = self.shared.settings.batch_max.max(1);
         let mut inbox = Vec::with_capacity(batch_max);
         let mut is_open = true;
@@ -150,25 +191,40 @@ impl Lane {
                     is_open = received > 0;
                     None
                 }
-                _ = &mut stop, if !queue.is_closed() => {
+                _ = &mut *stop, if !queue.is_closed() => {
                     queue.close();
                     None
                 }
             };
             self.shared.metrics.queue_depth.set(queue.len() as f64);
+            let now = Instant::now();
+            self.shared.at_work[self.index].begins(now);
             // A defect in one batch must not end the sale. Whoever is in that batch is told that
             // the outcome is unknown, which is true.
-            if AssertUnwindSafe(self.take(report, &mut inbox)).catch_unwind().await.is_err() {
-                tracing::error!("a batch panicked");
+            if AssertUnwindSafe(self.take(report, &mut inbox, now)).catch_unwind().await.is_err() {
                 inbox.clear();
+                self.begin_anew().await;
             }
+            assert!(!self.is_to_panic, "a lane was made to panic");
+            self.shared.at_work[self.index].rests();
             if queue.is_empty() || !self.shared.settings.keep_connection {
                 self.writer.rest();
             }
         }
     }
 
-    async fn take(&mut self, report: Option<Report>, inbox: &mut Vec<Message>) {
+    /// After a batch has panicked: it may have been written, and whatever it used may be in disorder.
+    async fn begin_anew(&mut self) {
+        tracing::error!(lane = self.index + 1, "a batch panicked; what it did is read again");
+        self.writer = self.shared.store.sale_writer();
+        self.distrust_memory();
+        self.shared.suspect_everything();
+        if let Err(error) = deadlines::recover(&self.shared).await {
+            tracing::warn!(%error, "cannot look for new holds; the sweep will");
+        }
+    }
+
+    async fn take(&mut self, report: Option<Report>, inbox: &mut Vec<Message>, now: Instant) {
         if let Some(report) = report {
             self.go_on_with(report).await;
         }
@@ -176,6 +232,7 @@ impl Lane {
         for message in inbox.drain(..) {
             match message {
                 Message::Command(pending) => batch.push(pending),
+                Message::Panic => self.is_to_panic = true,
                 other => self.show(other).await,
             }
         }
@@ -184,7 +241,7 @@ impl Lane {
             batch = self.put_aside(offer, batch);
         }
         if !batch.is_empty() {
-            self.carry_out(batch, Instant::now() + PATIENCE).await;
+            self.carry_out(batch, now + PATIENCE).await;
         }
     }
 
@@ -210,7 +267,7 @@ impl Lane {
         match message {
             Message::View(performance, answer) => drop(answer.send(self.view(performance).await)),
             Message::Item(item, answer) => drop(answer.send(self.item(item).await)),
-            Message::Command(_) => {}
+            Message::Command(_) | Message::Panic => {}
         }
     }
 
@@ -288,10 +345,12 @@ impl Lane {
             }
             Failure::Store(error) => {
                 tracing::error!(%error, "a batch was not written");
+                self.shared.vitals.doubt_writes();
                 let reason = error.to_string();
                 refuse(batch, || SaleError::Unavailable(StoreError::Unavailable(reason.clone())));
             }
             Failure::Unknown => {
+                self.shared.vitals.doubt_writes();
                 let offers = offers(&batch);
                 // First, because the database may be gone for a while. What is in memory is as
                 // before the commit, which refuses nobody who may have what they ask for.
@@ -307,8 +366,16 @@ impl Lane {
         }
     }
 
-    /// Tells the gate, the watchers, the timers and the other nodes what has changed.
+    /// Tells the gate, the watchers, the timers and the other nodes what has changed. The batch is
+    /// written: whatever goes wrong here must not keep its answers back.
     fn announce(&self, views: &BatchViews, changes: &Changes) {
+        if catch_unwind(AssertUnwindSafe(|| self.tell_all(views, changes))).is_err() {
+            tracing::error!("what a batch changed could not be told; it is read again");
+            self.shared.suspect_everything();
+        }
+    }
+
+    fn tell_all(&self, views: &BatchViews, changes: &Changes) {
         self.shared.deadlines.follow(changes);
         self.shared.unpaid.follow(changes);
         if let Some(bookings) = self.shared.bookings.get() {
