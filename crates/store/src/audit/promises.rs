@@ -33,15 +33,6 @@ const REFERENCES: &[Reference] = &[
     ("picture of an owner that does not exist", "media", "name", "owner_id", "users", "id"),
     ("webhook of an owner that does not exist", "webhooks", "id", "owner_id", "users", "id"),
     ("hall of a venue that does not exist", "halls", "id", "venue_id", "venues", "id"),
-    (
-        "category of a hall that does not exist",
-        "hall_categories",
-        "hall_id, category",
-        "hall_id",
-        "halls",
-        "id",
-    ),
-    ("row of a hall that does not exist", "hall_rows", "hall_id, row_index", "hall_id", "halls", "id"),
     ("performance of a show that does not exist", "performances", "id", "show_id", "shows", "id"),
     ("performance in a hall that does not exist", "performances", "id", "hall_id", "halls", "id"),
     (
@@ -79,6 +70,21 @@ const REFERENCES: &[Reference] = &[
 type Condition = (&'static str, &'static str, &'static str, &'static str);
 
 const CONDITIONS: &[Condition] = &[
+    // A hall that is being added has no row yet, but a draft.
+    (
+        "category of a hall that does not exist",
+        "hall_categories",
+        "hall_id, category",
+        "NOT EXISTS (SELECT 1 FROM halls p WHERE p.id = t.hall_id)
+            AND NOT EXISTS (SELECT 1 FROM hall_drafts d WHERE d.hall_id = t.hall_id)",
+    ),
+    (
+        "row of a hall that does not exist",
+        "hall_rows",
+        "hall_id, row_index",
+        "NOT EXISTS (SELECT 1 FROM halls p WHERE p.id = t.hall_id)
+            AND NOT EXISTS (SELECT 1 FROM hall_drafts d WHERE d.hall_id = t.hall_id)",
+    ),
     (
         "ledger entry of a wallet of nobody",
         "ledger_entries",
@@ -150,21 +156,27 @@ const CONDITIONS: &[Condition] = &[
         "seats",
         "id",
         "COALESCE((SELECT h.first_seat_id + h.seat_count FROM halls h
-            WHERE h.first_seat_id <= t.id ORDER BY h.first_seat_id DESC LIMIT 1), 0) <= t.id",
+            WHERE h.first_seat_id <= t.id ORDER BY h.first_seat_id DESC LIMIT 1), 0) <= t.id
+            AND NOT EXISTS (SELECT 1 FROM hall_drafts d
+                WHERE t.id >= d.first_seat_id AND t.id < d.first_seat_id + d.seat_count)",
     ),
     (
         "seat in a row that its hall has not",
         "seats",
         "id",
         "NOT EXISTS (SELECT 1 FROM hall_rows r WHERE r.row_index = t.row_index AND r.hall_id =
-            (SELECT h.id FROM halls h WHERE h.first_seat_id <= t.id ORDER BY h.first_seat_id DESC LIMIT 1))",
+            (SELECT h.id FROM halls h WHERE h.first_seat_id <= t.id ORDER BY h.first_seat_id DESC LIMIT 1))
+            AND NOT EXISTS (SELECT 1 FROM hall_drafts d
+                WHERE t.id >= d.first_seat_id AND t.id < d.first_seat_id + d.seat_count)",
     ),
     (
         "seat in a category that its hall has not",
         "seats",
         "id",
         "NOT EXISTS (SELECT 1 FROM hall_categories c WHERE c.category = t.category AND c.hall_id =
-            (SELECT h.id FROM halls h WHERE h.first_seat_id <= t.id ORDER BY h.first_seat_id DESC LIMIT 1))",
+            (SELECT h.id FROM halls h WHERE h.first_seat_id <= t.id ORDER BY h.first_seat_id DESC LIMIT 1))
+            AND NOT EXISTS (SELECT 1 FROM hall_drafts d
+                WHERE t.id >= d.first_seat_id AND t.id < d.first_seat_id + d.seat_count)",
     ),
     (
         "next seat id that is in use",
