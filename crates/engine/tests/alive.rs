@@ -1,6 +1,7 @@
 //! A node that lives through a lane's death, and through a clock that is set, on a real database.
 
 use std::{
+    net::{IpAddr, Ipv4Addr},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -32,6 +33,7 @@ use onsale_engine::{
 use onsale_store::{SqlStore, StoreOptions};
 use tokio::time::{Instant, sleep};
 
+const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const HOLD_MS: i64 = 3_000;
 const ACCESS_MS: i64 = 60_000;
 const TWO_HOURS_MS: i64 = 7_200_000;
@@ -85,6 +87,7 @@ impl World {
                 signing_key: vec![7; 32],
                 access_s: ACCESS_MS / 1_000,
                 refresh_s: 86_400,
+                refresh_grace_s: 0,
                 argon2_memory_kib: 64,
                 argon2_passes: 1,
                 hashing_threads: 1,
@@ -235,10 +238,10 @@ async fn who_has_logged_out_stays_out_when_the_clock_is_set_back() {
     let world = World::new(Vitals::default()).await;
     let accounts = &world.node.accounts;
     accounts.register("min@example.com", "correct horse", "Min", Role::User).await.unwrap();
-    let tokens = accounts.log_in("min@example.com", "correct horse").await.unwrap();
+    let tokens = accounts.log_in("min@example.com", "correct horse", FROM).await.unwrap();
     let caller = accounts.authenticate(&tokens.access).unwrap();
     accounts.log_out(caller).await.unwrap();
-    let other = accounts.log_in("min@example.com", "correct horse").await.unwrap();
+    let other = accounts.log_in("min@example.com", "correct horse", FROM).await.unwrap();
     // The machine sleeps until the token has run out, and it is forgotten that its session has ended.
     world.slept_ms.store(200_000, Ordering::SeqCst);
     assert!(accounts.authenticate(&other.access).is_err(), "it has run out");

@@ -5,6 +5,7 @@ mod broadcast;
 mod cache;
 mod faults;
 mod fleet;
+mod frozen;
 mod limiter;
 mod locks;
 
