@@ -217,7 +217,7 @@ impl Bench<'_> {
         let contenders = self.rounds(&[&plain, &indexed, &cached], 200)?;
         let bars = vec![
             Bar { of: "indexed", over: "plain", least: 1.0 },
-            Bar { of: "cached", over: "indexed", least: 10.0 },
+            Bar { of: "cached", over: "indexed", least: 5.0 },
         ];
         Ok(Results { work: Work::CatalogueStages, contenders, bars })
     }
