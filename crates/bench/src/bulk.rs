@@ -198,7 +198,7 @@ fn plan(seats: u32) -> Result<Plan, Failure> {
 fn films() -> Vec<ShowDetails> {
     let film = |number: usize| ShowDetails {
         source_key: Some(format!("bench/{number}")),
-        ..ShowDetails::new(ShowKind::Movie, &format!("The Long Night of Film {number}"))
+        ..ShowDetails::new(ShowKind::Movie, format!("The Long Night of Film {number}"))
     };
     (0..FILMS).map(film).collect()
 }

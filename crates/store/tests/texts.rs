@@ -68,7 +68,7 @@ async fn titles_folded_by_older_rules_are_found(url: String) {
 async fn titles_folded_by_older_rules_are_found_on_sqlite() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = SqlStore::file_url(&folder.path().join("onsale.db")).expect("a URL");
-    titles_folded_by_older_rules_are_found(url).await;
+    Box::pin(titles_folded_by_older_rules_are_found(url)).await;
 }
 
 mod postgres {
@@ -76,8 +76,8 @@ mod postgres {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn titles_folded_by_older_rules_are_found() {
-        super::titles_folded_by_older_rules_are_found(onsale_testbed::postgres().fresh_database().await)
-            .await;
+        let database = onsale_testbed::postgres().fresh_database().await;
+        Box::pin(super::titles_folded_by_older_rules_are_found(database)).await;
     }
 
     #[tokio::test]
@@ -106,7 +106,8 @@ mod mariadb {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn titles_folded_by_older_rules_are_found() {
-        super::titles_folded_by_older_rules_are_found(onsale_testbed::mariadb().fresh_database().await).await;
+        let database = onsale_testbed::mariadb().fresh_database().await;
+        Box::pin(super::titles_folded_by_older_rules_are_found(database)).await;
     }
 
     #[tokio::test]

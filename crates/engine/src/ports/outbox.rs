@@ -22,7 +22,7 @@ pub trait OutboxStore: Send + Sync + 'static {
 
     /// Returns when this node has written to it since this was asked last, or is about to.
     async fn grows(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Whether other nodes write to it, too.

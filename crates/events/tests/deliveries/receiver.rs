@@ -152,7 +152,9 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
                 .into_response()
         }
         Answer::BusyUntil { seconds } => {
-            let until = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(seconds));
+            #[expect(clippy::disallowed_methods, reason = "a receiver has a clock of its own")]
+            let now = SystemTime::now();
+            let until = httpdate::fmt_http_date(now + Duration::from_secs(seconds));
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, until)]).into_response()
         }
         Answer::Redirect(to) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, to)]).into_response(),

@@ -87,7 +87,7 @@ mod tests {
         assert!(error("c2hvcnQ=".into()).contains("at least 32"));
         assert!(error("?".into()).contains("not base64"));
         assert!(error(BASE64_STANDARD.encode([0; 32])).contains("not random"));
-        let shown = config(&[key.clone()]).to_toml_without_secrets();
+        let shown = config(std::slice::from_ref(&key)).to_toml_without_secrets();
         assert!(!shown.contains(&key), "{shown}");
     }
 }

@@ -3,11 +3,11 @@
 use std::{
     fs::{self, File},
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     serve::{hold, seats_on_sale},

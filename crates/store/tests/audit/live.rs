@@ -84,15 +84,15 @@ async fn buy(stage: Arc<Stage>, number: usize, stop: Arc<AtomicBool>, steps: Arc
         // Whatever is refused is refused; what counts is that much happens.
         let _ = sales.charge(user, None, 200_000).await;
         if let Ok(held) = sales.hold(user, None, stage.performance, pair).await
-            && round % 3 > 0
+            && !round.is_multiple_of(3)
         {
             let _ = sales.pay(user, None, held.order.id).await;
-            if round % 3 == 2 || round % 20 > 0 {
+            if round % 3 == 2 || !round.is_multiple_of(20) {
                 let _ = sales.cancel(user, held.order.id).await;
             }
         }
         let lock = vec![seats[40 + round % 10]];
-        let _ = sales.lock_seats(UserId(1), stage.performance, lock, round % 2 == 0).await;
+        let _ = sales.lock_seats(UserId(1), stage.performance, lock, round.is_multiple_of(2)).await;
         steps.fetch_add(1, SeqCst);
     }
 }

@@ -122,7 +122,7 @@ pub(super) fn spawn(
             let lane = Lane::new(shared.clone(), index, readers.clone());
             let run = AssertUnwindSafe(lane.run(&mut queue, &mut stopped)).catch_unwind();
             // Whatever the lane has is let go of within its runtime.
-            let ended = runtime.block_on(async { run.await });
+            let ended = runtime.block_on(run);
             // With it end the connections that were opened here. Whoever uses the store next must not
             // begin a transaction on one that is about to.
             drop(runtime);
