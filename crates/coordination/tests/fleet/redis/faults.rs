@@ -11,7 +11,7 @@ use std::{
 };
 
 use onsale_contract::coordination::fixture::{Journal, OPENING, TICK_MS, account, refusal, settings};
-use onsale_coordination::{RedisCoordination, RedisOptions};
+use onsale_coordination::{Breaker, RedisCoordination, RedisOptions};
 use onsale_domain::{
     ids::RoomId,
     line::{Mode, Pass, Refusal, RoomChange, RoomRecord, RoomSettings, Schedule, Standing, Ticket},
@@ -63,8 +63,9 @@ impl World {
     }
 
     async fn node_at(&self, url: &str) -> Node {
-        let node =
-            RedisCoordination::start(url, self.options.clone(), self.journal.node(), self.clock.clone());
+        // Each node finds out by itself whether Redis answers it.
+        let options = RedisOptions { breaker: Breaker::default(), ..self.options.clone() };
+        let node = RedisCoordination::start(url, options, self.journal.node(), self.clock.clone());
         let node = Arc::new(node.expect("the URL is understood"));
         node.add_room(ROOM, Admits::Accounts, self.record.clone()).await.expect("it is new");
         node

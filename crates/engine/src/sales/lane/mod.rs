@@ -120,9 +120,7 @@ pub(super) fn spawn(
             let runtime =
                 first.take().unwrap_or_else(|| runtime().expect("the lane has had a runtime before"));
             let lane = Lane::new(shared.clone(), index, readers.clone());
-            let run = AssertUnwindSafe(lane.run(&mut queue, &mut stopped)).catch_unwind();
-            // Whatever the lane has is let go of within its runtime.
-            let ended = runtime.block_on(run);
+            let ended = runtime.block_on(lane.run_to_end(&mut queue, &mut stopped));
             // With it end the connections that were opened here. Whoever uses the store next must not
             // begin a transaction on one that is about to.
             drop(runtime);
@@ -175,6 +173,16 @@ impl Lane {
             waiting: Waiting::new(readers),
             is_to_panic: false,
         }
+    }
+
+    /// As [`Lane::run`], until that panics at the latest. Whatever the lane has is let go of by then, within
+    /// its runtime.
+    async fn run_to_end(
+        self,
+        queue: &mut mpsc::Receiver<Message>,
+        stop: &mut oneshot::Receiver<()>,
+    ) -> std::thread::Result<()> {
+        AssertUnwindSafe(self.run(queue, stop)).catch_unwind().await
     }
 
     /// Works until the queue is closed and empty, or until `stop` is told to; then what is already
