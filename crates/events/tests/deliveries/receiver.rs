@@ -130,10 +130,6 @@ impl Receiver {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the date beside its own, which the server takes from the system"
-)]
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let text = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
     let (id, timestamp, signature) = (text(ID_HEADER), text(TIMESTAMP_HEADER), text(SIGNATURE_HEADER));
