@@ -75,7 +75,7 @@ fn the_domain_is_pure() {
     let dependencies: Vec<_> = manifest["dependencies"].as_table().expect("a table").keys().collect();
     assert_eq!(
         dependencies,
-        ["hashbrown", "hmac", "jiff", "sha2", "siphasher", "thiserror", "uuid"],
+        ["hashbrown", "hmac", "jiff", "sha2", "siphasher", "thiserror", "unicode-normalization", "uuid"],
         "no async, no IO, no serde in the rules"
     );
 }

@@ -50,7 +50,9 @@ fn proves_misread(title: &str) -> bool {
             'È' | 'Ë' | 'Í' | 'Î' | 'Â' | 'Ê' | 'Á' | 'Ï' | 'Ì' | 'Ó' | 'Ô' | 'Ò' | 'Ú' | 'Û' | 'Ù' => {
                 before.is_lowercase() && at(index.checked_sub(2)).is_alphabetic()
             }
-            '‡' | '‰' | '˘' | '˙' | '˚' | 'ˆ' => before.is_ascii_alphabetic(),
+            '‡' | '˘' | '˙' | '˚' | 'ˆ' => before.is_ascii_alphabetic(),
+            // A sign of its own at the end of a word: `Se7en‰`.
+            '‰' => before.is_ascii_alphabetic() && after.is_ascii_alphabetic(),
             // These may open or close a quotation, or follow a letter in some scripts' names.
             '‚' | '„' | '¸' | '¯' => before.is_ascii_lowercase() && after.is_ascii_lowercase(),
             _ => false,
