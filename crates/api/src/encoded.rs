@@ -139,7 +139,7 @@ impl Variant {
     }
 }
 
-/// What names bytes, in hexadecimal.
+/// A digest that names bytes, in hexadecimal.
 fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes)[..12].iter().map(|byte| format!("{byte:02x}")).collect()
 }

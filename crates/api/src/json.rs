@@ -142,7 +142,7 @@ where
     }
 }
 
-/// What an empty body stands for, where no member is required.
+/// The value of an empty body. `None` where a member is required.
 fn nothing_said<T: DeserializeOwned>() -> Option<T> {
     serde_json::from_str("{}").ok()
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 static TOTAL: HeaderName = HeaderName::from_static("x-total-count");
 
-/// What a page by numbers says of itself.
+/// The members of a page by numbers that its headers are made of.
 #[derive(Deserialize)]
 struct Numbered {
     page: u32,

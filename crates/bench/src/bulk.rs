@@ -38,7 +38,7 @@ const BETWEEN_HOLDS: Duration = Duration::from_millis(1);
 
 const DAY_MS: i64 = 86_400_000;
 
-/// What one change measured.
+/// The measurements of one change.
 struct Line {
     what: &'static str,
     took: Duration,

@@ -64,7 +64,7 @@ pub(crate) struct Log {
     pub(crate) rows: usize,
     /// The room's time when it was written last.
     pub(crate) at: Option<Timestamp>,
-    /// Who got which number, in this order.
+    /// Numbers and the accounts that got them, in the order of the log.
     pub(crate) numbers: Vec<(Ticket, UserId)>,
     pub(crate) given_up: HashSet<Ticket>,
     /// Passes that have not been used up, whether or not they have run out.

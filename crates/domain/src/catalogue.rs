@@ -83,9 +83,9 @@ impl ShowDetails {
 pub struct KeptField {
     /// Its name in requests and answers.
     pub field: &'static str,
-    /// What it is.
+    /// Its value, which somebody has edited.
     pub kept: Option<String>,
-    /// What the source says.
+    /// Its value in the source.
     pub said: Option<String>,
 }
 
@@ -93,7 +93,7 @@ pub struct KeptField {
 /// is known, `said` what it says.
 ///
 /// A field is changed if the source says something else than last time and nobody has edited it since.
-/// What people have edited stays, and is returned where it differs from what the source says. Without
+/// Edited fields stay, and are returned where they differ from what the source says. Without
 /// `before`, what there is counts as edited, and only gaps are filled.
 #[must_use]
 pub fn merged(

@@ -82,7 +82,7 @@ fn is_left_out(c: char) -> bool {
     !c.is_ascii() && (matches!(canonical_combining_class(c), 1 | 10..=36 | 200..) || is_invisible(c))
 }
 
-/// What is typed for letters and signs that have no decomposition.
+/// The plain letters that people type for letters and signs without a decomposition.
 fn plain_letters(c: char) -> impl Iterator<Item = char> {
     let plain = match c {
         'ø' | 'Ø' => "o",

@@ -15,7 +15,7 @@ pub const CHARGE_MAX: i64 = 1_000_000_000;
 /// The most that one wallet may hold, in minor units.
 pub const BALANCE_MAX: i64 = 1_000_000_000_000;
 
-/// Who may put points into wallets. Each allows what the ones before it do.
+/// The setting of who may put points into wallets. Each value allows what the ones before it do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PointsFrom {
     /// Nobody.

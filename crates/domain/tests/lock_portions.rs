@@ -21,7 +21,7 @@ const PERFORMANCE: PerformanceId = PerformanceId(1);
 const NOW: Timestamp = Timestamp(1_000);
 const SEATS: i64 = 40;
 
-/// What stands on a seat before.
+/// The state of a seat before the lock.
 #[derive(Clone, Copy, Debug)]
 enum Before {
     Free,

@@ -57,7 +57,7 @@ struct Held {
     since: Timestamp,
 }
 
-/// What is held, and when holds of which account ended unpaid, as plainly as possible.
+/// A plain model: the holds, and when holds of which account ended unpaid.
 struct World {
     unpaid: Unpaid,
     now: Timestamp,

@@ -92,7 +92,7 @@ struct Look<'a> {
     read: u64,
     total: u64,
     progress: &'a mut (dyn FnMut(u64, u64) + Send),
-    /// What is said of orders, of wallets.
+    /// Facts that rows state of orders, and of wallets.
     of_orders: Spool<9>,
     of_wallets: Spool<8>,
     /// Keys of charges, which belong to no order.
@@ -173,7 +173,7 @@ impl<'a> Look<'a> {
         self.of_wallets.push(fact.record(user))
     }
 
-    /// What the database can check by itself.
+    /// Asks for the rows that break promises which the database can check by itself.
     async fn promises(&mut self) -> Result<(), StoreError> {
         for number in 0..self.store.promises() {
             let broken = self.store.promise(number, ROWS_KEPT_MAX).await?;

@@ -46,7 +46,7 @@ pub trait Clock: Send + Sync + 'static {
     }
 }
 
-/// What a clock shows at one moment.
+/// The reading of a clock at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The time.

@@ -39,7 +39,7 @@ pub struct Settings {
     pub sales: SaleSettings,
     /// How much may be held unpaid.
     pub unpaid: UnpaidSettings,
-    /// Who may put points into wallets.
+    /// The setting of who may put points into wallets.
     pub points_from: PointsFrom,
     /// As many pictures as one account may have.
     pub media: MediaQuota,
@@ -84,7 +84,7 @@ impl Settings {
 /// Why a node cannot sell.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
-    /// What of it has failed, for people.
+    /// Its parts and conditions that have failed, for people.
     #[error("{}", .0.join("; "))]
     Troubles(Vec<String>),
     /// The database cannot be asked.

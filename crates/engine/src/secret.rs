@@ -1,6 +1,6 @@
-//! What people and logs may see of addresses that have secrets in them.
+//! Addresses that have secrets in them, as people and logs may see them.
 
-/// What stands where a secret was.
+/// The text that stands where a secret was.
 pub const HIDDEN: &str = "(hidden)";
 
 /// Parameters of addresses whose values are no secrets. The values of all others are hidden, also of those
@@ -70,7 +70,7 @@ fn is_scheme(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
-/// What follows `://`, without secrets. `None` if it cannot be told apart.
+/// The part after `://`, without secrets. `None` if it cannot be told apart.
 fn shown(rest: &str) -> Option<String> {
     let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
     let (authority, path) = place.find('/').map_or((place, ""), |slash| place.split_at(slash));

@@ -7,7 +7,7 @@
 //! cannot live costs little. It is in trouble until it has gone on for [`PROVEN_AFTER`].
 //!
 //! # Conditions
-//! What is wrong without a part having ended, such as a database that takes no writes, is [noted](Vitals::note)
+//! Trouble without a part having ended, such as a database that takes no writes, is [noted](Vitals::note)
 //! by whoever finds out, until it is over.
 //!
 //! A node in trouble of either kind is not ready ([`crate::Engine::ready`]).
@@ -232,7 +232,7 @@ impl Drop for Member {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

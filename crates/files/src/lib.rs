@@ -1,7 +1,7 @@
 //! Files and folders that survive a power cut, and that only their owner may read.
 //!
 //! # Names
-//! What is in a file is on disk once the file has been synced. That there *is* such a file is written in
+//! The contents of a file are on disk once the file has been synced. That there *is* such a file is written in
 //! the folder that names it, and is on disk once that folder has been synced; the folder's own name is in
 //! its parent. Every function here that makes a name returns when the name is on disk, so whatever is
 //! answered afterwards survives a power cut.

@@ -192,7 +192,7 @@ pub(crate) struct ListUsers {
 pub(crate) struct SetRole {
     #[command(flatten)]
     pub(crate) named: NamedUser,
-    /// What the account may do: user, organiser or admin
+    /// The role of the account: user, organiser or admin
     #[arg(long)]
     pub(crate) role: Role,
 }

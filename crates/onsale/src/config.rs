@@ -303,7 +303,7 @@ fn apply(table: &mut toml::Table, name: &OsString, value: OsString) -> Result<()
     Ok(())
 }
 
-/// What somebody is told whose variable is no setting: which one is probably meant, and which there are.
+/// The message about a variable that is no setting: which one is probably meant, and which there are.
 fn no_such_setting(name: &str, defaults: &toml::Table) -> String {
     let settings: Vec<_> = keys(defaults).map(|(section, key, _)| variable(section, key)).collect();
     let mut error = format!("there is no setting for the variable {name}");

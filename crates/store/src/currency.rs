@@ -51,7 +51,7 @@ async fn begin(writer: &impl ConnectionTrait, currency: Currency) -> Result<(), 
     }
 }
 
-/// What the latest order was sold in, in a database from before it knew its currency.
+/// The currency of the latest order, in a database from before it knew its currency.
 async fn of_orders(read: &impl ConnectionTrait) -> Result<Option<Currency>, StoreError> {
     let latest: Option<String> = order::Entity::find()
         .select_only()

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use onsale_engine::ports::StoreError;
 
-/// What the first statement that met it was told.
+/// The error of the first statement that met a damaged page.
 static DAMAGE: OnceLock<String> = OnceLock::new();
 
 /// Notes what a statement was told, once and loudly.

@@ -110,7 +110,7 @@ impl IdentityStore for SqlStore {
     }
 }
 
-/// Whose account has an e-mail address.
+/// The account that has an e-mail address.
 async fn owner_of(write: &DatabaseTransaction, email: &str) -> Result<Option<i64>, StoreError> {
     let owner = user::Entity::find().filter(user::Column::Email.eq(email)).one(write).await;
     Ok(owner.map_err(faster)?.map(|owner| owner.id))

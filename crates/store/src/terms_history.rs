@@ -98,7 +98,7 @@ impl Terms {
     }
 }
 
-/// What a row says.
+/// Reads a revision from its row.
 pub(crate) fn revision_from_model(model: &offer_terms::Model) -> Result<OfferRevision, StoreError> {
     let prices = model.prices.as_deref().map(serde_json::from_str).transpose();
     Ok(OfferRevision {

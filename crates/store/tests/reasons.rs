@@ -5,7 +5,7 @@ use std::time::Duration;
 use onsale_domain::money::Currency;
 use onsale_store::{SqlStore, StoreOptions};
 
-/// What is said when the database at `url` is opened.
+/// The error's text when the database at `url` is opened.
 async fn said(url: &str) -> String {
     let patience = Duration::from_secs(1);
     let opened = SqlStore::open(url, &StoreOptions { patience, ..StoreOptions::new(Currency::KRW) }).await;

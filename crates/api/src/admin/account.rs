@@ -20,7 +20,7 @@ pub(super) struct AccountBody {
     /// As they want to be called.
     #[schema(example = "Mina")]
     name: String,
-    /// What they may do.
+    /// The role, which says what they may do.
     role: RoleBody,
     /// Since when.
     created_at: Rfc3339,

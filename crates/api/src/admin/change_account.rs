@@ -18,12 +18,12 @@ use crate::{
 
 pub(super) const PROBLEMS: &[Kind] = &[Kind::NotPossible];
 
-/// What to change of an account; what is left out stays.
+/// Changes to an account; members that are left out stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AccountChange)]
 pub(super) struct AccountInput {
-    /// What they may do.
+    /// The role, which says what they may do.
     role: Option<RoleBody>,
     /// Whether they may not log in.
     #[schema(example = true)]

@@ -10,8 +10,8 @@ use crate::{Shared, caller::OwnerOf, json::Edited, problem::Problem};
 ///
 /// Its stock stays as it is, and what is ordered already costs what it did.
 ///
-/// What was got can be put: `itemNumber` may be sent along, as it is in the address, and `stock`, which is
-/// passed over.
+/// The answer of a GET can be put: `itemNumber` may be sent along, as it is in the address, and `stock`,
+/// which is passed over.
 #[utoipa::path(put, path = "/api/v1/admin/items/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The item's number", minimum = 1)),
     request_body = ItemInput, responses((status = 200, description = "The item", body = AdminItem)))]

@@ -10,7 +10,7 @@ use crate::{Shared, caller::OwnerOf, json::Edited, problem::Problem};
 ///
 /// Prices included. The hall cannot change once there are reservations.
 ///
-/// What was got can be put: `id` may be sent along, as it is in the address.
+/// The answer of a GET can be put: `id` may be sent along, as it is in the address.
 #[utoipa::path(put, path = "/api/v1/admin/performances/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The performance's id", minimum = 1)),
     request_body = PerformanceInput,

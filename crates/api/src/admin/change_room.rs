@@ -11,7 +11,7 @@ use crate::{Shared, caller::OwnerOf, json::Edited, problem::Problem};
 /// Also opens, pauses and closes it, through `phase`. Settings can be changed while people wait; what
 /// is left out stays as it is.
 ///
-/// What was got can be sent: `id` may be sent along, as it is in the address, `admits` as it is, and
+/// The answer of a GET can be sent: `id` may be sent along, as it is in the address, `admits` as it is, and
 /// `revision`, which is passed over; a `phase` that the room is in changes nothing.
 #[utoipa::path(patch, path = "/api/v1/admin/rooms/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The room's id", minimum = 1)),

@@ -8,7 +8,7 @@ use crate::{Shared, caller::OwnerOf, json::Edited, problem::Problem};
 
 /// Replace a show
 ///
-/// What was got can be put: `id` may be sent along, as it is in the address.
+/// The answer of a GET can be put: `id` may be sent along, as it is in the address.
 #[utoipa::path(put, path = "/api/v1/admin/shows/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The show's id", minimum = 1)),
     request_body = ShowInput, responses((status = 200, description = "The show", body = ShowBody)))]

@@ -8,7 +8,7 @@ use crate::{Shared, caller::OwnerOf, json::Edited, problem::Problem};
 
 /// Replace a venue
 ///
-/// What was got can be put: `id` may be sent along, as it is in the address.
+/// The answer of a GET can be put: `id` may be sent along, as it is in the address.
 #[utoipa::path(put, path = "/api/v1/admin/venues/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The venue's id", minimum = 1)),
     request_body = VenueInput, responses((status = 200, description = "The venue", body = VenueBody)))]

@@ -8,10 +8,10 @@ use crate::{Shared, caller::Organiser, extract::ApiPath, json::Edited, problem::
 
 /// Change a webhook
 ///
-/// What is left out stays as it is. What waits to be sent goes to a new address, and is sent at once; likewise when
-/// the webhook is switched on.
+/// Members that are left out stay as they are. Deliveries that wait are sent at once, to the new address, if
+/// the address changes; likewise when the webhook is switched on.
 ///
-/// What was got can be sent: `id` may be sent along, as it is in the address, and `ownerId`,
+/// An answer that lists the webhook can be sent: `id` may be sent along, as it is in the address, and `ownerId`,
 /// `previousSecretUntil` and `createdAt`, which are passed over.
 #[utoipa::path(patch, path = "/api/v1/admin/webhooks/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The webhook's id", minimum = 1)),

@@ -39,7 +39,7 @@ pub(super) struct AccountPaging {
 pub(super) struct AccountList {
     /// The oldest first.
     accounts: Vec<AccountBody>,
-    /// What to ask for as `after` to get the next page; none if this is the last.
+    /// The value of `after` that gets the next page; none if this is the last.
     next: Option<i64>,
 }
 

@@ -35,7 +35,7 @@ pub(super) struct CategorySet {
 
 /// Put seats of a hall into a category
 ///
-/// What the category costs is said per performance. Many seats change in portions, between which others buy. If
+/// The price of a category is said per performance. Many seats change in portions, between which others buy. If
 /// this ends with an error, some may have changed: the same request again changes the rest.
 #[utoipa::path(patch, path = "/api/v1/admin/halls/{id}/seats", tag = "admin", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The hall's id", minimum = 1)),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{Api, problem::Problem};
 
-/// What somebody holds unpaid.
+/// Seats or units that somebody holds unpaid.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = UnpaidHolding)]
@@ -26,7 +26,7 @@ pub(super) struct HoldingBody {
     /// How many seats or units in them.
     #[schema(minimum = 0, example = 40)]
     count: u32,
-    /// What ended unpaid before and still counts: of an address seats or units, of an account holds.
+    /// Unpaid ends that still count: of an address seats or units, of an account holds.
     #[schema(minimum = 0, example = 2.5)]
     ended_unpaid: f64,
 }
@@ -42,7 +42,7 @@ impl From<&Holding> for HoldingBody {
     }
 }
 
-/// What is held unpaid, by whom.
+/// Unpaid holds, by holder.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Unpaid)]
@@ -56,7 +56,7 @@ pub(super) struct UnpaidBody {
 const LISTED_MAX: usize = 1_000;
 
 impl Api {
-    /// What is held unpaid of an offer.
+    /// The unpaid holds of an offer.
     pub(super) fn unpaid(&self, offer: Offer) -> UnpaidBody {
         let holdings = self.engine.sales.unpaid(offer);
         let (accounts, addresses): (Vec<_>, Vec<_>) =

@@ -151,7 +151,7 @@ async fn a_session_whose_account_has_been_erased_finds_no_account() {
     insta::assert_snapshot!(walk.text());
 }
 
-/// Who may put points into wallets, by the setting.
+/// The setting decides who may put points into wallets.
 #[tokio::test]
 async fn points_come_from_whom_the_settings_say() {
     use onsale_domain::wallet::PointsFrom::{Anyone, Nobody, Organisers, Provider};

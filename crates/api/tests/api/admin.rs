@@ -165,7 +165,7 @@ async fn a_hundred_thousand_seats_are_made_listed_and_locked() {
     assert_eq!((&counts["locked"], &counts["available"]), (&json!(100_000), &json!(0)));
 }
 
-/// What was got can be put back, and nothing has changed by it.
+/// The answer of a GET can be put back, and nothing has changed by it.
 #[tokio::test]
 async fn what_is_got_can_be_put() {
     let mut walk = Server::start().await.walk().await;

@@ -89,7 +89,7 @@ fn texts_in(schema: &'static Value, way: &[String], found: &mut Vec<Vec<String>>
     }
 }
 
-/// What stands for the text until the body is written.
+/// The placeholder of the text until the body is written.
 const HERE: &str = "@here@";
 
 /// The least that a schema takes, with a text at the end of a way.
@@ -190,7 +190,7 @@ async fn send(
     Some(answer.status().as_u16())
 }
 
-/// What ends what the others need.
+/// Operations that end what the others need.
 const LAST: [(&str, &str); 4] = [
     ("post", "/api/v1/auth/logout"),
     ("delete", "/api/v1/users/me"),

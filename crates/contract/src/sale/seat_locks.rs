@@ -67,7 +67,7 @@ async fn first_change(view: &PerformanceView, before: i64) {
     }
 }
 
-/// What happened, in the order in which it was committed: whether each event is of a lock.
+/// The events in the order in which they were committed: whether each is of a lock.
 async fn locks_among_events(store: &dyn Store) -> Vec<bool> {
     let events = store.outbox(10_000).await.expect("the outbox is read");
     let relevant = events

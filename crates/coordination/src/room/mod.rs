@@ -257,7 +257,7 @@ impl LocalRoom {
         self.with_room(|room| room.document())
     }
 
-    /// What has changed since this was called last, for a copy.
+    /// Takes the changes since this was called last, for a copy.
     pub(crate) fn take_changes(&self) -> Knowledge {
         let mut state = self.state.lock();
         state.gather();
@@ -265,7 +265,7 @@ impl LocalRoom {
         changes.knowledge(&state.room)
     }
 
-    /// What is known of the numbers, and of the places, from `from` up to, without, `to`. `None` if
+    /// The knowledge of the numbers, and of the places, from `from` up to, without, `to`. `None` if
     /// no number from `from` on has been given out.
     pub(crate) fn known(&self, from: u32, to: u32) -> Option<Knowledge> {
         let state = self.state.lock();

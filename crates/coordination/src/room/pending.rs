@@ -7,13 +7,13 @@ use onsale_domain::{
 
 use crate::log::Entry;
 
-/// What is known of a room's places and numbers, or what of it has changed.
+/// The state of a room's places and numbers, or the part of it that has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Knowledge {
     pub(crate) places: Vec<(Place, PlaceState)>,
     /// Numbers that were given up before the opening.
     pub(crate) given_up: Vec<Ticket>,
-    /// Whose a number is. `None`: nobody's any more.
+    /// Numbers and the accounts that have them. `None`: nobody's any more.
     pub(crate) accounts: Vec<(Ticket, Option<UserId>)>,
 }
 
@@ -43,7 +43,7 @@ impl Pending {
         self.accounts.extend(later.accounts);
     }
 
-    /// What the log says of it. A call is not told: whoever was called is called again.
+    /// The log's entries for these changes. A call is not told: whoever was called is called again.
     pub(super) fn entries(&mut self, room: &Room) -> Vec<Entry> {
         once(&mut self.changes.places);
         let numbers = self.accounts.iter();
@@ -57,7 +57,7 @@ impl Pending {
         numbers.chain(given_up).chain(passes).chain(over).collect()
     }
 
-    /// What a copy must know of it.
+    /// The part that a copy must know.
     pub(super) fn knowledge(mut self, room: &Room) -> Knowledge {
         once(&mut self.changes.places);
         let places = self.changes.places.iter().map(|place| (*place, room.place_state(*place))).collect();

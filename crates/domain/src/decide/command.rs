@@ -133,7 +133,7 @@ pub struct Expire {
 pub struct Release {
     /// The order.
     pub order: OrderId,
-    /// What it is for.
+    /// The performance or item that the order is for.
     pub offer: Offer,
 }
 

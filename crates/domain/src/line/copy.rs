@@ -56,7 +56,7 @@ impl Room {
         self.changed.get_or_insert_default();
     }
 
-    /// What has changed since this was called last.
+    /// Takes the changes since this was called last.
     pub fn take_changes(&mut self) -> RoomChanges {
         let mut changes = self.changed.as_mut().map(std::mem::take).unwrap_or_default();
         for places in [&mut changes.places, &mut changes.over] {

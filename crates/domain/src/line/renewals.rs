@@ -16,7 +16,7 @@ const EACH_MS: i64 = 60_000;
 /// From how many accounts on those are forgotten that may take all at once again.
 const FORGOTTEN_FROM: usize = 1_024;
 
-/// Who has taken more than one number lately.
+/// Accounts that have taken more than one number lately.
 #[derive(Debug)]
 pub struct Renewals {
     /// When an account has all of its numbers again.

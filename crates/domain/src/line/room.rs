@@ -60,7 +60,7 @@ pub struct Room {
     /// How many have come out.
     pub(super) out: u64,
     pub(super) tick: Tick,
-    /// What has changed, for those who keep it beside the room. `None`: nobody does.
+    /// Changes for whoever keeps a copy beside the room. `None`: nobody does.
     pub(super) changed: Option<RoomChanges>,
 }
 

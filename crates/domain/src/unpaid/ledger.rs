@@ -30,7 +30,8 @@ pub struct Unpaid {
     holders: HashMap<Holder, Tally>,
     /// The most that an address may hold, as last known; 0 if it never was.
     units_max: u32,
-    /// What is over is looked for when there is so much, and before somebody is refused, but not all the time.
+    /// The size at which entries that are over are looked for, so that this does not happen all the time; it also
+    /// happens before somebody is refused.
     tidy_at: usize,
     tidied_at: Option<Timestamp>,
 }
@@ -70,7 +71,7 @@ impl Default for Tally {
 pub struct AskedUnpaid {
     /// The order it would make.
     pub order: OrderId,
-    /// Who asks.
+    /// The account that asks.
     pub user: UserId,
     /// From where. `None`: it counts against no address, because it is not known or the account has paid
     /// before.
@@ -113,7 +114,7 @@ pub struct Holding {
     pub holds: u32,
     /// How many seats or units in them.
     pub units: u32,
-    /// What ended unpaid before and still counts, in thousandths: of an address seats or units, of an
+    /// Unpaid ends that still count, in thousandths: of an address seats or units, of an
     /// account holds.
     pub ended: i64,
 }
@@ -207,7 +208,7 @@ impl Unpaid {
         }
     }
 
-    /// Who holds how much, the most first.
+    /// All holders and how much each holds, the most first.
     #[must_use]
     pub fn holdings(&self, rules: &UnpaidRules, now: Timestamp) -> Vec<Holding> {
         let holding = |(holder, tally): (&Holder, &Tally)| {

@@ -1,4 +1,4 @@
-//! What is held unpaid at an offer, and by whom: so that nobody withholds a sale from others by holding
+//! Unpaid holds of an offer, and their holders: so that nobody withholds a sale from others by holding
 //! without paying, with however many accounts.
 //!
 //! # The rules
@@ -15,7 +15,7 @@
 //!
 //! # Limits
 //!
-//! What is counted is what passed through one node, in memory: after a restart every address begins anew,
+//! Each node counts what passed through it, in memory: after a restart every address begins anew,
 //! and several nodes let each their share through. Nobody can be told apart who has an address for each
 //! account; IPv6 is counted by networks of 64 bits, and four shares by networks of 48.
 

@@ -15,7 +15,7 @@ const BYTES_MAX: usize = 254;
 /// The longest part before the @, as SMTP has it.
 const NAME_BYTES_MAX: usize = 64;
 
-/// What may stand before the @ beside letters and digits (RFC 5322, `atext`, and dots between).
+/// Signs that may stand before the @ beside letters and digits (RFC 5322, `atext`, and dots between).
 const NAME_SIGNS: &str = "!#$%&'*+-/=?^_`{|}~.";
 
 /// An address as it is kept. Whether it exists only a message could tell.

@@ -1,4 +1,4 @@
-//! What administrators and operators do to other people's accounts.
+//! Changes that administrators and operators make to other people's accounts.
 
 use onsale_domain::{ids::UserId, user::Role};
 
@@ -21,10 +21,10 @@ pub enum OnTheWordOf {
     Operator,
 }
 
-/// What to change of somebody's account; what is `None` stays.
+/// Changes to somebody's account; fields that are `None` stay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccountChange {
-    /// What they may do.
+    /// The role, which says what they may do.
     pub role: Option<Role>,
     /// Whether they may not log in.
     pub is_disabled: Option<bool>,

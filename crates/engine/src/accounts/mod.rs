@@ -137,7 +137,7 @@ pub struct Accounts {
     _refresher: Supervised,
     throttle: OnceLock<Throttle>,
     provider: Option<Provider>,
-    /// What is known of the provider's subjects.
+    /// Accounts of the provider's subjects, as far as they are known.
     subjects: Cache<IdentityKey, Identity>,
     told: OnceLock<Told>,
     vitals: Vitals,
@@ -266,7 +266,7 @@ impl Accounts {
             .ok_or(AccountError::InvalidToken)
     }
 
-    /// Who somebody is that a gateway has logged in. That log-in is not ours to end.
+    /// The caller that a gateway has logged in. That log-in is not ours to end.
     ///
     /// # Errors
     /// [`AccountError::InvalidToken`] if the account is closed or disabled.

@@ -18,10 +18,10 @@ const CHARS: std::ops::RangeInclusive<usize> = 8..=128;
 /// The longest text that is looked at: the longest password decomposed, each character in four bytes.
 const TYPED_BYTES_MAX: usize = *CHARS.end() * 4 * 4;
 
-/// What must be left of a password without runs along a row, or around a word; see [`weight`].
+/// The least weight of a password without runs along a row, or around a word; see [`weight`].
 const WEIGHT_MIN: usize = 6;
 
-/// What must stand around the name in one's e-mail address.
+/// The least weight around the name in one's e-mail address.
 const WEIGHT_AROUND_NAME_MIN: usize = 5;
 
 /// As few different characters, and it is guessed however long it is.
@@ -139,7 +139,7 @@ fn has_address(text: &str, email: &str) -> bool {
     text == email || found
 }
 
-/// What is repeated, if the whole text is a repetition.
+/// The part that is repeated if the whole text is a repetition; otherwise the text.
 fn once(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let period = (1..=chars.len() / 2)

@@ -1,4 +1,4 @@
-//! What a person does to their own account.
+//! Changes that a person makes to their own account.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::ports::{UnlessLastAdmin, User, UserChange};
 
-/// What a person changes of themselves; what is `None` stays.
+/// Changes that a person makes to their profile; fields that are `None` stay.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileChange {
     /// A new name.

@@ -150,7 +150,7 @@ impl Look<'_> {
         }
     }
 
-    /// What a count is sorted by follows from it.
+    /// Checks that the value by which a count is sorted follows from the count.
     fn heat(&mut self, row: &CountRow) {
         let Count::Now { count, as_of, heat } = row.count else { return };
         let expected = DecayingCount { count, as_of }.heat();

@@ -1,4 +1,4 @@
-//! What one row says that belongs to another one, as records that are sorted by the other.
+//! Facts that one row states of another one, as records that are sorted by the other.
 
 use onsale_domain::{
     ids::{OrderId, PerformanceId, SeatId, TransferId, UserId},
@@ -89,7 +89,7 @@ impl OrderFact {
 pub(super) enum WalletFact {
     /// A transfer to it, or from it.
     Entry { position: Option<i64>, amount: i64, at: Timestamp, kind: TransferKind, transfer: TransferId },
-    /// What a payment says was left after the transfer at a position.
+    /// The balance that a payment names after the transfer at a position.
     Left { position: i64, balance: i64, order: OrderId },
 }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::ports::{OfferFacts, StoreError};
 
-/// What orders say of other rows.
+/// Facts that orders state of other rows.
 #[derive(Default)]
 pub(super) struct Sold {
     /// Of stocks.
@@ -87,7 +87,7 @@ impl Look<'_> {
         Ok(sold)
     }
 
-    /// What is said of orders before this one that do not exist.
+    /// Reports facts about orders before this one that do not exist.
     async fn strays(
         &mut self,
         before: Option<OrderId>,

@@ -42,7 +42,7 @@ impl AuditReport {
         }
     }
 
-    /// What this report and an earlier one both found wrong. Rows are the same if they are about the same: what
+    /// Keeps what this report and an earlier one both found wrong. Rows are the same if they are about the same: what
     /// stands before the colon.
     pub(super) fn confirming(mut self, earlier: &Self) -> Self {
         let about = |row: &str| row.split(": ").next().unwrap_or_default().to_owned();
@@ -213,7 +213,7 @@ pub enum Violation {
     WalletNegative,
     /// A wallet's transfers are not as many as its changes, or not in one row.
     WalletVersion,
-    /// What a payment says was left is not what the ledger says.
+    /// The balance that a payment names is not what the ledger says.
     BalanceAfter,
     /// An idempotency key is written twice.
     KeyTwice,

@@ -17,7 +17,7 @@ use crate::ports::{StockRow, StoreError};
 /// Items whose units are added up before they are put aside.
 const ITEMS_AT_ONCE: usize = 10_000;
 
-/// What the orders of each item have.
+/// Units that the orders of each item have.
 #[derive(Default)]
 pub(super) struct Units {
     sums: HashMap<ItemId, (i64, i64)>,

@@ -726,7 +726,7 @@ async fn what_the_database_finds_is_told() {
     assert!(report.without_accounts().is_clean());
 }
 
-/// What is only half seen differs from look to look; what is wrong stays wrong.
+/// Rows that are only half seen differ from look to look; what is wrong stays wrong.
 #[tokio::test]
 async fn without_one_moment_only_what_is_found_again_is_told() {
     let mut rows = clean();

@@ -15,7 +15,7 @@ use crate::ports::{StoreError, WalletRow};
 /// Of a balance that cannot be known.
 const UNKNOWN: i64 = i64::MIN;
 
-/// What the ledger says of one wallet.
+/// The ledger's account of one wallet.
 #[derive(Default)]
 struct History {
     sum: i128,

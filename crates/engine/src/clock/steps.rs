@@ -9,7 +9,7 @@ const LASTING_US: i64 = 700_000;
 /// One that never comes to rest counts after so long all the same.
 const RESTLESS_US: i64 = 5_000_000;
 
-/// What a look at the wall clock has shown. Differences are in microseconds, positive if the wall clock is
+/// The result of a look at the wall clock. Differences are in microseconds, positive if the wall clock is
 /// ahead of the time that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {

@@ -229,7 +229,7 @@ impl LineTokens {
         URL_SAFE_NO_PAD.encode([&bytes[..], &tag].concat())
     }
 
-    /// What a token says, and whether a former key signed it.
+    /// Reads a token, and tells whether a former key signed it.
     fn check(&self, kind: Kind, text: &str, now: Timestamp) -> Result<(Claims, bool), TokenError> {
         let mut bytes = [0; TOKEN_BYTES];
         // The buffer's size is checked against the text's length before anything is decoded.

@@ -1,7 +1,7 @@
 //! Takes out of a picture what is not the picture: where and when it was taken, with which camera, by whom,
 //! comments, thumbnails of what was cropped away. Nothing is encoded anew.
 //!
-//! What is needed to show it stays: colour profiles, transparency, timing and repetition of an animation, and
+//! Everything needed to show it stays: colour profiles, transparency, timing and repetition of an animation, and
 //! the orientation, as the only entry of an Exif of our own. Whatever is not known to be needed goes.
 
 use super::image::{ImageFormat, Reader, WEBP_FRAME_HEAD, colour_table, scan, sub_blocks, webp_chunk};

@@ -118,7 +118,7 @@ pub struct UserQuery {
     pub max: u64,
 }
 
-/// What came of a change that must leave an administrator.
+/// The outcome of a change that must leave an administrator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnlessLastAdmin<T> {
     /// It was made.

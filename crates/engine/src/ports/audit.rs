@@ -43,7 +43,7 @@ pub trait FrozenStore: Send {
     /// what was asked for.
     fn is_one_moment(&self) -> bool;
 
-    /// What the database itself finds wrong with its file, at most `limit`; nothing where it cannot be asked.
+    /// The faults that the database itself finds in its file, at most `limit`; none where it cannot be asked.
     async fn damage(&mut self, limit: usize) -> Result<Vec<String>, StoreError>;
 
     /// How many rows the pages have in all, about, for a progress bar.
@@ -98,7 +98,7 @@ pub trait FrozenStore: Send {
     /// Idempotency keys, in the order of their use.
     async fn keys(&mut self, after: Option<i64>, limit: usize) -> Result<Page<KeyRow, i64>, StoreError>;
 
-    /// What the outbox still tells of orders.
+    /// Events of orders that the outbox still has.
     async fn outbox(&mut self, after: Option<i64>, limit: usize) -> Result<Page<OutboxRow, i64>, StoreError>;
 
     /// Those of these offers that exist.
@@ -110,7 +110,7 @@ pub trait FrozenStore: Send {
     /// The titles of shows.
     async fn titles(&mut self, after: Option<i64>, limit: usize) -> Result<Page<TitleRow, i64>, StoreError>;
 
-    /// What rankings count and have published. Their key is the store's own.
+    /// The counts and published charts of rankings. Their key is the store's own.
     async fn counts(
         &mut self,
         after: Option<[i64; 4]>,
@@ -194,7 +194,7 @@ pub struct KeyRow {
     pub created_at: Timestamp,
 }
 
-/// What the outbox tells of one order.
+/// The outbox's story of one order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxRow {
     /// The number of the outbox's row, which may tell of several.
@@ -214,7 +214,7 @@ pub struct OfferFacts {
     pub offer: Offer,
     /// The first seat of its hall, and how many there are; none for items.
     pub seats: Option<(SeatId, i64)>,
-    /// What all its sales count for, if that has always been the same.
+    /// The subject that all its sales count for, if that has always been the same.
     pub subject: Option<Subject>,
     /// How often its terms have changed.
     pub revision: i64,
@@ -297,13 +297,13 @@ pub enum Count {
         /// How many.
         units: f64,
     },
-    /// What sells now: a decaying count.
+    /// A decaying count, by which rankings show what sells now.
     Now {
         /// As it was at its time.
         count: f64,
         /// Its time.
         as_of: Timestamp,
-        /// What it is sorted by.
+        /// The value by which it is sorted.
         heat: f64,
     },
 }
@@ -311,7 +311,7 @@ pub enum Count {
 /// Rows that break a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenPromise {
-    /// What is wrong with them, in words.
+    /// The fault of these rows, in words.
     pub what: &'static str,
     /// Whether they refer to an account that does not exist.
     pub of_nobody: bool,

@@ -17,7 +17,7 @@ use crate::ports::Limiter;
 /// How many bookings that ended may wait to be returned. Those beyond are returned by time.
 const ENDED_MAX: usize = 8_192;
 
-/// What counts bookings, and how many there may be.
+/// The counter of bookings, and how many there may be.
 pub(super) struct Bookings {
     limiter: Arc<dyn Limiter>,
     rule: AllowanceRule,

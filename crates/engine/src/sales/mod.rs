@@ -470,7 +470,7 @@ impl Sales {
         ticket.map_err(SaleError::TooMuchUnpaid)
     }
 
-    /// Who holds how much of an offer unpaid through this node, by account and by address, the most first.
+    /// The unpaid holdings of an offer through this node, by account and by address, the most first.
     #[must_use]
     pub fn unpaid(&self, offer: Offer) -> Vec<Holding> {
         self.shared.unpaid.holdings(offer, self.shared.clock.now())

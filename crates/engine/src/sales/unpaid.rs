@@ -1,4 +1,4 @@
-//! What is held unpaid through this node, so that nobody withholds a sale from others.
+//! Unpaid holds through this node, counted so that nobody withholds a sale from others.
 //!
 //! The rules are [`onsale_domain::unpaid`]'s. A hold is counted before it goes into its lane, in memory and
 //! under a lock that is held for less than a microsecond, and a [`Ticket`] goes with it: whatever becomes of
@@ -66,7 +66,7 @@ pub(super) struct Asked {
     pub(super) units: u32,
 }
 
-/// What is known of an offer in memory.
+/// The facts about an offer that are kept in memory.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
     /// All its seats or units.
@@ -160,7 +160,7 @@ impl UnpaidHolds {
         }
     }
 
-    /// Who holds how much of an offer unpaid, the most first.
+    /// The unpaid holdings of an offer, the most first.
     pub(super) fn holdings(&self, offer: Offer, now: Timestamp) -> Vec<Holding> {
         let Some(rules) = &self.settings.rules else { return Vec::new() };
         let offers = self.shard(offer).lock();

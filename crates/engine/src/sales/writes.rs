@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Shared;
 
-/// What is noted of it among the node's conditions.
+/// The name of failing writes among the node's conditions.
 const CONDITION: &str = "the database";
 
 /// How long a write may take.

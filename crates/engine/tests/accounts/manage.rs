@@ -1,4 +1,4 @@
-//! What administrators and operators do to other people's accounts.
+//! Changes that administrators and operators make to other people's accounts.
 
 use onsale_domain::{ids::UserId, user::Role};
 use onsale_engine::{

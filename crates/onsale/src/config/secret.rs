@@ -113,7 +113,7 @@ impl FromIterator<SecretUrl> for SecretUrls {
     }
 }
 
-/// What is wrong with a file or a value in TOML, without the line in question, which may hold a secret: where
+/// The fault of a file or a value in TOML, without the line in question, which may hold a secret: where
 /// it is, and what is the matter.
 pub(super) fn toml_error(error: &toml::de::Error, text: &str) -> String {
     let place = error.span().map(|span| {

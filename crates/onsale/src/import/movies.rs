@@ -31,7 +31,7 @@ struct Written {
     unchanged: usize,
     /// Of how many films something was kept that people have edited.
     edited: usize,
-    /// What was kept of them.
+    /// The fields that were kept of these films.
     kept: Vec<Note>,
 }
 

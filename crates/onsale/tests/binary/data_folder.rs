@@ -1,4 +1,4 @@
-//! Whose the files are, who may serve from them, and a limit of their size.
+//! The owner and modes of the files, who may serve from them, and a limit of their size.
 #![cfg(target_os = "linux")]
 
 use std::{

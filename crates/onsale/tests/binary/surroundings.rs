@@ -1,4 +1,4 @@
-//! What stands around the program where people run it: variables of a cluster, a proxy nobody has told it of.
+//! The surroundings in which people run the program: variables of a cluster, a proxy nobody has told it of.
 
 use std::fs::{self, File};
 

@@ -9,7 +9,7 @@ use std::{
 
 use crate::support::{self, Place, Server};
 
-/// What each block prints, in order.
+/// The expected output of each block, in order.
 const EXPECTED: [&[&str]; 16] = [
     &["The Last Lighthouse", "\"concerts\":[", "Sona Quartet"],
     &["buyer1@demo.example"],
@@ -119,7 +119,7 @@ fn what_looks_for_data_makes_no_empty_database() {
     );
 }
 
-/// What `cargo install --path crates/onsale --locked` needs beside what every build does: a lock file that is
+/// `cargo install --path crates/onsale --locked` needs, beside what every build does, a lock file that is
 /// kept with the sources, and a binary of that name.
 #[test]
 fn it_can_be_installed() {

@@ -1,4 +1,4 @@
-//! What a server had answered by a point of its log, and whether a disk still has it.
+//! Everything a server had answered by a point of its log, and whether a disk still has it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::disk::Disk;
 
-/// What was promised.
+/// Everything that was promised to somebody.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
     /// Orders by their ids, and whether they are paid.
@@ -57,7 +57,7 @@ impl Answers {
         }
     }
 
-    /// What of it is lost in a data folder. `disk` knows what files should have been.
+    /// The answers that a data folder has lost. `disk` knows what files should have been.
     pub(crate) async fn lost(&self, data: &Path, disk: &Disk, data_was: &Path) -> Vec<String> {
         let mut lost = Vec::new();
         let kept = orders(&data.join("onsale.db")).await;

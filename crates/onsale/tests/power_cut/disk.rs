@@ -16,10 +16,10 @@ use rand::{Rng, rngs::StdRng};
 
 use crate::log::Event;
 
-/// What a disk writes whole.
+/// The bytes that a disk writes whole.
 const PAGE: usize = 4_096;
 
-/// What a cut leaves of that which was on its way.
+/// The writes under way that a cut leaves.
 pub(crate) enum Leaves<'a> {
     /// Nothing.
     Nothing,
@@ -143,7 +143,7 @@ impl Disk {
         folder.pending.push((self.now, named));
     }
 
-    /// What was done to a file or folder before a time is on disk.
+    /// Puts on disk everything done to a file or folder before a time.
     fn settle(&mut self, path: &Path, before: u64) {
         if let Some(folder) = self.folders.get_mut(path) {
             let count = folder.pending.partition_point(|(at, _)| *at < before);
@@ -181,7 +181,7 @@ impl Disk {
         under_way.map(|(path, _)| path.display().to_string()).collect()
     }
 
-    /// What a file's bytes are if all goes well.
+    /// The bytes of a file if all goes well.
     pub(crate) fn bytes(&self, path: &Path) -> Option<Vec<u8>> {
         let file = &self.files[self.file(path)?];
         let mut bytes = file.on_disk.clone();

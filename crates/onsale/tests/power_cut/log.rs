@@ -10,7 +10,7 @@ use std::{
 /// The bytes of a record before its paths and data.
 const HEAD: usize = 32;
 
-/// What was done or said.
+/// An entry of the log: something done to a file or folder, or sent.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     /// Bytes were written.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{disk::Disk, log::Event};
 
-/// What a server prints when it begins to answer.
+/// The words that a server prints when it begins to answer.
 const LISTENING: &str = "listening on";
 
 /// Every name that was made or removed is on disk before a server says that it listens: the names that

@@ -35,7 +35,7 @@ impl Machine {
         Self { folder, lives: 0 }
     }
 
-    /// What would be left of after a power cut.
+    /// The folder of which a power cut would leave a part.
     pub(crate) fn root(&self) -> PathBuf {
         self.folder.path().join("disk")
     }
@@ -48,7 +48,7 @@ impl Machine {
         self.folder.path().join(format!("log.{life}"))
     }
 
-    /// What has been logged, by lives of the server.
+    /// The logs, one for each life of the server.
     pub(crate) fn lives(&self) -> Vec<Vec<Event>> {
         (1..=self.lives).map(|life| log::read(&self.log(life))).collect()
     }

@@ -8,7 +8,7 @@ use onsale_domain::{
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
-/// Who comes before the opening.
+/// The crowd that comes before the opening.
 #[derive(Clone, Copy, Debug)]
 pub struct Hoppers {
     /// Visitors with one number each.

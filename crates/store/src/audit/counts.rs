@@ -1,4 +1,4 @@
-//! What rankings count.
+//! The counts of rankings.
 
 use onsale_domain::{
     popularity::{Period, Subject, SubjectKind},
@@ -19,7 +19,7 @@ use crate::{
 /// Charts of one page: each has up to a hundred places.
 const CHARTS: u64 = 100;
 
-/// What the consumer that counts is called; see `onsale-events`.
+/// The name of the consumer that counts; see `onsale-events`.
 const TASK: &str = "consume popularity";
 
 /// A page of one table.

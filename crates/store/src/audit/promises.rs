@@ -1,4 +1,4 @@
-//! What the database can check by itself, one statement for each promise: that what a row refers to exists, and that
+//! Promises that the database can check by itself, one statement for each: that what a row refers to exists, and that
 //! a row can be as it is. Each gives the keys of the rows that break it; where a table's rows are looked up, it is by
 //! a key.
 
@@ -7,7 +7,7 @@ use onsale_engine::media::MEDIA_PATH;
 
 /// A promise, and the statement that gives the rows that break it.
 pub(super) struct Promise {
-    /// What is wrong with them, in words.
+    /// The fault of these rows, in words.
     pub(super) what: &'static str,
     /// Whether they refer to an account that does not exist.
     pub(super) of_nobody: bool,

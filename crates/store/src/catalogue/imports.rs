@@ -54,7 +54,7 @@ pub(super) fn source_key(details: &ShowDetails) -> Result<&str, StoreError> {
     details.source_key.as_deref().ok_or_else(missing)
 }
 
-/// What a source said, as JSON. Its key is the show's.
+/// The last word of a source about a show, as JSON. Its key is the show's.
 #[derive(Serialize, Deserialize)]
 struct Said<'a> {
     kind: Cow<'a, str>,

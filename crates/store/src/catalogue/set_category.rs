@@ -82,7 +82,7 @@ enum Selected {
     Seats(Vec<i64>),
 }
 
-/// What one transaction looks at: seats from the first id to the last, of which some are named.
+/// The seats that one transaction looks at: from the first id to the last, of which some are named.
 struct Portion<'a> {
     first: i64,
     last: i64,

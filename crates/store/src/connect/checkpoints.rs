@@ -26,7 +26,7 @@ const IDLE_EVERY: Duration = Duration::from_millis(250);
 /// In how many looks it is asked once how much room the disk has.
 const LOOKS_PER_ROOM: u32 = 4;
 
-/// What is noted among the node's conditions.
+/// The name of missing files among the node's conditions.
 const FILES: &str = "the database's file";
 
 /// Moves pages until it is closed or dropped.

@@ -33,7 +33,7 @@ impl Files {
         Self { are_missing: AtomicBool::new(false), files: files.collect() }
     }
 
-    /// What has become of them, if they are not where they were.
+    /// A description of the first file that is not where it was. `None` if all are there.
     pub(crate) fn missing(&self) -> Option<String> {
         let missing = self.first_missing(self.files.len());
         self.are_missing.store(missing.is_some(), Ordering::Relaxed);

@@ -54,7 +54,7 @@ pub(crate) struct Pools {
     pub(crate) writer: DatabaseConnection,
     /// Reads.
     pub(crate) readers: DatabaseConnection,
-    /// What keeps the log of an embedded database short, by a connection of its own.
+    /// The connection that keeps the log of an embedded database short, and the path of its file.
     pub(crate) embedded: Option<(DatabaseConnection, std::path::PathBuf)>,
 }
 

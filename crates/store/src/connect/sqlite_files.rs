@@ -13,7 +13,7 @@ use std::{
 use onsale_engine::ports::StoreError;
 use tokio::task::spawn_blocking;
 
-/// What stands beside a database in files of their own: its log, the log's index, and the journal that is
+/// The endings of files beside a database: its log, the log's index, and the journal that is
 /// used until there is a log.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 

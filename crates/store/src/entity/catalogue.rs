@@ -31,7 +31,7 @@ pub(crate) mod show {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What the source of an imported show said last.
+/// The last state of an imported show in its source.
 pub(crate) mod show_import {
     use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What a database must know of itself so that an audit can prove more of it: the currency of its money, on
+//! Facts that a database keeps of itself so that an audit can prove more of it: the currency of its money, on
 //! which terms each offer was sold, and in which order a wallet changed.
 
 use sea_orm::sea_query::{ColumnDef, Table};

@@ -1,4 +1,4 @@
-//! Whose pictures are, and how large, so that they can be bounded.
+//! The owners and sizes of pictures, so that both can be bounded.
 
 use sea_orm::sea_query::ColumnDef;
 

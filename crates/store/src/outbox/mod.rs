@@ -98,7 +98,7 @@ enum About {
 /// many seats is told in rows of many kilobytes.
 const BYTES_AT_ONCE: usize = 256 * 1_024;
 
-/// What the first rows tell; no further row once that is `limit` events or [`BYTES_AT_ONCE`].
+/// The events of the first rows; no further row once that is `limit` events or [`BYTES_AT_ONCE`].
 async fn first_told(read: &impl ConnectionTrait, limit: usize) -> Result<Vec<Told>, StoreError> {
     let (mut told, mut bytes) = (Vec::new(), 0);
     let mut after = i64::MIN;

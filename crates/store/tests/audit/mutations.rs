@@ -124,7 +124,7 @@ impl Original {
         format!("sqlite:{}", self.folder.path().join(name).display())
     }
 
-    /// What the audit finds in a copy after a statement; none if it changed nothing.
+    /// The findings of the audit in a copy after a statement; none if it changed nothing.
     async fn found_after(&self, statement: &str) -> Option<Vec<&'static str>> {
         for tail in ["", "-wal", "-shm"] {
             let copy = self.folder.path().join(format!("copy.db{tail}"));

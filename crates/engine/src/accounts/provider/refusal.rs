@@ -13,7 +13,7 @@ const FOUND_CHARS_MAX: usize = 120;
 const TOLD_MAX: u32 = 20;
 const TOLD_IN_MS: i64 = 10_000;
 
-/// What of a token is not as it must be. Never the token itself.
+/// The part of a token for which it is refused. Never the token itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     claim: &'static str,

@@ -1,4 +1,4 @@
-//! What need not be asked of the database, because memory knows that there is nothing to find, or a lock.
+//! Look-ups that the database is spared, because memory knows that there is nothing to find, or a lock.
 //!
 //! Nearly every hold of a rush asks for free seats on behalf of somebody who has no order there:
 //! two look-ups in tables that grow with the sale, to find nothing. A view that is at the version

@@ -152,7 +152,7 @@ struct Lane {
     unlocked_until: Option<Instant>,
     /// Until then it leaves nothing out that memory knows.
     company_until: Option<Instant>,
-    /// What is about offers that are being read.
+    /// Messages about offers that are being read.
     waiting: Waiting,
     /// For tests only.
     is_to_panic: bool,

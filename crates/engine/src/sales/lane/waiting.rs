@@ -32,7 +32,7 @@ use crate::{
     sales::{SaleError, Shared, item_view::ItemView, other_nodes, view::PerformanceView},
 };
 
-/// What a lane has put aside.
+/// Messages that a lane has put aside.
 pub(super) struct Waiting {
     messages: HashMap<Offer, VecDeque<Message>>,
     count: usize,
@@ -83,7 +83,7 @@ impl Waiting {
         self.reports.recv().await.expect("a sender is kept beside the receiver")
     }
 
-    /// What has waited for an offer.
+    /// Takes the messages that have waited for an offer.
     pub(super) fn take(&mut self, offer: Offer) -> VecDeque<Message> {
         let messages = self.messages.remove(&offer).unwrap_or_default();
         self.count -= messages.len();
