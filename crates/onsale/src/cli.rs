@@ -211,7 +211,7 @@ pub(crate) struct AddUser {
     /// The e-mail address to log in with
     #[arg(value_name = "EMAIL")]
     pub(crate) email: String,
-    /// What the account may do: user, organiser or admin
+    /// The role of the account: user, organiser or admin
     #[arg(long)]
     pub(crate) role: Role,
     /// The person's name; what stands before the @, if left out
