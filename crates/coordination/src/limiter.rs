@@ -122,7 +122,7 @@ impl Limiter for LocalLimiter {
 
     async fn uncount(&self, rule: &CountRule, subject: Subject) {
         let key = Key { rule: rule.name.clone(), subject };
-        let now = self.clock.now();
+        let now = self.clock.reading().steady();
         self.counts.of(&key).lock().entry(&key, now).count.give_back();
     }
 

@@ -78,6 +78,10 @@ impl Accounts {
         let is_disabled = change.is_disabled.filter(|to_be| *to_be != before.disabled_at.is_some());
         let disabled_at = is_disabled.map(|is_disabled| is_disabled.then(|| self.clock.now()));
         if role.is_none() && disabled_at.is_none() {
+            if before.disabled_at.is_some() {
+                // An earlier try may have broken off before it had ended them.
+                self.end_sessions_of(user, None).await?;
+            }
             return Ok(before);
         }
         let changed =

@@ -82,8 +82,12 @@ impl Bookings {
         }
     }
 
-    /// The buyer has given an order back: that booking does not count any more.
-    pub(super) async fn given_back(&self, order: &Order) {
+    /// The buyer has given an order back: that booking does not count any more. One older than the window
+    /// counts no more as it is, and returns nobody else's.
+    pub(super) async fn given_back(&self, order: &Order, now: Timestamp) {
+        if now.since_ms(order.created_at) >= self.rule.window_ms {
+            return;
+        }
         if let Some(performance) = order.offer().performance() {
             let subject = Subject::AccountAt(order.user, performance);
             self.limiter.restore(&self.rule, subject, order.created_at).await;

@@ -4,7 +4,7 @@
 //! released, so a timer that is late, or dies with the process, costs no correctness.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,6 +13,7 @@ use std::{
 
 use onsale_domain::{
     decide::{Changes, Command, EventKind, Expire},
+    ids::OrderId,
     time::Timestamp,
 };
 use parking_lot::Mutex;
@@ -61,6 +62,8 @@ struct Holds {
     by_deadline: BTreeSet<DueHold>,
     /// Those made by a clock that was ahead, by when they end on the right one.
     made_ahead: BTreeSet<(Timestamp, DueHold)>,
+    /// When each of them ends, to find it by.
+    ahead: HashMap<OrderId, Timestamp>,
 }
 
 /// A hold that has ended.
@@ -72,14 +75,23 @@ struct Due {
 
 impl Holds {
     fn add(&mut self, hold: DueHold) {
-        if self.made_ahead.is_empty() || !self.made_ahead.iter().any(|(_, other)| *other == hold) {
+        if !self.ahead.contains_key(&hold.order) {
             self.by_deadline.insert(hold);
         }
     }
 
+    fn add_ahead(&mut self, ends_at: Timestamp, hold: DueHold) {
+        if let Some(before) = self.ahead.insert(hold.order, ends_at) {
+            self.made_ahead.remove(&(before, hold));
+        }
+        self.made_ahead.insert((ends_at, hold));
+    }
+
     fn remove(&mut self, hold: DueHold) {
-        if !self.by_deadline.remove(&hold) && !self.made_ahead.is_empty() {
-            self.made_ahead.retain(|(_, other)| *other != hold);
+        if !self.by_deadline.remove(&hold)
+            && let Some(ends_at) = self.ahead.remove(&hold.order)
+        {
+            self.made_ahead.remove(&(ends_at, hold));
         }
     }
 
@@ -96,7 +108,7 @@ impl Holds {
         let ahead: Vec<_> = self.by_deadline.iter().copied().filter(is_ahead).collect();
         for hold in &ahead {
             self.by_deadline.remove(hold);
-            self.made_ahead.insert((ends_at(hold).min(hold.expires_at), *hold));
+            self.add_ahead(ends_at(hold).min(hold.expires_at), *hold);
         }
         ahead.len()
     }
@@ -116,6 +128,7 @@ impl Holds {
             && ends_at <= now
         {
             self.made_ahead.pop_first();
+            self.ahead.remove(&hold.order);
             due.push(Due { hold, made_ahead: true });
         }
         due
@@ -154,9 +167,15 @@ impl Deadlines {
     }
 
     /// After the clock has been set back: the holds that it made while it was ahead end when they were to
-    /// end, on the clock that goes evenly.
+    /// end, on the clock that goes evenly; those that an earlier step found, too.
     fn follow_clock(&self, Reading { now, .. }: Reading, set_by_ms: i64) {
-        let corrected = self.holds.lock().correct(now, |hold| hold.expires_at.plus_ms(set_by_ms));
+        let mut holds = self.holds.lock();
+        if set_by_ms < 0 {
+            for (ends_at, hold) in std::mem::take(&mut holds.made_ahead) {
+                holds.add_ahead(ends_at.plus_ms(set_by_ms), hold);
+            }
+        }
+        let corrected = holds.correct(now, |hold| hold.expires_at.plus_ms(set_by_ms));
         if corrected > 0 {
             tracing::warn!(holds = corrected, "the clock has been set back; holds end when they were to end");
         }
@@ -245,7 +264,7 @@ async fn release(shared: &Shared, all_due: Vec<Due>) {
         let mut holds = shared.deadlines.holds.lock();
         for Due { hold, made_ahead } in again {
             if made_ahead {
-                holds.made_ahead.insert((now, hold));
+                holds.add_ahead(now, hold);
             } else {
                 holds.add(hold);
             }
@@ -304,5 +323,28 @@ mod tests {
             released.extend(due);
         }
         assert_eq!(released, (0..1_000).map(hold).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn holds_made_ahead_follow_every_step_back_and_are_found_when_they_are_over() {
+        let mut holds = Holds::default();
+        let hold = |number: u128| DueHold {
+            expires_at: Timestamp(10_000),
+            order: OrderId(Uuid::from_u128(number)),
+            offer: Offer::Performance(PerformanceId(1)),
+            made_at: Timestamp(9_000),
+        };
+        for number in 0..3 {
+            holds.add(hold(number));
+        }
+        assert_eq!(holds.correct(Timestamp(5_000), |hold| hold.expires_at.plus_ms(-4_000)), 3);
+        holds.add(hold(0));
+        assert!(holds.by_deadline.is_empty(), "it is known already");
+        holds.add_ahead(Timestamp(5_500), hold(1));
+        holds.remove(hold(2));
+        assert_eq!(holds.next(), Some(Timestamp(5_500)));
+        let due: Vec<_> = holds.take_due(Timestamp(6_000)).into_iter().map(|due| due.hold).collect();
+        assert_eq!(due, [hold(1), hold(0)]);
+        assert!(holds.ahead.is_empty() && holds.made_ahead.is_empty());
     }
 }

@@ -564,7 +564,7 @@ impl Sales {
         match self.shared.ask(caller, None, command).await? {
             Outcome::Cancelled { order, again } => {
                 if let Some(bookings) = self.shared.bookings.get().filter(|_| !again) {
-                    bookings.given_back(&order).await;
+                    bookings.given_back(&order, self.shared.clock.now()).await;
                 }
                 Ok(order)
             }

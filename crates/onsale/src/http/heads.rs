@@ -166,6 +166,8 @@ impl Heads {
                 head.note(&self.line);
                 At::Head(head)
             }
+            // A size that is not wholly seen, as after very many zeros, could be taken for another one.
+            At::ChunkSize if self.line.too_long && !line.contains(&b';') => return false,
             At::ChunkSize => chunk(line),
             At::Trailers if line.is_empty() => At::Head(Head::default()),
             other => other,
@@ -371,6 +373,19 @@ mod tests {
                     assert_eq!(left.iter().filter(|byte| **byte == 0).count(), 1, "one byte is enough");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_chunk_whose_size_is_not_wholly_seen_is_spoiled() {
+        let head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let size = format!("{}40\r\n", "0".repeat(LINE_MAX));
+        for piece in [1, 7, 64, 10_000] {
+            let left = followed(&[head, &size, GET].concat(), piece);
+            assert_eq!(left.iter().filter(|byte| **byte == 0).count(), 1, "in pieces of {piece}");
+            let long_extension = format!("1b;x=\"{}\"\r\n{}\r\n0\r\n\r\n", "y".repeat(99), "z".repeat(0x1b));
+            let clear = [head, &long_extension, GET].concat();
+            assert_eq!(followed(&clear, piece), clear.as_bytes(), "an extension may be long");
         }
     }
 

@@ -107,6 +107,7 @@ fn is_odd([earlier, before]: [char; 2], c: char, after: char, other: char) -> bo
         '…' | '–' | '—' | '‘' | '’' | '“' | '”' | '¡' | '¿' | '°' => false,
         // `WALL·E` and `pel·lícula` are right, `kr·le` is not.
         '·' => before.is_lowercase() && after.is_lowercase() && (before, after) != ('l', 'l'),
+        '‰' => before.is_alphabetic() && after.is_alphabetic(),
         _ => before.is_alphabetic() || after.is_alphabetic(),
     }
 }

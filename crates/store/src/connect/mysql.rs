@@ -19,6 +19,7 @@ pub(super) async fn connect(url: &str, options: &StoreOptions) -> Result<Pools, 
     let writing = format!(
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
          SET SESSION innodb_lock_wait_timeout = {patience_s};
+         SET SESSION lock_wait_timeout = {patience_s};
          SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')"
     );
     on_connect(&mut sale, writing.clone());

@@ -28,6 +28,7 @@ impl SaleWriter for SqlSaleWriter {
         guard: Guard,
         changes: &Changes,
     ) -> Result<Box<dyn SaleTransaction>, TransactionError> {
+        self.0.check_files()?;
         let Connections { dialect, options, .. } = &*self.0;
         let script = write::script(*dialect, guard, options.currency, changes);
         let under_way = if dialect.is_embedded() {

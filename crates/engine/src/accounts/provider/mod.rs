@@ -128,9 +128,9 @@ impl Provider {
     pub(super) async fn caller(&self, token: &str) -> Result<Caller, AccountError> {
         let claims = self.verified(token).await?;
         let key = identity_key(&self.settings.issuer, &claims.sub);
-        let known = match self.known.get(&key) {
-            Some(known) => known,
-            None => self.account(key, &claims).await?,
+        let (known, is_fresh) = match self.known.get(&key) {
+            Some(known) => (known, false),
+            None => (self.account(key, &claims).await?, true),
         };
         if closed_for(&known, &claims) {
             return Err(self.refused(&Refusal::new(
@@ -142,10 +142,17 @@ impl Provider {
         if known.is_disabled {
             return Err(self.refused(&Refusal::new("sub", known.user.0, "an account that is not disabled")));
         }
+        let before = (known.role, known.email_as_of);
         let known = self.with_role_of(known, &claims).await?;
         let known = self.with_email_of(known, key, &claims).await?;
         let caller = Caller { user: known.user, role: known.role, session: SessionId(Uuid::nil()) };
-        self.known.insert(key, known);
+        // Only what has just been read is kept, so that nothing is known for longer than it may be, however
+        // often somebody asks: an account that was disabled elsewhere would stay alive by asking.
+        if is_fresh {
+            self.known.insert(key, known);
+        } else if before != (known.role, known.email_as_of) {
+            self.known.invalidate(&key);
+        }
         // The provider's log-in is not ours to end.
         Ok(caller)
     }

@@ -37,7 +37,8 @@ use self::{
     waiting::{Report, Waiting},
 };
 use super::{
-    SaleError, Shared, deadlines, item_view::ItemView, unpaid::Ticket, view::PerformanceView, views::InMemory,
+    SaleError, Shared, deadlines, item_view::ItemView, other_nodes, unpaid::Ticket, view::PerformanceView,
+    views::InMemory,
 };
 use crate::ports::{SaleWriter, StoreError};
 
@@ -137,6 +138,14 @@ pub(super) fn spawn(
 
 fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Whether commands may be put aside until the terms of their offer have been read anew. It is done once: terms
+/// that are still not those in the database, as after it lost a change in a failover, would keep them for ever.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PutAside {
+    Allowed,
+    Done,
 }
 
 struct Lane {
@@ -249,7 +258,7 @@ impl Lane {
             batch = self.put_aside(offer, batch);
         }
         if !batch.is_empty() {
-            self.carry_out(batch, now + PATIENCE).await;
+            self.carry_out(batch, now + PATIENCE, PutAside::Allowed).await;
         }
     }
 
@@ -316,21 +325,29 @@ impl Lane {
         let batch_max = self.shared.settings.batch_max.max(1);
         while !batch.is_empty() {
             let later = batch.split_off(batch.len().min(batch_max));
-            self.carry_out(batch, Instant::now() + PATIENCE).await;
+            self.carry_out(batch, Instant::now() + PATIENCE, PutAside::Done).await;
             batch = later;
         }
     }
 
     /// Carries out a batch and answers it. Until `until`, a database that is not there is waited for.
-    async fn carry_out(&mut self, mut batch: Vec<Pending>, until: Instant) {
+    async fn carry_out(&mut self, mut batch: Vec<Pending>, until: Instant, put_aside: PutAside) {
         let mut attempts = Attempts::new(self.shared.settings.guard, until);
         let failure = loop {
             match self.attempt(&batch, attempts.guard).await {
                 Ok(answers) => return self.answer(batch, answers),
-                Err(Failure::OldTerms(offer)) => {
+                Err(Failure::OldTerms(offer)) if put_aside == PutAside::Allowed => {
                     batch = self.put_aside(offer, batch);
                     if batch.is_empty() {
                         return;
+                    }
+                }
+                Err(Failure::OldTerms(offer)) => {
+                    if let Err(error) = other_nodes::read_anew(&self.shared, offer).await {
+                        break error.into();
+                    }
+                    if !attempts.again(&Failure::Again).await {
+                        break Failure::Again;
                     }
                 }
                 Err(failure) if attempts.again(&failure).await => {
@@ -345,7 +362,7 @@ impl Lane {
         match failure {
             // One command that cannot be written must not take the others down with it.
             Failure::Again | Failure::Store(StoreError::Broken(_)) if batch.len() > 1 => {
-                self.carry_out_singly(batch, until).await;
+                self.carry_out_singly(batch, until, put_aside).await;
             }
             Failure::Again | Failure::OldTerms(_) => {
                 let reason = || StoreError::Unavailable("other writers were first, again and again".into());
@@ -368,9 +385,9 @@ impl Lane {
         }
     }
 
-    async fn carry_out_singly(&mut self, batch: Vec<Pending>, until: Instant) {
+    async fn carry_out_singly(&mut self, batch: Vec<Pending>, until: Instant, put_aside: PutAside) {
         for pending in batch {
-            Box::pin(self.carry_out(vec![pending], until)).await;
+            Box::pin(self.carry_out(vec![pending], until, put_aside)).await;
         }
     }
 
