@@ -4,7 +4,7 @@
 //! A part is a thread or a task that works beside requests: a lane of the sale, the timer of holds, the
 //! relay of events. One that panics, or ends without having been asked to, is said in [`Vitals::troubles`]
 //! and in the log, and is started again: after a moment, then after longer ones, so that a part that
-//! cannot live costs little. It is in trouble until it has gone on for [`PROVEN_AFTER`].
+//! cannot live costs little. It is in trouble until it has gone on for `PROVEN_AFTER`.
 //!
 //! # Conditions
 //! Trouble without a part having ended, such as a database that takes no writes, is [noted](Vitals::note)
