@@ -4,7 +4,7 @@ use serde_json::json;
 use utoipa::{
     OpenApi as _, ToSchema,
     openapi::{
-        OpenApi, RefOr,
+        OpenApi, RefOr, Required,
         schema::Schema,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -113,6 +113,29 @@ pub(crate) fn base() -> OpenApi {
         && let Some(RefOr::T(Schema::Object(kind))) = problem.properties.get_mut("type")
     {
         kind.enum_values = Some(Kind::ALL.iter().map(|kind| json!(kind.uri())).collect());
+    }
+    document
+}
+
+/// The document with the bodies that may be left out: those in which no member is required.
+pub(crate) fn with_optional_bodies(mut document: OpenApi) -> OpenApi {
+    let schemas =
+        document.components.as_ref().map(|components| components.schemas.clone()).unwrap_or_default();
+    let requires_nothing = |schema: &RefOr<Schema>| {
+        let schema = match schema {
+            RefOr::Ref(named) => named.ref_location.rsplit('/').next().and_then(|name| schemas.get(name)),
+            schema => Some(schema),
+        };
+        matches!(schema, Some(RefOr::T(Schema::Object(object))) if object.required.is_empty())
+    };
+    for path in document.paths.paths.values_mut() {
+        for operation in [&mut path.post, &mut path.put, &mut path.patch].into_iter().flatten() {
+            let Some(RefOr::T(body)) = &mut operation.request_body else { continue };
+            let Some(RefOr::T(content)) = body.content.get("application/json") else { continue };
+            if content.schema.as_ref().is_some_and(requires_nothing) {
+                body.required = Some(Required::False);
+            }
+        }
     }
     document
 }

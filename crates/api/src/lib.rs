@@ -113,6 +113,7 @@ pub fn router(
         metrics: Box::new(metrics),
     });
     let (routes, document) = operations().split_for_parts();
+    let document = document::with_optional_bodies(document);
     let routes = routes.with_state(api).merge(ops::documentation(&document));
     door::cors(operation::with_fallbacks(routes), &cors_origins)
 }
@@ -120,7 +121,7 @@ pub fn router(
 /// The OpenAPI document of [`router`].
 #[must_use]
 pub fn openapi() -> OpenApi {
-    operations().into_openapi()
+    document::with_optional_bodies(operations().into_openapi())
 }
 
 fn operations() -> Operations {
